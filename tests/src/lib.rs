@@ -1,0 +1,4 @@
+//! What the tests that span crates share.
+#![forbid(unsafe_code)]
+
+pub mod fixtures;
