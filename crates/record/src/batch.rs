@@ -46,10 +46,7 @@ impl RecordBatch {
     /// [`BatchError::Compression`] when they do not decompress, are larger than `limit`, or the codec's feature is off.
     pub fn records(&self, limit: usize) -> Result<Records, BatchError> {
         let body = self.bytes.slice(BatchHeader::SIZE..);
-        let body = match self.header.compression().decompress(&body, limit)? {
-            None => body,
-            Some(decompressed) => Bytes::from(decompressed),
-        };
+        let body = self.header.decompress(&body, limit)?.map_or(body, Bytes::from);
         Ok(Records::new(self.header, body))
     }
 }

@@ -61,8 +61,8 @@ impl BatchHeader {
     /// Bytes before the part that the length field counts.
     pub(crate) const LENGTH_END: usize = 12;
     pub(crate) const CRC_START: usize = 17;
-    /// From here on the bytes are covered by the CRC.
-    pub(crate) const CRC_COVERS: usize = 21;
+    /// From this byte on a batch is covered by its CRC.
+    pub const CRC_COVERS: usize = 21;
 
     /// Reads the header at the front of `bytes`, which need not hold the rest of the batch. The CRC is not checked.
     ///
@@ -230,6 +230,22 @@ impl BatchHeader {
             got if got == self.crc => Ok(()),
             got => Err(BatchError::Checksum { expected: self.crc, got }),
         }
+    }
+
+    /// Goes on computing a CRC over the next bytes that it covers (those from byte 21 of the batch on), for a batch that
+    /// is not in memory as a whole. It begins with 0 and in the end should be [`BatchHeader::crc`].
+    #[must_use]
+    pub fn extend_crc(crc: u32, bytes: &[u8]) -> u32 {
+        crc32c::crc32c_append(crc, bytes)
+    }
+
+    /// The decompressed form of `body`, what follows the header, in at most `limit` bytes; `None` when there is no codec,
+    /// so that nothing is copied. [`RecordIter::new`](crate::RecordIter::new) walks it.
+    ///
+    /// # Errors
+    /// [`BatchError::Compression`] when it does not decompress, is larger than `limit`, or the codec's feature is off.
+    pub fn decompress(&self, body: &[u8], limit: usize) -> Result<Option<Vec<u8>>, BatchError> {
+        Ok(self.compression.decompress(body, limit)?)
     }
 
     fn has(&self, bit: u32) -> bool {

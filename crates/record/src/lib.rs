@@ -26,5 +26,5 @@ pub use control::{ControlError, ControlRecord, EndTransaction, Outcome};
 pub use error::{BatchError, BuildError, RecordError, RecordFault};
 pub use header::{BatchHeader, BatchProducer, TimestampType};
 pub use record::{Header, Headers, Record};
-pub use records::{RecordIter, Records, Resume};
+pub use records::{RecordCursor, RecordIter, Records};
 pub use validate::{Depth, check_produced, validate};

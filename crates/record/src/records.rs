@@ -15,13 +15,19 @@ pub struct Records {
 /// Walks the records of a batch. After an error it ends.
 #[derive(Clone, Debug)]
 pub struct RecordIter<'a> {
-    header: BatchHeader,
-    cursor: Cursor<'a>,
-    body_len: usize,
-    index: usize,
+    header: &'a BatchHeader,
+    body: &'a [u8],
+    cursor: RecordCursor,
+}
+
+/// A place in the records of a batch, which can be kept while the bytes it belongs to are not borrowed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RecordCursor {
+    /// Bytes of the records that have been read; `usize::MAX` after an error.
+    position: usize,
+    index: u32,
     /// Delta of the record before. Invariant: smaller than that of each record to come.
     last_delta: i64,
-    failed: bool,
 }
 
 impl Records {
@@ -33,6 +39,12 @@ impl Records {
     #[must_use]
     pub fn iter(&self) -> RecordIter<'_> {
         RecordIter::new(&self.header, &self.body)
+    }
+
+    /// The decompressed bytes.
+    #[must_use]
+    pub fn into_bytes(self) -> Bytes {
+        self.body
     }
 }
 
@@ -48,75 +60,8 @@ impl<'a> IntoIterator for &'a Records {
 impl<'a> RecordIter<'a> {
     /// Walks `body`, the decompressed records of the batch that `header` belongs to.
     #[must_use]
-    pub fn new(header: &BatchHeader, body: &'a [u8]) -> RecordIter<'a> {
-        let cursor = Cursor::new(body);
-        RecordIter { header: *header, cursor, body_len: body.len(), index: 0, last_delta: -1, failed: false }
-    }
-
-    /// Bytes of the body that have been read: a later [`RecordIter::resume`] goes on there.
-    #[must_use]
-    pub fn position(&self) -> Resume {
-        Resume {
-            consumed: self.body_len - self.cursor.rest().len(),
-            index: self.index,
-            last_delta: self.last_delta,
-        }
-    }
-
-    /// Goes on in `body` where another walk over the same body had come to, without reading what lies before.
-    ///
-    /// # Panics
-    /// When `at` comes from a longer body.
-    #[must_use]
-    pub fn resume(header: &BatchHeader, body: &'a [u8], at: Resume) -> RecordIter<'a> {
-        let cursor = Cursor::new(&body[at.consumed..]);
-        let (index, last_delta) = (at.index, at.last_delta);
-        RecordIter { header: *header, cursor, body_len: body.len(), index, last_delta, failed: false }
-    }
-
-    #[inline]
-    fn read(&mut self) -> Result<Record<'a>, RecordFault> {
-        let raw = RawRecord::read(&mut self.cursor)?;
-        let delta = i64::from(raw.offset_delta);
-        if delta <= self.last_delta || delta > i64::from(self.header.last_offset_delta()) {
-            return Err(RecordFault::Offset(raw.offset_delta));
-        }
-        self.last_delta = delta;
-        self.index += 1;
-        let offset =
-            self.header.base_offset().checked_add(delta).ok_or(RecordFault::Offset(raw.offset_delta))?;
-        let timestamp = self.timestamp(raw.timestamp_delta)?;
-        Ok(Record { offset, timestamp, key: raw.key, value: raw.value, headers: raw.headers })
-    }
-
-    #[inline]
-    fn timestamp(&self, delta: i64) -> Result<Option<Timestamp>, RecordFault> {
-        match self.header.timestamp_type() {
-            TimestampType::LogAppendTime => Ok(self.header.max_timestamp()),
-            TimestampType::CreateTime => {
-                let time = self.header.base_timestamp().checked_add(delta);
-                time.map(Timestamp::from_raw).ok_or(RecordFault::Timestamp(delta))
-            }
-        }
-    }
-
-    fn fail(&mut self, position: usize, index: usize, fault: RecordFault) -> RecordError {
-        self.failed = true;
-        RecordError { index, position, fault }
-    }
-}
-
-/// How far a walk over a batch's records has come.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Resume {
-    consumed: usize,
-    index: usize,
-    last_delta: i64,
-}
-
-impl Default for Resume {
-    fn default() -> Resume {
-        Resume { consumed: 0, index: 0, last_delta: -1 }
+    pub fn new(header: &'a BatchHeader, body: &'a [u8]) -> RecordIter<'a> {
+        RecordIter { header, body, cursor: RecordCursor::default() }
     }
 }
 
@@ -125,16 +70,75 @@ impl<'a> Iterator for RecordIter<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        let position = self.body_len - self.cursor.rest().len();
-        if self.failed {
-            return None;
+        self.cursor.next(self.header, self.body)
+    }
+}
+
+impl Default for RecordCursor {
+    /// Before the first record.
+    fn default() -> RecordCursor {
+        RecordCursor { position: 0, index: 0, last_delta: -1 }
+    }
+}
+
+impl RecordCursor {
+    /// Reads the record here in `body`, the decompressed records of `header`'s batch, and moves behind it. After the
+    /// last record, and after an error, there is `None`.
+    #[inline]
+    pub fn next<'a>(&mut self, header: &BatchHeader, body: &'a [u8]) -> Option<Result<Record<'a>, RecordError>> {
+        let mut rest = Cursor::new(body.get(self.position..)?);
+        if self.index == header.record_count() {
+            return self.check_end(rest.rest().len()).map(Err);
         }
-        if self.index == self.header.record_count() as usize {
-            let left = self.cursor.rest().len();
-            return (left > 0)
-                .then(|| Err(self.fail(position, self.index, RecordFault::TrailingRecords(left))));
+        match self.read(header, &mut rest) {
+            Ok(record) => {
+                self.position = body.len() - rest.rest().len();
+                self.index += 1;
+                Some(Ok(record))
+            }
+            Err(fault) => Some(Err(self.fail(fault))),
         }
-        let index = self.index;
-        Some(self.read().map_err(|fault| self.fail(position, index, fault)))
+    }
+
+    #[inline]
+    fn read<'a>(&mut self, header: &BatchHeader, rest: &mut Cursor<'a>) -> Result<Record<'a>, RecordFault> {
+        let raw = RawRecord::read(rest)?;
+        let delta = i64::from(raw.offset_delta);
+        if delta <= self.last_delta || delta > i64::from(header.last_offset_delta()) {
+            return Err(RecordFault::Offset(raw.offset_delta));
+        }
+        self.last_delta = delta;
+        let offset = header.base_offset().checked_add(delta).ok_or(RecordFault::Offset(raw.offset_delta))?;
+        let timestamp = timestamp(header, raw.timestamp_delta)?;
+        Ok(Record { offset, timestamp, key: raw.key, value: raw.value, headers: raw.headers })
+    }
+
+    /// Records that have been read.
+    #[inline]
+    #[must_use]
+    pub fn index(&self) -> u32 {
+        self.index
+    }
+
+    #[cold]
+    fn check_end(&mut self, left: usize) -> Option<RecordError> {
+        (left > 0).then(|| self.fail(RecordFault::TrailingRecords(left)))
+    }
+
+    #[cold]
+    fn fail(&mut self, fault: RecordFault) -> RecordError {
+        let position = std::mem::replace(&mut self.position, usize::MAX);
+        RecordError { index: self.index as usize, position, fault }
+    }
+}
+
+#[inline]
+fn timestamp(header: &BatchHeader, delta: i64) -> Result<Option<Timestamp>, RecordFault> {
+    match header.timestamp_type() {
+        TimestampType::LogAppendTime => Ok(header.max_timestamp()),
+        TimestampType::CreateTime => {
+            let time = header.base_timestamp().checked_add(delta);
+            time.map(Timestamp::from_raw).ok_or(RecordFault::Timestamp(delta))
+        }
     }
 }

@@ -26,7 +26,7 @@ pub fn validate(bytes: &[u8], depth: Depth) -> Result<BatchHeader, BatchError> {
 }
 
 fn check_records(header: &BatchHeader, body: &[u8], limit: usize) -> Result<(), BatchError> {
-    let decompressed = header.compression().decompress(body, limit)?;
+    let decompressed = header.decompress(body, limit)?;
     let body = decompressed.as_deref().unwrap_or(body);
     RecordIter::new(header, body).try_for_each(|record| record.map(drop)).map_err(BatchError::from)
 }

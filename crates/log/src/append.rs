@@ -1,0 +1,241 @@
+//! Appending: as leader, which gives out offsets, and as follower, which keeps them.
+
+use klamm_record::{
+    BatchBuilder, BatchError, BatchHeader, BatchOptions, Depth, NewRecord, check_produced, validate,
+};
+use klamm_types::{LeaderEpoch, Offset, Timestamp};
+use parking_lot::MutexGuard;
+
+use crate::appender::{Appender, WriteFailure};
+use crate::log::Inner;
+use crate::{AppendError, Durability, Log};
+
+/// What an append did.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Appended {
+    /// Offset of the first record.
+    pub base_offset: Offset,
+    /// The offset after the last record, which is now the log's end.
+    pub next_offset: Offset,
+    /// The largest time of the records.
+    pub max_timestamp: Option<Timestamp>,
+}
+
+impl Log {
+    /// Appends one record as a batch of its own and returns its offset. A record without a time gets the clock's. For
+    /// many small records a [`Writer`](crate::Writer), which gathers them, is several times faster.
+    ///
+    /// # Errors
+    /// [`AppendError`]; the record is then not in the log, unless a sync failed.
+    pub fn append(&self, record: &NewRecord<'_>, durability: Durability) -> Result<Offset, AppendError> {
+        let appended = {
+            let mut appender = self.inner.lock_appender()?;
+            let bytes = appender.build(record, &*self.inner.clock)?;
+            let appended = self.inner.commit(&mut appender, &bytes, LeaderEpoch::ZERO);
+            appender.scratch = bytes;
+            appended?
+        };
+        self.inner.finish(appended, durability).map(|appended| appended.base_offset)
+    }
+
+    /// Appends one or more batches, giving them the next offsets and `epoch`, which is written into `batches`: what a
+    /// leader does with what a producer sent. `depth` says how much of them is checked. All go into one segment.
+    ///
+    /// # Errors
+    /// [`AppendError`]; nothing of them is then in the log, unless a sync failed.
+    pub fn append_batches(
+        &self,
+        batches: &mut [u8],
+        epoch: LeaderEpoch,
+        depth: Depth,
+        durability: Durability,
+    ) -> Result<Appended, AppendError> {
+        let headers = check_batches(batches, depth)?;
+        for (index, header) in headers.iter().enumerate() {
+            check_produced(header).map_err(|fault| AppendError::Batch { index, fault })?;
+        }
+        let appended = {
+            let mut appender = self.inner.lock_appender()?;
+            appender.headers = headers;
+            appender.assign(batches, epoch)?;
+            self.inner.commit(&mut appender, batches, epoch)?
+        };
+        self.inner.finish(appended, durability)
+    }
+
+    /// Appends batches that a leader has given their offsets and epochs: what a follower does. They must lie at or behind
+    /// the log's end, in order; a gap is allowed, for the leader's log may have been compacted. Their CRC is checked.
+    ///
+    /// # Errors
+    /// [`AppendError`]; nothing of them is then in the log, unless a sync failed.
+    pub fn append_as_follower(&self, batches: &[u8], durability: Durability) -> Result<Appended, AppendError> {
+        let headers = check_batches(batches, Depth::Header)?;
+        let appended = {
+            let mut appender = self.inner.lock_appender()?;
+            check_order(appender.next, &headers)?;
+            let epochs: Vec<_> = headers.iter().map(|h| (h.leader_epoch(), h.base_offset())).collect();
+            appender.headers = headers;
+            self.inner.roll_if_needed(&mut appender, batches.len())?;
+            for (epoch, start) in epochs.into_iter().filter_map(|(epoch, start)| Some((epoch?, start))) {
+                appender.enter_epoch(epoch, start)?;
+            }
+            self.inner.write(&mut appender, batches)?
+        };
+        self.inner.finish(appended, durability)
+    }
+}
+
+impl Inner {
+    /// The lock, on a log that takes writes and whose folder is marked as written to.
+    pub(crate) fn lock_appender(&self) -> Result<MutexGuard<'_, Appender>, AppendError> {
+        self.check_writable()?;
+        self.owner.mark_dirty()?;
+        let appender = self.appender.lock();
+        self.check_writable()?;
+        Ok(appender)
+    }
+
+    /// Rolls if need be, enters `epoch` and writes the batches at hand.
+    fn commit(&self, appender: &mut Appender, bytes: &[u8], epoch: LeaderEpoch) -> Result<Appended, AppendError> {
+        self.roll_if_needed(appender, bytes.len())?;
+        let start = appender.next;
+        let epoch = appender.epochs.latest().map_or(epoch, |latest| latest.epoch.max(epoch));
+        appender.enter_epoch(epoch, start)?;
+        self.write(appender, bytes)
+    }
+
+    fn roll_if_needed(&self, appender: &mut Appender, bytes: usize) -> Result<(), AppendError> {
+        appender.check_sizes(bytes)?;
+        let now = self.clock.now();
+        if !appender.must_roll(bytes, now).map_err(|e| AppendError::Log(e.into()))? {
+            return Ok(());
+        }
+        let base = appender.headers.first().map_or(appender.next, BatchHeader::base_offset);
+        self.roll_at(appender, base, now)
+    }
+
+    /// Begins a new segment at `base`.
+    pub(crate) fn roll_at(&self, appender: &mut Appender, base: Offset, now: Timestamp) -> Result<(), AppendError> {
+        let segment = appender.roll(base, now)?;
+        let mut published = self.published.write();
+        published.segments = published.segments.with(segment);
+        Ok(())
+    }
+
+    fn write(&self, appender: &mut Appender, bytes: &[u8]) -> Result<Appended, AppendError> {
+        let first = appender.headers.first().map_or(appender.next, BatchHeader::base_offset);
+        match appender.write(bytes) {
+            Ok(()) => {}
+            Err(WriteFailure::Undone(error)) => return Err(error.into()),
+            Err(WriteFailure::Torn(error)) => return Err(self.fail(error).into()),
+        }
+        // The batches are in the log now; an index is a cache, and its file is written again on the next occasion.
+        let indexed = appender.advance(bytes.len());
+        let max_timestamp = appender.headers.iter().filter_map(BatchHeader::max_timestamp).max();
+        let appended = Appended { base_offset: first, next_offset: appender.next, max_timestamp };
+        self.publish_end(appended.next_offset);
+        drop(indexed);
+        Ok(appended)
+    }
+
+    fn publish_end(&self, end: Offset) {
+        let mut published = self.published.write();
+        published.bounds = published.bounds.with_end(end);
+    }
+
+    #[inline]
+    fn finish(&self, appended: Appended, durability: Durability) -> Result<Appended, AppendError> {
+        self.tail.notify();
+        if durability == Durability::Synced {
+            self.sync_to(appended.next_offset)?;
+        }
+        Ok(appended)
+    }
+}
+
+impl Appender {
+    /// Builds a batch of one record with the next offset, in memory that is kept from the last time.
+    fn build(&mut self, record: &NewRecord<'_>, clock: &dyn crate::Clock) -> Result<Vec<u8>, AppendError> {
+        let timestamp = record.timestamp.unwrap_or_else(|| clock.now());
+        let mut buffer = std::mem::take(&mut self.scratch);
+        buffer.clear();
+        let mut builder = BatchBuilder::new(buffer, self.batch_options());
+        builder.append(&NewRecord { timestamp: Some(timestamp), ..*record })?;
+        let bytes = builder.finish()?.buffer;
+        let header = BatchHeader::parse(&bytes).map_err(|fault| AppendError::Batch { index: 0, fault })?;
+        self.headers.clear();
+        self.headers.push(header);
+        Ok(bytes)
+    }
+
+    /// For batches that are built here, with the next offset.
+    fn batch_options(&self) -> BatchOptions {
+        let epoch = self.epochs.latest().map_or(LeaderEpoch::ZERO, |latest| latest.epoch);
+        BatchOptions {
+            base_offset: self.next,
+            leader_epoch: Some(epoch),
+            compression: self.config.compression,
+            ..BatchOptions::default()
+        }
+    }
+
+    /// Gives the batches at hand the next offsets.
+    fn assign(&mut self, batches: &mut [u8], epoch: LeaderEpoch) -> Result<(), AppendError> {
+        if let Some(latest) = self.epochs.latest().filter(|latest| latest.epoch > epoch) {
+            return Err(AppendError::FencedEpoch { got: epoch, latest: latest.epoch });
+        }
+        let (mut at, mut next) = (0, self.next);
+        for header in &mut self.headers {
+            let batch = &mut batches[at..at + header.size()];
+            BatchHeader::assign(batch, next, epoch);
+            let exhausted = AppendError::OffsetsExhausted { end: next };
+            *header = BatchHeader::parse(batch).map_err(|_| exhausted)?;
+            next = header.next_offset();
+            at += header.size();
+        }
+        Ok(())
+    }
+
+    fn check_sizes(&self, bytes: usize) -> Result<(), AppendError> {
+        let (batch, segment) = (self.config.max_message_bytes as usize, self.config.segment_bytes as usize);
+        let largest = self.headers.iter().map(BatchHeader::size).max().unwrap_or(0);
+        if largest > batch {
+            let (what, setting) = ("a batch", "max.message.bytes");
+            return Err(AppendError::TooLarge { what, got: largest, max: batch, setting });
+        }
+        if bytes > segment {
+            let (what, setting) = ("what is appended at once", "segment.bytes");
+            return Err(AppendError::TooLarge { what, got: bytes, max: segment, setting });
+        }
+        Ok(())
+    }
+}
+
+/// Checks all batches and returns their headers.
+fn check_batches(batches: &[u8], depth: Depth) -> Result<Vec<BatchHeader>, AppendError> {
+    let mut headers: Vec<BatchHeader> = Vec::new();
+    let mut rest = batches;
+    while !rest.is_empty() || headers.is_empty() {
+        let index = headers.len();
+        let header = validate(rest, depth).map_err(|fault| AppendError::Batch { index, fault })?;
+        rest = &rest[header.size()..];
+        headers.push(header);
+    }
+    Ok(headers)
+}
+
+fn check_order(end: Offset, headers: &[BatchHeader]) -> Result<(), AppendError> {
+    let mut expected = end;
+    for (index, header) in headers.iter().enumerate() {
+        let got = header.base_offset();
+        if got < expected {
+            return Err(AppendError::OutOfOrder { index, expected, got });
+        }
+        if header.leader_epoch().is_none() {
+            let fault = BatchError::Field { field: "leader epoch", got: -1, expected: "one that a leader gave" };
+            return Err(AppendError::Batch { index, fault });
+        }
+        expected = header.next_offset();
+    }
+    Ok(())
+}

@@ -1,0 +1,207 @@
+//! What appending changes, behind one lock: the active segment, its end, the epochs, the indexes' pace.
+
+use std::sync::Arc;
+
+use klamm_record::BatchHeader;
+use klamm_types::{EpochHistory, LeaderEpoch, Offset, Timestamp};
+
+use crate::folder::Folder;
+use crate::format::{EPOCH_CHECKPOINT, EpochCheckpoint};
+use crate::index::IndexPace;
+use crate::load::Loaded;
+use crate::segment::Segment;
+use crate::{AppendError, FileError, LogConfig, ReadError};
+
+/// The writing end of a log.
+#[derive(Debug)]
+pub(crate) struct Appender {
+    pub(crate) folder: Folder,
+    pub(crate) config: Arc<LogConfig>,
+    pub(crate) active: Arc<Segment>,
+    /// Bytes of whole batches in the active segment.
+    pub(crate) position: u64,
+    pub(crate) next: Offset,
+    pub(crate) epochs: EpochHistory,
+    pub(crate) pace: IndexPace,
+    /// The first batch's time, which `segment.ms` counts from; not read from the file until needed.
+    first_time: FirstTime,
+    /// When the active segment was begun here, for batches without a time.
+    began: Option<Timestamp>,
+    /// Segments that were rolled and not synced since.
+    pub(crate) unsynced: Vec<Arc<Segment>>,
+    /// Headers of the batches at hand; kept for its memory.
+    pub(crate) headers: Vec<BatchHeader>,
+    /// The batch at hand; kept for its memory.
+    pub(crate) scratch: Vec<u8>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum FirstTime {
+    Unread,
+    Known(Option<Timestamp>),
+}
+
+impl Appender {
+    pub(crate) fn new(folder: Folder, config: Arc<LogConfig>, loaded: &Loaded) -> Appender {
+        let first_time = if loaded.tail.position == 0 { FirstTime::Known(None) } else { FirstTime::Unread };
+        Appender {
+            folder,
+            config,
+            active: Arc::clone(loaded.segments.last()),
+            position: loaded.tail.position,
+            next: loaded.tail.next,
+            epochs: loaded.epochs.clone(),
+            pace: loaded.tail.pace,
+            first_time,
+            began: None,
+            unsynced: loaded.unsynced(),
+            headers: Vec::new(),
+            scratch: Vec::new(),
+        }
+    }
+
+    /// Whether the batches at hand, `bytes` in all, need a new segment: by size, time, or room in offsets and index.
+    pub(crate) fn must_roll(&mut self, bytes: usize, now: Timestamp) -> Result<bool, ReadError> {
+        if self.position == 0 {
+            return Ok(false);
+        }
+        let last = self.headers.last().map_or(self.next, BatchHeader::last_offset);
+        let full = self.position + bytes as u64 > u64::from(self.config.segment_bytes);
+        let offsets_full = i32::try_from(last.since(self.active.base())).is_err();
+        Ok(full || offsets_full || self.index_is_full()? || self.is_old(now)?)
+    }
+
+    fn index_is_full(&self) -> Result<bool, ReadError> {
+        if !self.pace.is_due() {
+            return Ok(false);
+        }
+        let most = self.config.segment_index_bytes as usize;
+        self.active.with_indexes(|i| i.offsets.size() + 8 > most || i.times.size() + 12 > most)
+    }
+
+    fn is_old(&mut self, now: Timestamp) -> Result<bool, ReadError> {
+        let first = self.first_time()?;
+        let newest = self.headers.iter().filter_map(BatchHeader::max_timestamp).max();
+        let age = match (first, newest) {
+            (Some(first), Some(newest)) => newest.since(first),
+            _ => self.began.map_or_else(Default::default, |began| now.since(began)),
+        };
+        Ok(age > self.config.segment_time)
+    }
+
+    fn first_time(&mut self) -> Result<Option<Timestamp>, ReadError> {
+        if let FirstTime::Known(time) = self.first_time {
+            return Ok(time);
+        }
+        let first = self.active.find(self.active.base())?;
+        let time = first.and_then(|batch| batch.header.max_timestamp());
+        self.first_time = FirstTime::Known(time);
+        Ok(time)
+    }
+
+    /// Closes the active segment and begins one at `base`. The old one is synced later, by whoever syncs the log.
+    pub(crate) fn roll(&mut self, base: Offset, now: Timestamp) -> Result<Arc<Segment>, AppendError> {
+        self.close_indexes()?;
+        let interval = self.config.index_interval_bytes;
+        let segment = Arc::new(Segment::create(&self.folder, base, interval)?);
+        let old = std::mem::replace(&mut self.active, Arc::clone(&segment));
+        old.forget_indexes();
+        self.unsynced.push(old);
+        self.position = 0;
+        self.pace = IndexPace::new(base, interval, None);
+        self.first_time = FirstTime::Known(None);
+        self.began = Some(now);
+        Ok(segment)
+    }
+
+    /// Writes what the active segment's indexes have not yet in their files, and the last time.
+    pub(crate) fn close_indexes(&mut self) -> Result<(), FileError> {
+        let pace = self.pace;
+        let written = self.active.with_indexes(|indexes| {
+            pace.push_time(indexes)?;
+            indexes.write()
+        });
+        written.map_err(file_error)?
+    }
+
+    /// Notes that the batches at hand are written in `epoch` from `start` on; a new epoch is on the disk before them.
+    pub(crate) fn enter_epoch(&mut self, epoch: LeaderEpoch, start: Offset) -> Result<(), AppendError> {
+        match self.epochs.latest() {
+            Some(latest) if latest.epoch == epoch => return Ok(()),
+            Some(latest) if latest.epoch > epoch => {
+                return Err(AppendError::FencedEpoch { got: epoch, latest: latest.epoch });
+            }
+            _ => {}
+        }
+        let mut history = self.epochs.clone();
+        history.assign(epoch, start);
+        self.write_epochs(&history)?;
+        self.epochs = history;
+        Ok(())
+    }
+
+    pub(crate) fn write_epochs(&self, history: &EpochHistory) -> Result<(), FileError> {
+        let text = EpochCheckpoint { history: history.clone() }.to_text();
+        self.folder.replace(EPOCH_CHECKPOINT, text.as_bytes())
+    }
+
+    /// Writes the batches at hand behind the last. When the system refuses, what was written of them is cut off again.
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), WriteFailure> {
+        let file = self.active.file().map_err(WriteFailure::Undone)?;
+        let Err(error) = file.write_all_at(bytes, self.position) else { return Ok(()) };
+        let error = self.active.failed("write to", error);
+        match file.truncate(self.position) {
+            Ok(()) => Err(WriteFailure::Undone(error)),
+            Err(_) => Err(WriteFailure::Torn(error)),
+        }
+    }
+
+    /// Notes the batches at hand, which have been written.
+    pub(crate) fn advance(&mut self, bytes: usize) -> Result<(), FileError> {
+        let mut position = self.position;
+        for header in &self.headers {
+            if self.pace.is_due() {
+                let (active, pace) = (&self.active, &mut self.pace);
+                active.with_indexes(|i| pace.on_batch(header, position, i)).map_err(file_error)??;
+            } else {
+                self.pace.pass(header);
+            }
+            position += header.size() as u64;
+        }
+        if self.first_time == FirstTime::Known(None) {
+            let time = self.headers.first().and_then(BatchHeader::max_timestamp);
+            self.first_time = FirstTime::Known(time);
+        }
+        self.position += bytes as u64;
+        self.next = self.headers.last().map_or(self.next, BatchHeader::next_offset);
+        self.active.set_size(self.position);
+        Ok(())
+    }
+
+    /// Forgets what is known of the active segment's beginning, after a truncation.
+    pub(crate) fn reset_to(&mut self, active: Arc<Segment>, position: u64, next: Offset, pace: IndexPace) {
+        self.unsynced.retain(|segment| segment.base() < active.base());
+        (self.active, self.position, self.next, self.pace) = (active, position, next, pace);
+        self.first_time = if position == 0 { FirstTime::Known(None) } else { FirstTime::Unread };
+    }
+}
+
+/// How a write failed.
+pub(crate) enum WriteFailure {
+    /// The file is as it was.
+    Undone(FileError),
+    /// It is not known what the file holds behind its last batch.
+    Torn(FileError),
+}
+
+/// The indexes of the active segment are in memory, so that getting at them can only fail on their files.
+fn file_error(error: ReadError) -> FileError {
+    match error {
+        ReadError::File(error) => error,
+        ReadError::Damage(damage) => {
+            let path = damage.path.clone();
+            FileError { operation: "index", path, source: std::io::Error::other(damage) }
+        }
+        ReadError::OutOfRange { .. } => unreachable!("LOG-2: indexes are not looked up by offset here"),
+    }
+}

@@ -1,0 +1,200 @@
+//! An index file: entries of a fixed size in rising order.
+//!
+//! ```text
+//! file    [ stored ............ | written ... ]
+//! memory  [ map, on first use   | fresh ................... ]
+//! ```
+//!
+//! Entries that were in the file when it was opened are read through a map, made on first use. New ones live in memory
+//! and are appended to the file some at a time: it is a cache, which recovery builds again from the log.
+
+mod map;
+mod pace;
+
+use std::io;
+use std::sync::{Arc, OnceLock};
+
+use memmap2::Mmap;
+
+use crate::FileError;
+use crate::disk::{DiskFile, OpenMode};
+use crate::folder::{Folder, read_full};
+use crate::format::{IndexEntry, OffsetEntry, TimeEntry};
+
+pub(crate) use pace::IndexPace;
+
+/// Both indexes of a segment.
+#[derive(Debug)]
+pub(crate) struct Indexes {
+    pub(crate) offsets: Index<OffsetEntry>,
+    pub(crate) times: Index<TimeEntry>,
+}
+
+/// One index file.
+#[derive(Debug)]
+pub(crate) struct Index<E> {
+    folder: Folder,
+    name: String,
+    file: OnceLock<Arc<dyn DiskFile>>,
+    /// Entries of the file that are read through `bytes`.
+    stored: usize,
+    /// The first `stored` entries as bytes.
+    bytes: OnceLock<IndexBytes>,
+    /// Entries since then.
+    fresh: Vec<E>,
+    /// How many of `fresh` are in the file. Invariant: at most `fresh.len()`.
+    written: usize,
+}
+
+#[derive(Debug)]
+enum IndexBytes {
+    Mapped(Mmap),
+    Read(Vec<u8>),
+}
+
+/// Fresh entries that are gathered before they are written to the file.
+const GATHER: usize = 64;
+/// Smaller files are read, not mapped: a map costs a page table entry and a fault.
+const SMALL: usize = 16 * 1024;
+
+impl<E: IndexEntry> Index<E> {
+    /// The index in file `name`, which need not be there; its entries are not looked at yet.
+    pub(crate) fn open(folder: Folder, name: String) -> Result<Index<E>, FileError> {
+        let length = folder.stat(&name)?.map_or(0, |stat| stat.length);
+        let stored = usize::try_from(length).unwrap_or(0) / E::SIZE;
+        Ok(Index { stored, ..Index::empty(folder, name) })
+    }
+
+    /// An index without entries; what the file holds is replaced when entries are written.
+    pub(crate) fn empty(folder: Folder, name: String) -> Index<E> {
+        let (file, bytes) = (OnceLock::new(), OnceLock::new());
+        Index { folder, name, file, stored: 0, bytes, fresh: Vec::new(), written: 0 }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.stored + self.fresh.len()
+    }
+
+    /// Bytes that the file has, or will have when all is written.
+    pub(crate) fn size(&self) -> usize {
+        self.len() * E::SIZE
+    }
+
+    pub(crate) fn get(&self, at: usize) -> Result<Option<E>, FileError> {
+        if let Some(fresh) = at.checked_sub(self.stored) {
+            return Ok(self.fresh.get(fresh).copied());
+        }
+        let start = at * E::SIZE;
+        Ok(self.bytes()?.get(start..start + E::SIZE).map(E::decode))
+    }
+
+    pub(crate) fn last(&self) -> Result<Option<E>, FileError> {
+        self.len().checked_sub(1).map_or(Ok(None), |last| self.get(last))
+    }
+
+    /// Number of entries at the front for which `holds` is true.
+    pub(crate) fn partition_point(&self, holds: impl Fn(&E) -> bool) -> Result<usize, FileError> {
+        let (mut low, mut high) = (0, self.len());
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match self.get(middle)? {
+                Some(entry) if holds(&entry) => low = middle + 1,
+                _ => high = middle,
+            }
+        }
+        Ok(low)
+    }
+
+    pub(crate) fn push(&mut self, entry: E) -> Result<(), FileError> {
+        self.fresh.push(entry);
+        if self.fresh.len() - self.written >= GATHER { self.write() } else { Ok(()) }
+    }
+
+    /// Appends what is not yet in the file.
+    pub(crate) fn write(&mut self) -> Result<(), FileError> {
+        let mut bytes = Vec::with_capacity((self.fresh.len() - self.written) * E::SIZE);
+        self.fresh[self.written..].iter().for_each(|entry| entry.encode(&mut bytes));
+        let position = ((self.stored + self.written) * E::SIZE) as u64;
+        let file = self.file()?;
+        if bytes.is_empty() && self.len() > 0 {
+            return Ok(());
+        }
+        if position == 0 {
+            file.truncate(0).map_err(|e| self.folder.failed("truncate", &self.name, e))?;
+        }
+        file.write_all_at(&bytes, position).map_err(|e| self.folder.failed("write to", &self.name, e))?;
+        self.written = self.fresh.len();
+        Ok(())
+    }
+
+    /// Writes what is not yet in the file and makes all of it durable.
+    pub(crate) fn sync(&mut self) -> Result<(), FileError> {
+        self.write()?;
+        self.file()?.sync().map_err(|e| self.folder.failed("sync", &self.name, e))
+    }
+
+    /// Keeps the first `count` entries only.
+    pub(crate) fn truncate(&mut self, count: usize) -> Result<(), FileError> {
+        let count = count.min(self.len());
+        let file = Arc::clone(self.file()?);
+        self.bytes = OnceLock::new();
+        self.fresh.truncate(count.saturating_sub(self.stored));
+        self.stored = self.stored.min(count);
+        self.written = self.written.min(self.fresh.len());
+        let length = ((self.stored + self.written) * E::SIZE) as u64;
+        file.truncate(length).map_err(|e| self.folder.failed("truncate", &self.name, e))
+    }
+
+    fn file(&self) -> Result<&Arc<dyn DiskFile>, FileError> {
+        if self.file.get().is_none() {
+            let _ = self.file.set(self.folder.open(&self.name, OpenMode::Create)?);
+        }
+        Ok(self.file.get().expect("set above"))
+    }
+
+    fn bytes(&self) -> Result<&[u8], FileError> {
+        if self.bytes.get().is_none() {
+            let bytes = self.load().map_err(|e| self.folder.failed("read", &self.name, e))?;
+            let _ = self.bytes.set(bytes);
+        }
+        Ok(self.bytes.get().map_or(&[], IndexBytes::as_slice))
+    }
+
+    fn load(&self) -> io::Result<IndexBytes> {
+        let length = self.stored * E::SIZE;
+        let file = self.folder.open(&self.name, OpenMode::Read).map_err(|e| e.source)?;
+        match file.as_file() {
+            Some(file) if length > SMALL => map::map(file, length).map(IndexBytes::Mapped),
+            _ => {
+                let mut bytes = vec![0; length];
+                let got = read_full(&*file, &mut bytes, 0)?;
+                bytes.truncate(got);
+                Ok(IndexBytes::Read(bytes))
+            }
+        }
+    }
+}
+
+impl IndexBytes {
+    fn as_slice(&self) -> &[u8] {
+        match self {
+            IndexBytes::Mapped(map) => map,
+            IndexBytes::Read(bytes) => bytes,
+        }
+    }
+}
+
+impl Indexes {
+    pub(crate) fn write(&mut self) -> Result<(), FileError> {
+        self.offsets.write()?;
+        self.times.write()
+    }
+
+    pub(crate) fn sync(&mut self) -> Result<(), FileError> {
+        self.offsets.sync()?;
+        self.times.sync()
+    }
+}
+
+#[cfg(test)]
+mod tests;

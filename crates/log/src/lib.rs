@@ -1,0 +1,50 @@
+#![cfg_attr(all(feature = "async", feature = "lz4"), doc = include_str!("../README.md"))]
+#![deny(unsafe_code)]
+#![cfg_attr(not(test), warn(clippy::unwrap_used))]
+#![cfg_attr(test, allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap, clippy::cast_sign_loss))]
+
+mod append;
+mod appender;
+mod background;
+mod bounds;
+mod clock;
+mod config;
+pub mod disk;
+mod durability;
+mod error;
+mod folder;
+pub mod format;
+mod group_commit;
+mod index;
+mod load;
+mod log;
+mod log_dir;
+mod read;
+mod reader;
+mod recovery;
+mod retention;
+mod scan;
+mod segment;
+mod segment_list;
+mod slice;
+mod tail;
+mod timestamps;
+mod truncate;
+mod writer;
+
+pub use append::Appended;
+pub use background::Background;
+pub use bounds::Bounds;
+pub use clock::{Clock, SystemClock};
+pub use config::{ConfigError, LogConfig};
+pub use durability::Durability;
+pub use error::{AppendError, Damage, FileError, LogError, OpenError, ReadError};
+pub use klamm_record::{Compression, Depth, Header, NewRecord, Record};
+pub use klamm_types::{LeaderEpoch, Offset, Timestamp, TopicPartition};
+pub use log::{Log, SegmentSummary};
+pub use log_dir::{DirConfig, LogDir, Maintained};
+pub use read::{ReadLimit, Visibility};
+pub use reader::{OwnedHeader, OwnedRecord, Position, Reader, RecordStream};
+pub use slice::Slice;
+pub use timestamps::TimestampedOffset;
+pub use writer::Writer;

@@ -1,0 +1,204 @@
+//! Opens a partition's folder: tidies what a crash left behind, finds the segments and the end of the log.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use klamm_types::{EpochHistory, Offset};
+
+use crate::folder::Folder;
+use crate::format::{CheckpointError, EPOCH_CHECKPOINT, EpochCheckpoint, FileKind, SegmentFileName};
+use crate::recovery::{self, Tail};
+use crate::segment::Segment;
+use crate::segment_list::SegmentList;
+use crate::{LogConfig, OpenError};
+
+/// How much of a folder can be believed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Trust {
+    /// It was closed cleanly.
+    Clean,
+    /// It was not; what lies behind this offset has to be checked.
+    From(Offset),
+}
+
+/// A partition's folder, opened.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    pub(crate) segments: SegmentList,
+    pub(crate) tail: Tail,
+    pub(crate) epochs: EpochHistory,
+    pub(crate) start: Offset,
+    /// Before it all is known to be durable.
+    pub(crate) synced: Offset,
+}
+
+impl Loaded {
+    /// The segments before the active one that may not be durable.
+    pub(crate) fn unsynced(&self) -> Vec<Arc<Segment>> {
+        let sealed = self.segments.len() - 1;
+        let behind = self.segments.iter().take(sealed).zip(self.segments.iter().skip(1));
+        behind.filter(|(_, next)| next.base() > self.synced).map(|(segment, _)| Arc::clone(segment)).collect()
+    }
+}
+
+/// Opens `folder`, which may be empty. `start` is the log start offset that a checkpoint knows.
+pub(crate) fn load(
+    folder: &Folder,
+    config: &LogConfig,
+    trust: Trust,
+    start: Option<Offset>,
+) -> Result<Loaded, OpenError> {
+    let bases = tidy(folder)?;
+    let interval = config.index_interval_bytes;
+    let segments: Vec<_> = bases.iter().map(|base| Arc::new(Segment::existing(folder, *base, interval))).collect();
+    let mut epochs = read_epochs(folder)?;
+    let found = match trust {
+        Trust::Clean => clean(&segments, config)?,
+        Trust::From(_) => None,
+    };
+    let found_clean = found.is_some();
+    let (segments, tail) = match (found, segments.is_empty()) {
+        (_, true) => begin(folder, config, start.unwrap_or_default())?,
+        (Some(tail), _) => (segments, tail),
+        (None, _) => recover(folder, segments, config, trust, &mut epochs)?,
+    };
+    let start = start.unwrap_or_default().max(segments[0].base());
+    let (segments, tail) = if start > tail.next { restart(folder, &segments, config, start)? } else { (segments, tail) };
+    epochs.truncate_to(tail.next + 1);
+    epochs.advance_start(start);
+    let synced = match trust {
+        Trust::From(point) => point.min(tail.next),
+        Trust::Clean if found_clean => tail.next,
+        Trust::Clean => start,
+    };
+    Ok(Loaded { segments: SegmentList::new(segments), tail, epochs, start, synced })
+}
+
+fn clean(segments: &[Arc<Segment>], config: &LogConfig) -> Result<Option<Tail>, OpenError> {
+    segments.last().map_or(Ok(None), |active| recovery::clean_tail(active, config.index_interval_bytes))
+}
+
+fn begin(folder: &Folder, config: &LogConfig, base: Offset) -> Result<(Vec<Arc<Segment>>, Tail), OpenError> {
+    let segment = Arc::new(Segment::create(folder, base, config.index_interval_bytes)?);
+    let pace = crate::index::IndexPace::new(base, config.index_interval_bytes, None);
+    Ok((vec![segment], Tail { position: 0, next: base, pace }))
+}
+
+/// The log ends before its start, as when records were deleted and the segments lost since: it begins anew there, so
+/// that no offset is given out twice.
+fn restart(
+    folder: &Folder,
+    segments: &[Arc<Segment>],
+    config: &LogConfig,
+    start: Offset,
+) -> Result<(Vec<Arc<Segment>>, Tail), OpenError> {
+    segments.iter().try_for_each(|segment| remove(folder, segment.base()))?;
+    begin(folder, config, start)
+}
+
+fn recover(
+    folder: &Folder,
+    mut segments: Vec<Arc<Segment>>,
+    config: &LogConfig,
+    trust: Trust,
+    epochs: &mut EpochHistory,
+) -> Result<(Vec<Arc<Segment>>, Tail), OpenError> {
+    let active = segments.last().map_or(Offset::ZERO, |s| s.base());
+    let point = if let Trust::From(point) = trust { point } else { active };
+    let first = segments.partition_point(|s| s.base() <= point).saturating_sub(1);
+    let mut at = first;
+    loop {
+        let recovered = recovery::recover(&segments[at], point, config.index_interval_bytes, epochs)?;
+        let follows = segments.get(at + 1).is_some_and(|next| next.base() >= recovered.tail.next);
+        if follows && recovered.cut == 0 {
+            segments[at].forget_indexes();
+            at += 1;
+            continue;
+        }
+        segments.drain(at + 1..).try_for_each(|lost| remove(folder, lost.base()))?;
+        folder.sync()?;
+        return Ok((segments, recovered.tail));
+    }
+}
+
+fn remove(folder: &Folder, base: Offset) -> Result<(), OpenError> {
+    for kind in FileKind::ALL {
+        folder.remove(&SegmentFileName::of(base, kind))?;
+    }
+    Ok(())
+}
+
+fn read_epochs(folder: &Folder) -> Result<EpochHistory, OpenError> {
+    let Some(bytes) = folder.read(EPOCH_CHECKPOINT, CHECKPOINT_LIMIT)? else { return Ok(EpochHistory::default()) };
+    let parsed = EpochCheckpoint::parse(&String::from_utf8_lossy(&bytes));
+    Ok(parsed.map_err(|error| format_error(folder, EPOCH_CHECKPOINT, error))?.history)
+}
+
+pub(crate) fn format_error(folder: &Folder, name: &str, error: CheckpointError) -> OpenError {
+    let CheckpointError { line, expected, got } = error;
+    OpenError::Format { path: folder.path_of(name), line, expected, got }
+}
+
+/// Removes what a crash left behind and returns the base offsets of the segments.
+///
+/// `.deleted` was to be removed; `.cleaned` is a cleaning that did not finish; `.swap` is one that did, and takes the
+/// place of the segments whose offsets it has; an index without a log is of no use.
+fn tidy(folder: &Folder) -> Result<Vec<Offset>, OpenError> {
+    let mut logs = BTreeMap::new();
+    let (mut swaps, mut indexes) = (Vec::new(), Vec::new());
+    for name in folder.names()? {
+        let parsed = SegmentFileName::parse(&name);
+        match parsed.as_ref().map(|p| (p.suffix.as_str(), p.kind, p.base)) {
+            Some((".deleted" | ".cleaned", ..)) => folder.remove(&name)?,
+            None if name.ends_with(".tmp") => folder.remove(&name)?,
+            Some((".swap", kind, base)) => swaps.push((name, kind, base)),
+            Some(("", FileKind::Log, base)) => drop(logs.insert(base, ())),
+            Some(("", FileKind::OffsetIndex | FileKind::TimeIndex, base)) => indexes.push((name, base)),
+            _ => {}
+        }
+    }
+    finish_swaps(folder, &swaps, &mut logs)?;
+    for (name, _) in indexes.iter().filter(|(_, base)| !logs.contains_key(base)) {
+        folder.remove(name)?;
+    }
+    Ok(logs.into_keys().collect())
+}
+
+fn finish_swaps(
+    folder: &Folder,
+    swaps: &[(String, FileKind, Offset)],
+    logs: &mut BTreeMap<Offset, ()>,
+) -> Result<(), OpenError> {
+    let mut bases: Vec<_> = swaps.iter().filter(|s| s.1 == FileKind::Log).map(|s| s.2).collect();
+    bases.sort();
+    for base in bases {
+        let end = swap_end(folder, base)?;
+        let replaced: Vec<_> = logs.range(base..).map(|(b, ())| *b).take_while(|b| *b < end).collect();
+        for old in replaced.into_iter().filter(|old| *old != base) {
+            remove(folder, old)?;
+            logs.remove(&old);
+        }
+        logs.insert(base, ());
+    }
+    for (name, ..) in swaps {
+        folder.rename(name, name.trim_end_matches(".swap"))?;
+    }
+    if swaps.is_empty() { Ok(()) } else { Ok(folder.sync()?) }
+}
+
+/// The offset after the last batch of a `.swap` log.
+fn swap_end(folder: &Folder, base: Offset) -> Result<Offset, OpenError> {
+    use crate::scan::{Check, Scan};
+    let name = format!("{}.swap", SegmentFileName::of(base, FileKind::Log));
+    let file = folder.open(&name, crate::disk::OpenMode::Read)?;
+    let size = file.len().map_err(|e| folder.failed("look up", &name, e))?;
+    let mut scan = Scan::new(&*file, 0, size, Check::Header, 256 * 1024);
+    let mut end = base;
+    while let Ok(Some(batch)) = scan.next() {
+        end = batch.header.next_offset();
+    }
+    Ok(end)
+}
+
+/// Checkpoints are small; anything larger is not one.
+pub(crate) const CHECKPOINT_LIMIT: u64 = 64 << 20;

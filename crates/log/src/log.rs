@@ -1,0 +1,278 @@
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use klamm_types::{EpochEnd, EpochHistory, LeaderEpoch, Offset, Timestamp, TopicPartition};
+use parking_lot::{Mutex, RwLock};
+
+use crate::appender::Appender;
+use crate::folder::Folder;
+use crate::group_commit::GroupCommit;
+use crate::load::Loaded;
+use crate::log_dir::Owner;
+use crate::retention::Removals;
+use crate::segment_list::SegmentList;
+use crate::tail::TailSignal;
+use crate::{Bounds, Clock, ConfigError, LogConfig, LogError};
+
+/// One partition's log: append at its end, read anywhere. A handle: clones share the log, all methods take `&self`.
+///
+/// Appending holds one short lock. Readers never wait for it: they take what the last append has published.
+#[derive(Clone, Debug)]
+pub struct Log {
+    pub(crate) inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) partition: TopicPartition,
+    pub(crate) folder: Folder,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) owner: Owner,
+    pub(crate) published: RwLock<Published>,
+    pub(crate) appender: Mutex<Appender>,
+    pub(crate) group: GroupCommit,
+    pub(crate) tail: TailSignal,
+    pub(crate) removals: Mutex<Removals>,
+    pub(crate) health: Health,
+    /// When the background last synced, and the end then.
+    pub(crate) flushed: Mutex<Option<Timestamp>>,
+}
+
+/// What readers see. Written for a moment after each append, never while the disk is at work.
+#[derive(Clone, Debug)]
+pub(crate) struct Published {
+    pub(crate) segments: SegmentList,
+    pub(crate) bounds: Bounds,
+    /// Counts truncations and deletions: a reader that met an error looks whether the ground has moved under it.
+    pub(crate) generation: u64,
+}
+
+/// Whether a log takes writes.
+#[derive(Debug, Default)]
+pub(crate) struct Health {
+    unwell: AtomicBool,
+    reason: Mutex<Option<Reason>>,
+}
+
+#[derive(Clone, Debug)]
+enum Reason {
+    Closed,
+    Failed(String),
+}
+
+/// A segment as [`Log::segments`] tells of it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SegmentSummary {
+    /// Offset of its first record.
+    pub base_offset: Offset,
+    /// Bytes of its batches.
+    pub bytes: u64,
+    /// The largest time of its records; that of the file where no record has one.
+    pub largest_timestamp: Option<Timestamp>,
+}
+
+impl Log {
+    pub(crate) fn new(
+        partition: TopicPartition,
+        folder: Folder,
+        config: LogConfig,
+        clock: Arc<dyn Clock>,
+        owner: Owner,
+        loaded: &Loaded,
+    ) -> Log {
+        let bounds = Bounds::new(loaded.start, loaded.tail.next);
+        let published = Published { segments: loaded.segments.clone(), bounds, generation: 0 };
+        let appender = Appender::new(folder.clone(), Arc::new(config), loaded);
+        Log {
+            inner: Arc::new(Inner {
+                partition,
+                folder,
+                clock,
+                owner,
+                published: RwLock::new(published),
+                appender: Mutex::new(appender),
+                group: GroupCommit::new(loaded.synced),
+                tail: TailSignal::default(),
+                removals: Mutex::new(Removals::default()),
+                health: Health::default(),
+                flushed: Mutex::new(None),
+            }),
+        }
+    }
+
+    /// Its topic and partition.
+    #[must_use]
+    pub fn partition(&self) -> &TopicPartition {
+        &self.inner.partition
+    }
+
+    /// The folder that holds its files.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.inner.folder.path()
+    }
+
+    /// Where it starts, up to where it is committed, and where it ends.
+    #[must_use]
+    pub fn bounds(&self) -> Bounds {
+        self.inner.published.read().bounds
+    }
+
+    /// Its segments, oldest first.
+    ///
+    /// # Errors
+    /// [`LogError::File`] when a segment's size or times cannot be read.
+    pub fn segments(&self) -> Result<Vec<SegmentSummary>, LogError> {
+        let segments = self.inner.published.read().segments.clone();
+        let summary = |segment: &Arc<crate::segment::Segment>| {
+            let (base_offset, bytes) = (segment.base(), segment.size()?);
+            Ok(SegmentSummary { base_offset, bytes, largest_timestamp: segment.largest_timestamp()? })
+        };
+        segments.iter().map(summary).collect()
+    }
+
+    /// Its settings.
+    #[must_use]
+    pub fn config(&self) -> Arc<LogConfig> {
+        Arc::clone(&self.inner.appender.lock().config)
+    }
+
+    /// Gives it other settings, from the next append on.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names a setting that cannot be; the old ones then stay.
+    pub fn set_config(&self, config: LogConfig) -> Result<(), ConfigError> {
+        config.validate()?;
+        let mut appender = self.inner.appender.lock();
+        appender.pace.set_interval(config.index_interval_bytes);
+        appender.config = Arc::new(config);
+        Ok(())
+    }
+
+    /// Sets the offset after the last committed record: reads with [`Visibility::Committed`](crate::Visibility), retention
+    /// and cleaning stop there. It is brought to between start and end. `None`, as at the beginning, lets it follow the end.
+    pub fn set_committed(&self, committed: Option<Offset>) {
+        let mut published = self.inner.published.write();
+        published.bounds = published.bounds.with_committed(committed);
+        drop(published);
+        self.inner.tail.notify();
+    }
+
+    /// Where each leader epoch began.
+    #[must_use]
+    pub fn epochs(&self) -> EpochHistory {
+        self.inner.appender.lock().epochs.clone()
+    }
+
+    /// Where `epoch` ended in this log: what a follower asks its leader (KIP-101).
+    #[must_use]
+    pub fn end_of_epoch(&self, epoch: LeaderEpoch) -> Option<EpochEnd> {
+        let appender = self.inner.appender.lock();
+        appender.epochs.end_of(epoch, appender.next)
+    }
+
+    /// Makes all that has been appended durable.
+    ///
+    /// # Errors
+    /// [`LogError`]; after a failed sync the log takes no more writes.
+    pub fn sync(&self) -> Result<(), LogError> {
+        self.inner.sync_to(self.bounds().end())
+    }
+
+    /// The offset before which all is durable: where recovery begins after a crash.
+    #[must_use]
+    pub fn recovery_point(&self) -> Offset {
+        self.inner.group.synced()
+    }
+}
+
+impl Inner {
+    pub(crate) fn sync_to(&self, wanted: Offset) -> Result<(), LogError> {
+        self.check_writable()?;
+        self.group.wait(wanted, || self.sync_now())
+    }
+
+    /// Syncs what has been written until now. The lock is not held while the disk works.
+    fn sync_now(&self) -> Result<Offset, LogError> {
+        self.check_writable()?;
+        let (end, active, older) = {
+            let mut appender = self.appender.lock();
+            (appender.next, Arc::clone(&appender.active), std::mem::take(&mut appender.unsynced))
+        };
+        let synced = older.iter().try_for_each(|segment| segment.sync_all());
+        let synced = synced.and_then(|()| if older.is_empty() { Ok(()) } else { self.folder.sync() });
+        match synced.and_then(|()| active.sync()) {
+            Ok(()) => Ok(end),
+            Err(error) => Err(self.fail(error).into()),
+        }
+    }
+
+    /// Syncs when `flush.messages` or `flush.ms` say so; tells whether it did.
+    pub(crate) fn flush_if_due(&self, now: Timestamp) -> Result<bool, LogError> {
+        let config = Arc::clone(&self.appender.lock().config);
+        let end = self.published.read().bounds.end();
+        let waiting = end.since(self.group.synced());
+        let mut flushed = self.flushed.lock();
+        let since = now.since(*flushed.get_or_insert(now));
+        let enough = config.flush_messages.is_some_and(|most| u64::try_from(waiting).is_ok_and(|n| n >= most));
+        let old = config.flush_time.is_some_and(|most| since >= most);
+        if waiting == 0 || !(enough || old) {
+            return Ok(false);
+        }
+        *flushed = Some(now);
+        drop(flushed);
+        self.sync_to(end).map(|()| true)
+    }
+
+    /// Makes all of it durable, indexes too.
+    pub(crate) fn sync_for_close(&self) -> Result<(), LogError> {
+        let mut appender = self.appender.lock();
+        appender.close_indexes()?;
+        let (end, active) = (appender.next, Arc::clone(&appender.active));
+        drop(appender);
+        self.sync_to(end)?;
+        active.sync_all()?;
+        Ok(self.folder.sync()?)
+    }
+
+    /// Takes no more writes from now on; the pages that a failed sync did not write may be gone, and another sync would
+    /// say nothing about them.
+    pub(crate) fn fail(&self, error: crate::FileError) -> crate::FileError {
+        self.health.set(Reason::Failed(error.to_string()));
+        error
+    }
+
+    pub(crate) fn close(&self) {
+        self.health.set(Reason::Closed);
+        self.tail.notify();
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.health.unwell.load(Ordering::Acquire) && matches!(*self.health.reason.lock(), Some(Reason::Closed))
+    }
+
+    #[inline]
+    pub(crate) fn check_writable(&self) -> Result<(), LogError> {
+        if self.health.unwell.load(Ordering::Acquire) { Err(self.unwell()) } else { Ok(()) }
+    }
+
+    #[cold]
+    fn unwell(&self) -> LogError {
+        let partition = self.partition.to_string();
+        match self.health.reason.lock().clone() {
+            Some(Reason::Failed(reason)) => LogError::Failed { partition, reason },
+            _ => LogError::Closed { partition },
+        }
+    }
+}
+
+impl Health {
+    fn set(&self, reason: Reason) {
+        let mut slot = self.reason.lock();
+        if slot.is_none() {
+            *slot = Some(reason);
+        }
+        self.unwell.store(true, Ordering::Release);
+    }
+}

@@ -1,0 +1,88 @@
+//! Reading batches by offset: which stretch of which file.
+
+use std::sync::Arc;
+
+use klamm_types::Offset;
+
+use crate::log::Published;
+use crate::scan::Scanned;
+use crate::segment::Segment;
+use crate::{Log, ReadError, Slice};
+
+/// How much a read may return.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ReadLimit {
+    /// Bytes of the slice; the first batch is whole even when it alone has more.
+    pub max_bytes: usize,
+    /// Up to where.
+    pub visibility: Visibility,
+}
+
+/// Up to where a reader sees.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Visibility {
+    /// Up to the commit bound: what a consumer may see. The same as the end, unless replication says less.
+    #[default]
+    Committed,
+    /// Up to the end: what a follower fetches.
+    All,
+}
+
+impl Log {
+    /// The batches from `offset` on, as a stretch of one segment's file. At the log's end the slice is empty. The first
+    /// batch can begin before `offset`, in the middle of which it lies; a batch is never read in part to find that out.
+    ///
+    /// # Errors
+    /// [`ReadError::OutOfRange`] for an offset before the start or beyond what is visible, [`ReadError::Damage`].
+    pub fn read(&self, offset: Offset, limit: ReadLimit) -> Result<Slice, ReadError> {
+        loop {
+            let published = self.inner.published.read().clone();
+            match read(&published, offset, limit) {
+                Err(_) if self.has_moved(&published) => {}
+                done => return done,
+            }
+        }
+    }
+
+    /// Whether segments were truncated or deleted since `published` was taken.
+    pub(crate) fn has_moved(&self, published: &Published) -> bool {
+        self.inner.published.read().generation != published.generation
+    }
+}
+
+fn read(published: &Published, offset: Offset, limit: ReadLimit) -> Result<Slice, ReadError> {
+    let bounds = published.bounds;
+    let end = if limit.visibility == Visibility::All { bounds.end() } else { bounds.committed() };
+    if offset < bounds.start() || offset > end {
+        return Err(ReadError::OutOfRange { asked: offset, start: bounds.start(), end });
+    }
+    if offset < end {
+        for segment in published.segments.from(offset) {
+            if let Some(first) = segment.find(offset)? {
+                return slice(segment, &first, end, bounds.end(), limit.max_bytes);
+            }
+        }
+    }
+    let active = published.segments.last();
+    let file = Arc::clone(active.file()?);
+    Ok(Slice { segment: Arc::clone(active), file, position: 0, length: 0, start: offset })
+}
+
+fn slice(
+    segment: &Arc<Segment>,
+    first: &Scanned,
+    visible: Offset,
+    log_end: Offset,
+    max_bytes: usize,
+) -> Result<Slice, ReadError> {
+    let mut end = segment.size()?;
+    if visible < log_end && segment.base() < visible {
+        // A batch is visible when all of it is; the bound lies between batches.
+        end = segment.find(visible)?.map_or(end, |beyond| beyond.position);
+    }
+    let wanted = (max_bytes as u64).max(first.header.size() as u64);
+    let length = usize::try_from(wanted.min(end.saturating_sub(first.position))).unwrap_or(usize::MAX);
+    let file = Arc::clone(segment.file()?);
+    let start = first.header.base_offset();
+    Ok(Slice { segment: Arc::clone(segment), file, position: first.position, length, start })
+}

@@ -1,0 +1,168 @@
+//! Finds out where a segment's valid batches end.
+//!
+//! After a clean stop the batches behind the last index entry are walked by their headers. After an unclean one all that
+//! lies behind the recovery point is read and its CRC checked; a torn tail is cut there, and the indexes are built again
+//! from that place. Damage *before* the recovery point was synced once and is an error, never a cut.
+
+use klamm_record::BatchError;
+use klamm_types::{EpochHistory, Offset};
+
+use crate::index::{IndexPace, Indexes};
+use crate::scan::{Check, Scan, ScanError};
+use crate::segment::Segment;
+use crate::{FileError, OpenError, ReadError};
+
+/// The end of a segment: what appending needs to go on there.
+#[derive(Debug)]
+pub(crate) struct Tail {
+    pub(crate) position: u64,
+    pub(crate) next: Offset,
+    pub(crate) pace: IndexPace,
+}
+
+/// What recovery made of a segment.
+#[derive(Debug)]
+pub(crate) struct Recovered {
+    pub(crate) tail: Tail,
+    /// Bytes that were cut off.
+    pub(crate) cut: u64,
+}
+
+/// Where a walk over a segment can begin: a batch that an index entry points to and that is really there.
+struct Anchor {
+    position: u64,
+    next: Offset,
+    offsets: usize,
+    times: usize,
+}
+
+/// The end of a segment that was closed cleanly; `None` when it does not look so.
+pub(crate) fn clean_tail(segment: &Segment, interval: u32) -> Result<Option<Tail>, OpenError> {
+    let Some(indexes) = segment.stored_indexes()? else { return Ok(None) };
+    let (last, times) = (indexes.offsets.last()?, indexes.times.last()?);
+    let size = segment.size()?;
+    let from = last.map_or(0, |entry| u64::from(entry.position));
+    let mut scan = Scan::new(&**segment.file()?, from, size, Check::Header, WALK);
+    let mut next = segment.base();
+    loop {
+        match scan.next() {
+            Ok(Some(batch)) if batch.header.base_offset() >= next => next = batch.header.next_offset(),
+            Ok(None) if from < size || size == 0 => break,
+            Err(ScanError::Io(error)) => return Err(segment.failed("read", error).into()),
+            _ => return Ok(None),
+        }
+    }
+    segment.set(size, indexes);
+    Ok(Some(Tail { position: size, next, pace: IndexPace::new(segment.base(), interval, times) }))
+}
+
+/// Checks all batches that lie behind `recovery_point`, cuts the segment at the first that is not valid, and builds the
+/// indexes of that part again. From there on `epochs` is what the batches tell.
+pub(crate) fn recover(
+    segment: &Segment,
+    recovery_point: Offset,
+    interval: u32,
+    epochs: &mut EpochHistory,
+) -> Result<Recovered, OpenError> {
+    let anchor = anchor(segment, recovery_point)?;
+    let (mut indexes, max) = kept_indexes(segment, &anchor)?;
+    let mut pace = IndexPace::new(segment.base(), interval, max);
+    let size = segment.size()?;
+    let mut scan = Scan::new(&**segment.file()?, anchor.position, size, Check::Checksum, WINDOW);
+    let mut next = anchor.next;
+    epochs.truncate_to(next);
+    let fault = loop {
+        match scan.next() {
+            Ok(Some(batch)) if batch.header.base_offset() >= next && fits(segment, &batch.header) => {
+                next = batch.header.next_offset();
+                pace.on_batch(&batch.header, batch.position, &mut indexes)?;
+                if let Some(epoch) = batch.header.leader_epoch() {
+                    epochs.assign(epoch, batch.header.base_offset());
+                }
+                segment.set_size(batch.end());
+            }
+            Ok(Some(batch)) => break Some((batch.position, out_of_order(&batch.header))),
+            Ok(None) => break None,
+            Err(ScanError::Io(error)) => return Err(segment.failed("read", error).into()),
+            Err(ScanError::Batch(fault)) => break Some((scan.position(), fault)),
+        }
+    };
+    let end = fault.as_ref().map_or(size, |(position, _)| *position);
+    check_not_before(segment, recovery_point, next, fault)?;
+    finish(segment, end, size, indexes, &pace)?;
+    Ok(Recovered { tail: Tail { position: end, next, pace }, cut: size - end })
+}
+
+fn fits(segment: &Segment, header: &klamm_record::BatchHeader) -> bool {
+    i32::try_from(header.last_offset().since(segment.base())).is_ok()
+}
+
+fn out_of_order(header: &klamm_record::BatchHeader) -> BatchError {
+    let got = header.base_offset().get();
+    BatchError::Field { field: "base offset", got, expected: "one that follows the batch before" }
+}
+
+fn check_not_before(
+    segment: &Segment,
+    recovery_point: Offset,
+    next: Offset,
+    fault: Option<(u64, BatchError)>,
+) -> Result<(), OpenError> {
+    match fault {
+        Some((position, fault)) if next < recovery_point => {
+            Err(ReadError::from(segment.damage(position, next, fault)).into())
+        }
+        _ => Ok(()),
+    }
+}
+
+fn finish(
+    segment: &Segment,
+    end: u64,
+    size: u64,
+    mut indexes: Indexes,
+    pace: &IndexPace,
+) -> Result<(), FileError> {
+    if end < size {
+        segment.file()?.truncate(end).map_err(|e| segment.failed("truncate", e))?;
+    }
+    pace.push_time(&mut indexes)?;
+    indexes.write()?;
+    segment.set(end, indexes);
+    Ok(())
+}
+
+/// The last index entry before the recovery point whose batch is there; the segment's start when there is none.
+fn anchor(segment: &Segment, recovery_point: Offset) -> Result<Anchor, OpenError> {
+    let start = Anchor { position: 0, next: segment.base(), offsets: 0, times: 0 };
+    let Some(indexes) = segment.stored_indexes()? else { return Ok(start) };
+    let relative = recovery_point.since(segment.base());
+    let before = indexes.offsets.partition_point(|e| i64::from(e.relative_offset) < relative)?;
+    let Some(entry) = before.checked_sub(1).map_or(Ok(None), |at| indexes.offsets.get(at))? else { return Ok(start) };
+    let position = u64::from(entry.position);
+    let mut scan = Scan::new(&**segment.file()?, position, segment.size()?, Check::Checksum, WALK);
+    let wanted = segment.base().checked_add(i64::from(entry.relative_offset));
+    match scan.next() {
+        Ok(Some(batch)) if Some(batch.header.last_offset()) == wanted => {
+            let times = indexes.times.partition_point(|t| t.relative_offset <= entry.relative_offset)?;
+            Ok(Anchor { position: batch.end(), next: batch.header.next_offset(), offsets: before, times })
+        }
+        _ => Ok(start),
+    }
+}
+
+fn kept_indexes(
+    segment: &Segment,
+    anchor: &Anchor,
+) -> Result<(Indexes, Option<crate::format::TimeEntry>), OpenError> {
+    let stored = if anchor.offsets > 0 { segment.stored_indexes()? } else { None };
+    let Some(mut indexes) = stored else { return Ok((segment.empty_indexes(), None)) };
+    indexes.offsets.truncate(anchor.offsets)?;
+    indexes.times.truncate(anchor.times)?;
+    let max = indexes.times.last()?;
+    Ok((indexes, max))
+}
+
+/// Bytes read at a time: enough to make reading sequential, small beside the 8 MB that recovery may use.
+const WINDOW: usize = 1 << 20;
+const WALK: usize = 16 * 1024;

@@ -1,0 +1,124 @@
+//! Walks the batches of a segment from the disk, in bounded memory whatever the batches declare.
+
+use std::io;
+
+use klamm_record::{BatchError, BatchHeader};
+
+use crate::disk::DiskFile;
+use crate::folder::read_full;
+
+/// A walk over the batches of a file.
+pub(crate) struct Scan<'a> {
+    file: &'a dyn DiskFile,
+    position: u64,
+    /// Where the walk ends, at most the file's length.
+    end: u64,
+    check: Check,
+    /// Bytes of the file from `buffered_at` on.
+    buffer: Vec<u8>,
+    buffered_at: u64,
+    /// Bytes to read at a time.
+    window: usize,
+}
+
+/// What is looked at of each batch.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Check {
+    Header,
+    Checksum,
+}
+
+/// A batch that the walk came by.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Scanned {
+    pub(crate) header: BatchHeader,
+    pub(crate) position: u64,
+}
+
+impl Scanned {
+    pub(crate) fn end(&self) -> u64 {
+        self.position + self.header.size() as u64
+    }
+}
+
+pub(crate) enum ScanError {
+    Io(io::Error),
+    /// The batch where the walk stands is not valid.
+    Batch(BatchError),
+}
+
+impl From<io::Error> for ScanError {
+    fn from(error: io::Error) -> ScanError {
+        ScanError::Io(error)
+    }
+}
+
+impl From<BatchError> for ScanError {
+    fn from(error: BatchError) -> ScanError {
+        ScanError::Batch(error)
+    }
+}
+
+impl<'a> Scan<'a> {
+    /// Walks the batches of `file` from `start` to `end`, reading `window` bytes at a time.
+    pub(crate) fn new(file: &'a dyn DiskFile, start: u64, end: u64, check: Check, window: usize) -> Scan<'a> {
+        let window = window.max(BatchHeader::SIZE);
+        Scan { file, position: start, end, check, buffer: Vec::new(), buffered_at: start, window }
+    }
+
+    /// Where the next batch starts.
+    pub(crate) fn position(&self) -> u64 {
+        self.position
+    }
+
+    pub(crate) fn next(&mut self) -> Result<Option<Scanned>, ScanError> {
+        let left = self.end.saturating_sub(self.position);
+        if left == 0 {
+            return Ok(None);
+        }
+        let position = self.position;
+        let header = BatchHeader::parse(self.bytes(position, BatchHeader::SIZE)?)?;
+        if header.size() as u64 > left {
+            let got = usize::try_from(left).unwrap_or(usize::MAX);
+            return Err(BatchError::Truncated { expected: header.size(), got }.into());
+        }
+        if self.check == Check::Checksum {
+            self.check_crc(&header)?;
+        }
+        self.position += header.size() as u64;
+        Ok(Some(Scanned { header, position }))
+    }
+
+    fn check_crc(&mut self, header: &BatchHeader) -> Result<(), ScanError> {
+        let size = header.size();
+        if size <= self.window {
+            let batch = self.bytes(self.position, size)?;
+            return Ok(header.check_crc(batch)?);
+        }
+        let (mut at, mut crc) = (BatchHeader::CRC_COVERS, 0);
+        while at < size {
+            let chunk = self.bytes(self.position + at as u64, self.window.min(size - at))?;
+            if chunk.is_empty() {
+                return Err(BatchError::Truncated { expected: size, got: at }.into());
+            }
+            crc = BatchHeader::extend_crc(crc, chunk);
+            at += chunk.len();
+        }
+        if crc == header.crc() { Ok(()) } else { Err(BatchError::Checksum { expected: header.crc(), got: crc }.into()) }
+    }
+
+    /// Up to `want` bytes from `position`; fewer where the walk ends.
+    fn bytes(&mut self, position: u64, want: usize) -> io::Result<&[u8]> {
+        let left = usize::try_from(self.end - position).unwrap_or(usize::MAX);
+        let want = want.min(left);
+        if position < self.buffered_at || position + want as u64 > self.buffered_at + self.buffer.len() as u64 {
+            self.buffer.resize(want.max(self.window).min(left), 0);
+            self.buffered_at = position;
+            let got = read_full(self.file, &mut self.buffer, position)?;
+            self.buffer.truncate(got);
+        }
+        let start = usize::try_from(position - self.buffered_at).unwrap_or(usize::MAX);
+        let end = (start + want).min(self.buffer.len());
+        Ok(&self.buffer[start..end])
+    }
+}

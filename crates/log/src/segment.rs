@@ -1,0 +1,265 @@
+//! A segment: a file of batches and its two indexes. Opened on first use, so that a log with a thousand of them opens
+//! as fast as one with a single one.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::UNIX_EPOCH;
+
+use klamm_record::BatchError;
+use klamm_types::{Offset, Timestamp};
+use parking_lot::RwLock;
+
+use crate::disk::{DiskFile, OpenMode};
+use crate::folder::Folder;
+use crate::format::{FileKind, SegmentFileName};
+use crate::index::{Index, IndexPace, Indexes};
+use crate::scan::{Check, Scan, ScanError, Scanned};
+use crate::{Damage, FileError, ReadError};
+
+/// One segment of a log.
+#[derive(Debug)]
+pub(crate) struct Segment {
+    base: Offset,
+    folder: Folder,
+    file: OnceLock<Arc<dyn DiskFile>>,
+    /// Bytes of whole batches; [`UNKNOWN`] until someone asks. Grows in the active segment, after each write.
+    size: AtomicU64,
+    /// `None` until someone asks.
+    indexes: RwLock<Option<Indexes>>,
+    interval: u32,
+}
+
+/// The stretch of a segment in which a batch has to start, as the index says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Span {
+    /// Where to begin looking, in bytes.
+    pub(crate) from: u64,
+    /// The last place where it can start.
+    pub(crate) until: u64,
+}
+
+const UNKNOWN: u64 = u64::MAX;
+/// Bytes read at a time to walk over headers between two index entries.
+const WALK: usize = 16 * 1024;
+
+impl Segment {
+    /// A segment whose files are there; none is opened yet.
+    pub(crate) fn existing(folder: &Folder, base: Offset, interval: u32) -> Segment {
+        let (file, indexes) = (OnceLock::new(), RwLock::new(None));
+        Segment { base, folder: folder.clone(), file, size: AtomicU64::new(UNKNOWN), indexes, interval }
+    }
+
+    /// A new, empty segment; its files are created, or emptied.
+    pub(crate) fn create(folder: &Folder, base: Offset, interval: u32) -> Result<Segment, FileError> {
+        let segment = Segment::existing(folder, base, interval);
+        let _ = segment.file.set(folder.open(&segment.name(FileKind::Log), OpenMode::Replace)?);
+        let mut indexes = segment.empty_indexes();
+        indexes.write()?;
+        segment.set(0, indexes);
+        Ok(segment)
+    }
+
+    pub(crate) fn base(&self) -> Offset {
+        self.base
+    }
+
+    pub(crate) fn name(&self, kind: FileKind) -> String {
+        SegmentFileName::of(self.base, kind)
+    }
+
+    pub(crate) fn path(&self) -> PathBuf {
+        self.folder.path_of(&self.name(FileKind::Log))
+    }
+
+    pub(crate) fn file(&self) -> Result<&Arc<dyn DiskFile>, FileError> {
+        if self.file.get().is_none() {
+            let _ = self.file.set(self.folder.open(&self.name(FileKind::Log), OpenMode::Write).or_else(|error| {
+                let refused = error.source.kind() == std::io::ErrorKind::PermissionDenied;
+                if refused { self.folder.open(&self.name(FileKind::Log), OpenMode::Read) } else { Err(error) }
+            })?);
+        }
+        Ok(self.file.get().expect("set above"))
+    }
+
+    /// Bytes of whole batches.
+    pub(crate) fn size(&self) -> Result<u64, FileError> {
+        match self.size.load(Ordering::Acquire) {
+            UNKNOWN => {
+                let found = self.folder.stat(&self.name(FileKind::Log))?.map_or(0, |stat| stat.length);
+                let _ = self.size.compare_exchange(UNKNOWN, found, Ordering::AcqRel, Ordering::Acquire);
+                Ok(self.size.load(Ordering::Acquire))
+            }
+            size => Ok(size),
+        }
+    }
+
+    pub(crate) fn set_size(&self, size: u64) {
+        self.size.store(size, Ordering::Release);
+    }
+
+    /// Sets what loading or recovery found out.
+    pub(crate) fn set(&self, size: u64, indexes: Indexes) {
+        *self.indexes.write() = Some(indexes);
+        self.set_size(size);
+    }
+
+    /// Forgets the indexes in memory; they are read from their files when they are needed again.
+    pub(crate) fn forget_indexes(&self) {
+        *self.indexes.write() = None;
+    }
+
+    pub(crate) fn empty_indexes(&self) -> Indexes {
+        let name = |kind| (self.folder.clone(), self.name(kind));
+        let (offsets, times) = (name(FileKind::OffsetIndex), name(FileKind::TimeIndex));
+        Indexes { offsets: Index::empty(offsets.0, offsets.1), times: Index::empty(times.0, times.1) }
+    }
+
+    /// Calls `work` with the indexes, loading them, or building them again when they are absent or cannot be right.
+    pub(crate) fn with_indexes<T>(&self, work: impl FnOnce(&mut Indexes) -> T) -> Result<T, ReadError> {
+        let mut slot = self.indexes.write();
+        if slot.is_none() {
+            *slot = Some(self.load_indexes()?);
+        }
+        Ok(work(slot.as_mut().expect("set above")))
+    }
+
+    fn load_indexes(&self) -> Result<Indexes, ReadError> {
+        match self.stored_indexes()? {
+            Some(indexes) if self.is_plausible(&indexes)? => Ok(indexes),
+            _ => self.rebuild_indexes(),
+        }
+    }
+
+    /// The indexes as their files have them; `None` when a file is missing.
+    pub(crate) fn stored_indexes(&self) -> Result<Option<Indexes>, FileError> {
+        let (offsets, times) = (self.name(FileKind::OffsetIndex), self.name(FileKind::TimeIndex));
+        if self.folder.stat(&offsets)?.is_none() || self.folder.stat(&times)?.is_none() {
+            return Ok(None);
+        }
+        let (offsets, times) =
+            (Index::open(self.folder.clone(), offsets)?, Index::open(self.folder.clone(), times)?);
+        Ok(Some(Indexes { offsets, times }))
+    }
+
+    /// Whether the last entries point into the segment. (A preallocated index that was not trimmed ends in zeros.)
+    fn is_plausible(&self, indexes: &Indexes) -> Result<bool, FileError> {
+        let size = self.size()?;
+        let (first, last) = (indexes.offsets.get(0)?, indexes.offsets.last()?);
+        let rises = indexes.offsets.len() < 2 || first.map(|e| e.position) < last.map(|e| e.position);
+        Ok(rises && last.is_none_or(|last| u64::from(last.position) < size))
+    }
+
+    /// Builds both indexes from the batches' headers, up to the first that is not valid.
+    fn rebuild_indexes(&self) -> Result<Indexes, ReadError> {
+        let (mut indexes, mut pace) = (self.empty_indexes(), IndexPace::new(self.base, self.interval, None));
+        let mut scan = Scan::new(&**self.file()?, 0, self.size()?, Check::Header, REBUILD);
+        while let Ok(Some(batch)) = scan.next() {
+            if !self.holds(&batch) {
+                break;
+            }
+            pace.on_batch(&batch.header, batch.position, &mut indexes)?;
+        }
+        pace.push_time(&mut indexes)?;
+        Ok(indexes)
+    }
+
+    fn holds(&self, batch: &Scanned) -> bool {
+        let relative = batch.header.last_offset().since(self.base);
+        batch.header.base_offset() >= self.base && i32::try_from(relative).is_ok()
+    }
+
+    /// Where a batch that holds `offset`, or the first behind it, can start.
+    pub(crate) fn span_of(&self, offset: Offset) -> Result<Span, ReadError> {
+        if let Some(indexes) = &*self.indexes.read() {
+            return Ok(self.look_up(indexes, offset)?);
+        }
+        self.with_indexes(|indexes| self.look_up(indexes, offset))?.map_err(ReadError::from)
+    }
+
+    fn look_up(&self, indexes: &Indexes, offset: Offset) -> Result<Span, FileError> {
+        let relative = offset.since(self.base);
+        let next = indexes.offsets.partition_point(|e| i64::from(e.relative_offset) <= relative)?;
+        let before = next.checked_sub(1).map_or(Ok(None), |at| indexes.offsets.get(at))?;
+        let from = before.map_or(0, |entry| u64::from(entry.position));
+        let until = indexes.offsets.get(next)?.map_or(self.size()?, |entry| u64::from(entry.position));
+        Ok(Span { from, until })
+    }
+
+    /// The first batch that ends at or behind `offset`; `None` when all end before it.
+    pub(crate) fn find(&self, offset: Offset) -> Result<Option<Scanned>, ReadError> {
+        let span = self.span_of(offset)?;
+        match self.walk(span, offset) {
+            Ok(found) => Ok(found),
+            // An index that leads astray is built again; if the log itself is damaged, the walk from its start says so.
+            Err(ReadError::Damage(_)) if span.from > 0 => {
+                let rebuilt = self.rebuild_indexes()?;
+                *self.indexes.write() = Some(rebuilt);
+                self.walk(self.span_of(offset)?, offset)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn walk(&self, span: Span, offset: Offset) -> Result<Option<Scanned>, ReadError> {
+        let window = usize::try_from(span.until.saturating_sub(span.from)).unwrap_or(WALK).min(WALK) + 61;
+        let mut scan = Scan::new(&**self.file()?, span.from, self.size()?, Check::Header, window);
+        let mut least = self.base;
+        loop {
+            let position = scan.position();
+            let Some(batch) = scan.next().map_err(|e| self.scan_error(e, position, offset))? else { return Ok(None) };
+            if batch.header.base_offset() < least || !self.holds(&batch) {
+                let got = batch.header.base_offset().get();
+                let fault = BatchError::Field { field: "base offset", got, expected: "one that follows the batch before" };
+                return Err(self.damage(position, offset, fault).into());
+            }
+            least = batch.header.next_offset();
+            if batch.header.last_offset() >= offset {
+                return Ok(Some(batch));
+            }
+        }
+    }
+
+    pub(crate) fn scan_error(&self, error: ScanError, position: u64, offset: Offset) -> ReadError {
+        match error {
+            ScanError::Io(error) => self.failed("read", error).into(),
+            ScanError::Batch(fault) => self.damage(position, offset, fault).into(),
+        }
+    }
+
+    pub(crate) fn damage(&self, position: u64, offset: Offset, fault: BatchError) -> Damage {
+        Damage { path: self.path(), position, offset, fault }
+    }
+
+    pub(crate) fn failed(&self, operation: &'static str, error: std::io::Error) -> FileError {
+        self.folder.failed(operation, &self.name(FileKind::Log), error)
+    }
+
+    pub(crate) fn sync(&self) -> Result<(), FileError> {
+        self.file()?.sync().map_err(|e| self.failed("sync", e))
+    }
+
+    /// Syncs the batches and both indexes.
+    pub(crate) fn sync_all(&self) -> Result<(), FileError> {
+        self.sync()?;
+        let synced = self.with_indexes(Indexes::sync);
+        synced.map_err(|error| self.failed("index", std::io::Error::other(error)))?
+    }
+
+    /// The largest time of its records; that of the file where no record has one.
+    pub(crate) fn largest_timestamp(&self) -> Result<Option<Timestamp>, ReadError> {
+        let last = self.with_indexes(|indexes| indexes.times.last())??;
+        match last {
+            Some(entry) => Ok(Some(Timestamp::from_millis(entry.timestamp))),
+            None => Ok(self.modified()?),
+        }
+    }
+
+    fn modified(&self) -> Result<Option<Timestamp>, FileError> {
+        let stat = self.folder.stat(&self.name(FileKind::Log))?;
+        let since = stat.and_then(|s| s.modified).and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+        Ok(since.and_then(|since| i64::try_from(since.as_millis()).ok()).map(Timestamp::from_millis))
+    }
+}
+
+const REBUILD: usize = 256 * 1024;

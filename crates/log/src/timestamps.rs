@@ -1,0 +1,162 @@
+//! Finding an offset by time.
+
+use std::sync::Arc;
+
+use klamm_record::{BatchHeader, RecordCursor};
+use klamm_types::{LeaderEpoch, Offset, Timestamp};
+
+use crate::log::Published;
+use crate::scan::{Check, Scan, Scanned};
+use crate::segment::Segment;
+use crate::{Log, ReadError, Slice};
+
+/// A record's place and time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct TimestampedOffset {
+    /// Its offset.
+    pub offset: Offset,
+    /// Its time.
+    pub timestamp: Timestamp,
+    /// The leader's epoch when it was appended.
+    pub leader_epoch: Option<LeaderEpoch>,
+}
+
+impl Log {
+    /// The first committed record whose time is `time` or later; `None` when all are earlier.
+    ///
+    /// # Errors
+    /// [`ReadError`] when segments on the way cannot be read.
+    pub fn offset_since(&self, time: Timestamp) -> Result<Option<TimestampedOffset>, ReadError> {
+        self.search(|search| search.first_since(time))
+    }
+
+    /// The first committed record with the largest time (`ListOffsets` with -3, KIP-734).
+    ///
+    /// # Errors
+    /// [`ReadError`] when segments on the way cannot be read.
+    pub fn offset_of_max_timestamp(&self) -> Result<Option<TimestampedOffset>, ReadError> {
+        self.search(|search| match search.largest()? {
+            Some(largest) => search.first_since(largest),
+            None => Ok(None),
+        })
+    }
+
+    fn search<T>(&self, run: impl Fn(&Search<'_>) -> Result<T, ReadError>) -> Result<T, ReadError> {
+        let limit = self.config().max_decompressed_bytes;
+        loop {
+            let published = self.inner.published.read().clone();
+            match run(&Search { published: &published, limit }) {
+                Err(_) if self.has_moved(&published) => {}
+                done => return done,
+            }
+        }
+    }
+}
+
+/// A search over what was visible when it began.
+struct Search<'a> {
+    published: &'a Published,
+    /// The most bytes that a batch may have once decompressed.
+    limit: usize,
+}
+
+impl Search<'_> {
+    fn first_since(&self, time: Timestamp) -> Result<Option<TimestampedOffset>, ReadError> {
+        for segment in self.published.segments.from(self.published.bounds.start()) {
+            let mut found = None;
+            self.for_each_batch(segment, segment.start_of_search(time)?, |batch| {
+                if batch.header.max_timestamp() >= Some(time) {
+                    self.for_each_record(segment, batch, |record| {
+                        found = found.or((record.timestamp >= time).then_some(record));
+                    })?;
+                }
+                Ok(found.is_some())
+            })?;
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
+    }
+
+    fn largest(&self) -> Result<Option<Timestamp>, ReadError> {
+        let mut largest = None;
+        for segment in self.published.segments.from(self.published.bounds.start()) {
+            self.for_each_batch(segment, 0, |batch| {
+                if batch.header.base_offset() >= self.published.bounds.start() {
+                    largest = largest.max(batch.header.max_timestamp());
+                } else {
+                    self.for_each_record(segment, batch, |r| largest = largest.max(Some(r.timestamp)))?;
+                }
+                Ok(false)
+            })?;
+        }
+        Ok(largest)
+    }
+
+    /// Calls `visit` with each visible batch of records from `position` on, until it says that it has enough.
+    fn for_each_batch(
+        &self,
+        segment: &Arc<Segment>,
+        position: u64,
+        mut visit: impl FnMut(&Scanned) -> Result<bool, ReadError>,
+    ) -> Result<(), ReadError> {
+        let (start, end) = (self.published.bounds.start(), self.published.bounds.committed());
+        let mut scan = Scan::new(&**segment.file()?, position, segment.size()?, Check::Header, WINDOW);
+        loop {
+            let at = scan.position();
+            let batch = scan.next().map_err(|e| segment.scan_error(e, at, segment.base()))?;
+            let Some(batch) = batch.filter(|batch| batch.header.next_offset() <= end) else { return Ok(()) };
+            let is_visible = batch.header.last_offset() >= start && !batch.header.is_control();
+            if is_visible && visit(&batch)? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Calls `visit` with each visible record of a batch that has a time.
+    fn for_each_record(
+        &self,
+        segment: &Arc<Segment>,
+        batch: &Scanned,
+        mut visit: impl FnMut(TimestampedOffset),
+    ) -> Result<(), ReadError> {
+        let (header, start) = (&batch.header, self.published.bounds.start());
+        let bytes = read_batch(segment, batch)?;
+        let damage = |fault| segment.damage(batch.position, header.base_offset(), fault);
+        let body = &bytes[BatchHeader::SIZE..];
+        let decompressed = header.decompress(body, self.limit).map_err(damage)?;
+        let body = decompressed.as_deref().unwrap_or(body);
+        let mut cursor = RecordCursor::default();
+        while let Some(record) = cursor.next(header, body) {
+            let record = record.map_err(|fault| damage(fault.into()))?;
+            if let Some(timestamp) = record.timestamp.filter(|_| record.offset >= start) {
+                visit(TimestampedOffset { offset: record.offset, timestamp, leader_epoch: header.leader_epoch() });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The whole of a batch, its CRC checked.
+fn read_batch(segment: &Arc<Segment>, batch: &Scanned) -> Result<bytes::Bytes, ReadError> {
+    let (file, position) = (Arc::clone(segment.file()?), batch.position);
+    let (length, start): (usize, Offset) = (batch.header.size(), batch.header.base_offset());
+    let bytes = Slice { segment: Arc::clone(segment), file, position, length, start }.read()?;
+    batch.header.check_crc(&bytes).map_err(|fault| segment.damage(position, start, fault))?;
+    Ok(bytes)
+}
+
+impl Segment {
+    /// Where to begin looking for a record that is not older than `time`: no time before that is as late.
+    fn start_of_search(&self, time: Timestamp) -> Result<u64, ReadError> {
+        let before = self.with_indexes(|indexes| {
+            let before = indexes.times.partition_point(|entry| entry.timestamp < time.as_millis())?;
+            before.checked_sub(1).map_or(Ok(None), |at| indexes.times.get(at))
+        })??;
+        let Some(entry) = before else { return Ok(0) };
+        Ok(self.span_of(self.base() + entry.relative_offset)?.from)
+    }
+}
+
+const WINDOW: usize = 64 * 1024;

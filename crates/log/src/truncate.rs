@@ -1,0 +1,213 @@
+//! Cutting a log: from its end, as a follower does whose leader went another way, and from its start.
+
+use std::sync::Arc;
+
+use klamm_record::BatchHeader;
+use klamm_types::Offset;
+
+use crate::appender::Appender;
+use crate::index::IndexPace;
+use crate::log::Inner;
+use crate::scan::{Check, Scan};
+use crate::segment::Segment;
+use crate::segment_list::SegmentList;
+use crate::{Bounds, FileError, Log, LogError, ReadError};
+
+impl Log {
+    /// Removes all records at or behind `offset` and returns the new end. It can be lower than `offset`: a batch that
+    /// contains it goes as a whole, and where compaction left a gap, the end is behind the last batch before it. At or
+    /// beyond the end nothing happens.
+    ///
+    /// # Errors
+    /// [`LogError::OutOfRange`] for an offset before the start; [`LogError`] when the disk refuses, after which the log
+    /// takes no more writes.
+    pub fn truncate_to(&self, offset: Offset) -> Result<Offset, LogError> {
+        let inner = &self.inner;
+        let mut appender = inner.lock_appender().map_err(unwrap_log)?;
+        let bounds = self.bounds();
+        if offset < bounds.start() {
+            return Err(LogError::OutOfRange { asked: offset, start: bounds.start(), end: bounds.end() });
+        }
+        if offset >= bounds.end() {
+            return Ok(bounds.end());
+        }
+        inner.owner.lower_recovery_point(&inner.partition, offset)?;
+        inner.truncate(&mut appender, offset)
+    }
+
+    /// Removes all records and begins anew at `offset`: what a follower does that has fallen behind its leader's start.
+    ///
+    /// # Errors
+    /// [`LogError`] when the disk refuses, after which the log takes no more writes.
+    pub fn restart_at(&self, offset: Offset) -> Result<(), LogError> {
+        let inner = &self.inner;
+        let mut appender = inner.lock_appender().map_err(unwrap_log)?;
+        inner.owner.lower_recovery_point(&inner.partition, Offset::ZERO)?;
+        inner.restart(&mut appender, offset)
+    }
+
+    /// Moves the log's start to `offset` (`DeleteRecords`, KIP-107): records before it can no longer be read, and segments
+    /// that hold nothing else are removed by the next retention. It is never moved back, nor beyond the commit bound.
+    ///
+    /// # Errors
+    /// [`LogError::OutOfRange`] for an offset beyond the commit bound.
+    pub fn advance_start(&self, offset: Offset) -> Result<(), LogError> {
+        self.inner.owner.mark_dirty()?;
+        let mut appender = self.inner.appender.lock();
+        let mut published = self.inner.published.write();
+        let bounds = published.bounds;
+        if offset > bounds.committed() {
+            return Err(LogError::OutOfRange { asked: offset, start: bounds.start(), end: bounds.committed() });
+        }
+        if offset > bounds.start() {
+            published.bounds = bounds.with_start(offset);
+            published.generation += 1;
+            appender.epochs.advance_start(offset);
+        }
+        Ok(())
+    }
+
+    /// Closes the active segment and begins a new one, unless it is empty.
+    ///
+    /// # Errors
+    /// [`LogError`] when the disk refuses.
+    pub fn roll(&self) -> Result<(), LogError> {
+        let mut appender = self.inner.lock_appender().map_err(unwrap_log)?;
+        let (next, now) = (appender.next, self.inner.clock.now());
+        if appender.position == 0 {
+            return Ok(());
+        }
+        self.inner.roll_at(&mut appender, next, now).map_err(unwrap_log)
+    }
+}
+
+/// The operations here append nothing, so that only the log or its files can be at fault.
+fn unwrap_log(error: crate::AppendError) -> LogError {
+    match error {
+        crate::AppendError::Log(error) => error,
+        crate::AppendError::File(error) => LogError::File(error),
+        other => unreachable!("LOG-3: nothing was appended: {other}"),
+    }
+}
+
+impl Inner {
+    /// Removes all segments and begins at `offset`.
+    fn restart(&self, appender: &mut Appender, offset: Offset) -> Result<(), LogError> {
+        let segments = self.published.read().segments.clone();
+        let removed = segments.iter().try_for_each(|segment| self.remove_now(segment));
+        let begun = removed.and_then(|()| appender.begin(offset));
+        let segment = begun.map_err(|error| self.fail(error))?;
+        self.group.lower(Offset::ZERO);
+        self.publish_moved(SegmentList::new(vec![segment]), |_| Bounds::new(offset, offset));
+        Ok(())
+    }
+
+    fn truncate(&self, appender: &mut Appender, offset: Offset) -> Result<Offset, LogError> {
+        let segments = self.published.read().segments.clone();
+        let keep = segments.iter().take_while(|s| s.base() < offset).count().max(1);
+        let active = Arc::clone(segments.iter().nth(keep - 1).expect("SEG-2: a log has a segment"));
+        appender.close_indexes()?;
+        let position = active.find(offset)?.map_or(active.size()?, |batch| batch.position);
+        let end = active.end_before(position)?;
+        let start = self.published.read().bounds.start();
+        if end < start {
+            // The start lies inside the batch that goes: nothing is left, and no offset is given out twice.
+            return self.restart(appender, start).map(|()| start);
+        }
+        let kept = SegmentList::new(segments.iter().take(keep).cloned().collect());
+        self.publish_moved(kept, |bounds| bounds.with_end(end));
+        self.group.lower(end);
+        let cut = self.cut(appender, &active, position, end, segments.iter().skip(keep));
+        cut.map_err(|error| self.fail(error))?;
+        Ok(end)
+    }
+
+    /// The files: later segments first, from the last, so that a crash on the way leaves no hole.
+    fn cut<'a>(
+        &self,
+        appender: &mut Appender,
+        active: &Arc<Segment>,
+        position: u64,
+        end: Offset,
+        later: impl DoubleEndedIterator<Item = &'a Arc<Segment>>,
+    ) -> Result<(), FileError> {
+        later.rev().try_for_each(|segment| self.remove_now(segment))?;
+        self.folder.sync()?;
+        let pace = active.truncate(position, appender.config.index_interval_bytes)?;
+        appender.reset_to(Arc::clone(active), position, end, pace);
+        if appender.epochs.truncate_to(end) {
+            appender.write_epochs(&appender.epochs)?;
+        }
+        Ok(())
+    }
+
+    /// Publishes other segments and bounds; readers that fail meanwhile look again.
+    pub(crate) fn publish_moved(&self, segments: SegmentList, bounds: impl Fn(Bounds) -> Bounds) {
+        let mut published = self.published.write();
+        published.bounds = bounds(published.bounds);
+        published.segments = segments;
+        published.generation += 1;
+    }
+}
+
+impl Appender {
+    /// Begins a log without records at `offset`.
+    fn begin(&mut self, offset: Offset) -> Result<Arc<Segment>, FileError> {
+        let interval = self.config.index_interval_bytes;
+        let segment = Arc::new(Segment::create(&self.folder, offset, interval)?);
+        self.unsynced.clear();
+        self.reset_to(Arc::clone(&segment), 0, offset, IndexPace::new(offset, interval, None));
+        self.epochs = klamm_types::EpochHistory::default();
+        self.write_epochs(&self.epochs)?;
+        Ok(segment)
+    }
+}
+
+impl Segment {
+    /// Cuts the segment at `position`, where a batch starts, and its indexes with it.
+    fn truncate(&self, position: u64, interval: u32) -> Result<IndexPace, FileError> {
+        let max = self.with_indexes(|indexes| {
+            let offsets = indexes.offsets.partition_point(|e| u64::from(e.position) < position)?;
+            indexes.offsets.truncate(offsets)?;
+            let last = indexes.offsets.last()?.map_or(0, |e| e.relative_offset);
+            let times = indexes.times.partition_point(|e| e.relative_offset <= last && offsets > 0)?;
+            indexes.times.truncate(times)?;
+            indexes.times.last()
+        });
+        let max = max.map_err(|error| self.failed("index", std::io::Error::other(error)))??;
+        self.set_size(position);
+        self.file()?.truncate(position).map_err(|e| self.failed("truncate", e))?;
+        let mut pace = IndexPace::new(self.base(), interval, max);
+        // Their times are in no entry yet.
+        self.for_each_behind_the_index(position, |header| pace.pass(header)).map_err(|error| {
+            self.failed("index", std::io::Error::other(error))
+        })?;
+        Ok(pace)
+    }
+
+    /// The offset after the last batch before `position`.
+    fn end_before(&self, position: u64) -> Result<Offset, ReadError> {
+        let mut end = self.base();
+        self.for_each_behind_the_index(position, |header| end = header.next_offset())?;
+        Ok(end)
+    }
+
+    /// Calls `visit` with the batches before `position`, from the last that has an index entry on.
+    fn for_each_behind_the_index(&self, position: u64, mut visit: impl FnMut(&BatchHeader)) -> Result<(), ReadError> {
+        let last = self.with_indexes(|indexes| {
+            let before = indexes.offsets.partition_point(|e| u64::from(e.position) < position)?;
+            before.checked_sub(1).map_or(Ok(None), |at| indexes.offsets.get(at))
+        })??;
+        let from = last.map_or(0, |entry| u64::from(entry.position));
+        let mut scan = Scan::new(&**self.file()?, from, position, Check::Header, WINDOW);
+        loop {
+            let at = scan.position();
+            match scan.next().map_err(|error| self.scan_error(error, at, self.base()))? {
+                Some(batch) => visit(&batch.header),
+                None => return Ok(()),
+            }
+        }
+    }
+}
+
+const WINDOW: usize = 64 * 1024;

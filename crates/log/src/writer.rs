@@ -1,0 +1,82 @@
+use klamm_record::{BatchBuilder, BatchOptions, Depth, NewRecord};
+use klamm_types::{LeaderEpoch, Offset};
+
+use crate::{AppendError, Durability, Log};
+
+/// Gathers records into batches and appends each batch when it is full: the fast way to write many small records.
+///
+/// What has been pushed since the last full batch is in this process only, until [`Writer::flush`]. Dropping a writer
+/// flushes it, as well as it can; call `flush` to learn of errors.
+#[derive(Debug)]
+pub struct Writer {
+    log: Log,
+    durability: Durability,
+    batch_bytes: usize,
+    builder: BatchBuilder<Vec<u8>>,
+    /// Settings of the batches, read once.
+    options: BatchOptions,
+}
+
+impl Log {
+    /// A writer that appends a batch whenever it has 16 KiB (Kafka's `batch.size`), with this durability.
+    #[must_use]
+    pub fn writer(&self, durability: Durability) -> Writer {
+        let options = BatchOptions { compression: self.config().compression, ..BatchOptions::default() };
+        let builder = BatchBuilder::new(Vec::new(), options);
+        Writer { log: self.clone(), durability, batch_bytes: BATCH_BYTES, builder, options }
+    }
+}
+
+impl Writer {
+    /// The writer with batches of about `bytes` before compression (Kafka's `batch.size`).
+    #[must_use]
+    pub fn batch_bytes(mut self, bytes: usize) -> Writer {
+        self.batch_bytes = bytes;
+        self
+    }
+
+    /// Adds a record; one without a time gets the clock's. When the batch is full it is appended first.
+    ///
+    /// # Errors
+    /// [`AppendError`]; those records that were gathered are then lost to the log, and so is this one.
+    #[inline]
+    pub fn push(&mut self, record: &NewRecord<'_>) -> Result<(), AppendError> {
+        let timestamp = record.timestamp.unwrap_or_else(|| self.log.inner.clock.now());
+        let record = NewRecord { timestamp: Some(timestamp), ..*record };
+        self.builder.append(&record)?;
+        if self.builder.size() >= self.batch_bytes { self.flush().map(drop) } else { Ok(()) }
+    }
+
+    /// Appends what has been gathered and returns the log's end: the offset after the last record.
+    ///
+    /// # Errors
+    /// [`AppendError`]; the records that were gathered are then lost to the log, unless only a sync failed.
+    pub fn flush(&mut self) -> Result<Offset, AppendError> {
+        if self.builder.is_empty() {
+            return Ok(self.log.bounds().end());
+        }
+        let full = std::mem::replace(&mut self.builder, BatchBuilder::new(Vec::new(), self.options));
+        let mut bytes = full.finish()?.buffer;
+        let appended = self.log.append_built(&mut bytes, self.durability);
+        bytes.clear();
+        self.builder = BatchBuilder::new(bytes, self.options);
+        appended
+    }
+}
+
+impl Log {
+    /// Appends batches that were built here, whose CRC need not be checked, in the log's own epoch.
+    fn append_built(&self, batches: &mut [u8], durability: Durability) -> Result<Offset, AppendError> {
+        let epoch = self.inner.lock_appender()?.epochs.latest().map_or(LeaderEpoch::ZERO, |latest| latest.epoch);
+        let appended = self.append_batches(batches, epoch, Depth::Header, durability)?;
+        Ok(appended.next_offset)
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        let _ = self.flush();
+    }
+}
+
+const BATCH_BYTES: usize = 16 * 1024;
