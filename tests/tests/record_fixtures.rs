@@ -1,7 +1,6 @@
 //! Batches that Apache Kafka wrote, with each codec, read as Kafka's own dump says; and built again from their records
 //! they are byte for byte the same.
 
-use klamm_examples::dump::{BatchLine, RecordLine};
 use klamm_record::{
     BatchBuilder, BatchOptions, Batches, Compression, Depth, Header, NewRecord, RecordBatch, TimestampType,
     validate,
@@ -10,38 +9,13 @@ use klamm_tests::fixtures;
 
 const LIMIT: usize = 16 << 20;
 
-/// Records of these are printed decoded by the dump, not as text.
-fn is_internal(partition: &str) -> bool {
-    partition.starts_with("__")
-}
-
-fn lines_of(bytes: &bytes::Bytes, with_records: bool) -> Vec<String> {
-    let (mut lines, mut position) = (Vec::new(), 0);
-    for batch in Batches::new(bytes.clone()) {
-        let batch = batch.unwrap();
-        lines.push(BatchLine { header: &batch, position, valid: true }.to_string());
-        position += batch.size() as u64;
-        if with_records {
-            let records = batch.records(LIMIT).unwrap();
-            let text = records.iter().map(|r| RecordLine { header: &batch, record: &r.unwrap() }.to_string());
-            lines.extend(text.flat_map(|line| line.lines().map(str::to_owned).collect::<Vec<_>>()));
-        }
-    }
-    lines
-}
-
 #[test]
 fn every_batch_and_record_reads_as_kafkas_dump_says() {
     let (mut batches, mut records) = (0, 0);
     for partition in fixtures::partitions() {
         for segment in fixtures::segments(&partition) {
-            let mut want = fixtures::dump_of(&partition, &segment.name);
-            if is_internal(&partition) {
-                want.retain(|line| line.starts_with("baseOffset: "));
-            } else {
-                want.retain(|line| line.starts_with("baseOffset: ") || line.starts_with("| offset: "));
-            }
-            let got = lines_of(&segment.bytes, !is_internal(&partition));
+            let want = fixtures::wanted_lines(&partition, &segment.name);
+            let got = fixtures::lines_of(&segment.bytes, 0, !fixtures::is_internal(&partition));
             assert_eq!(got.len(), want.len(), "{}", segment.name);
             for (got, want) in got.iter().zip(&want) {
                 assert_eq!(got, want, "{}", segment.name);

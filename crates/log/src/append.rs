@@ -68,7 +68,11 @@ impl Log {
     ///
     /// # Errors
     /// [`AppendError`]; nothing of them is then in the log, unless a sync failed.
-    pub fn append_as_follower(&self, batches: &[u8], durability: Durability) -> Result<Appended, AppendError> {
+    pub fn append_as_follower(
+        &self,
+        batches: &[u8],
+        durability: Durability,
+    ) -> Result<Appended, AppendError> {
         let headers = check_batches(batches, Depth::Header)?;
         let appended = {
             let mut appender = self.inner.lock_appender()?;
@@ -96,7 +100,12 @@ impl Inner {
     }
 
     /// Rolls if need be, enters `epoch` and writes the batches at hand.
-    fn commit(&self, appender: &mut Appender, bytes: &[u8], epoch: LeaderEpoch) -> Result<Appended, AppendError> {
+    fn commit(
+        &self,
+        appender: &mut Appender,
+        bytes: &[u8],
+        epoch: LeaderEpoch,
+    ) -> Result<Appended, AppendError> {
         self.roll_if_needed(appender, bytes.len())?;
         let start = appender.next;
         let epoch = appender.epochs.latest().map_or(epoch, |latest| latest.epoch.max(epoch));
@@ -106,16 +115,20 @@ impl Inner {
 
     fn roll_if_needed(&self, appender: &mut Appender, bytes: usize) -> Result<(), AppendError> {
         appender.check_sizes(bytes)?;
-        let now = self.clock.now();
-        if !appender.must_roll(bytes, now).map_err(|e| AppendError::Log(e.into()))? {
+        if !appender.must_roll(bytes, &*self.clock).map_err(|e| AppendError::Log(e.into()))? {
             return Ok(());
         }
         let base = appender.headers.first().map_or(appender.next, BatchHeader::base_offset);
-        self.roll_at(appender, base, now)
+        self.roll_at(appender, base, self.clock.now())
     }
 
     /// Begins a new segment at `base`.
-    pub(crate) fn roll_at(&self, appender: &mut Appender, base: Offset, now: Timestamp) -> Result<(), AppendError> {
+    pub(crate) fn roll_at(
+        &self,
+        appender: &mut Appender,
+        base: Offset,
+        now: Timestamp,
+    ) -> Result<(), AppendError> {
         let segment = appender.roll(base, now)?;
         let mut published = self.published.write();
         published.segments = published.segments.with(segment);
@@ -232,7 +245,8 @@ fn check_order(end: Offset, headers: &[BatchHeader]) -> Result<(), AppendError> 
             return Err(AppendError::OutOfOrder { index, expected, got });
         }
         if header.leader_epoch().is_none() {
-            let fault = BatchError::Field { field: "leader epoch", got: -1, expected: "one that a leader gave" };
+            let fault =
+                BatchError::Field { field: "leader epoch", got: -1, expected: "one that a leader gave" };
             return Err(AppendError::Batch { index, fault });
         }
         expected = header.next_offset();

@@ -10,7 +10,7 @@ use crate::format::{EPOCH_CHECKPOINT, EpochCheckpoint};
 use crate::index::IndexPace;
 use crate::load::Loaded;
 use crate::segment::Segment;
-use crate::{AppendError, FileError, LogConfig, ReadError};
+use crate::{AppendError, Clock, FileError, LogConfig, ReadError};
 
 /// The writing end of a log.
 #[derive(Debug)]
@@ -61,14 +61,14 @@ impl Appender {
     }
 
     /// Whether the batches at hand, `bytes` in all, need a new segment: by size, time, or room in offsets and index.
-    pub(crate) fn must_roll(&mut self, bytes: usize, now: Timestamp) -> Result<bool, ReadError> {
+    pub(crate) fn must_roll(&mut self, bytes: usize, clock: &dyn Clock) -> Result<bool, ReadError> {
         if self.position == 0 {
             return Ok(false);
         }
         let last = self.headers.last().map_or(self.next, BatchHeader::last_offset);
         let full = self.position + bytes as u64 > u64::from(self.config.segment_bytes);
         let offsets_full = i32::try_from(last.since(self.active.base())).is_err();
-        Ok(full || offsets_full || self.index_is_full()? || self.is_old(now)?)
+        Ok(full || offsets_full || self.index_is_full()? || self.is_old(clock)?)
     }
 
     fn index_is_full(&self) -> Result<bool, ReadError> {
@@ -79,12 +79,12 @@ impl Appender {
         self.active.with_indexes(|i| i.offsets.size() + 8 > most || i.times.size() + 12 > most)
     }
 
-    fn is_old(&mut self, now: Timestamp) -> Result<bool, ReadError> {
+    fn is_old(&mut self, clock: &dyn Clock) -> Result<bool, ReadError> {
         let first = self.first_time()?;
         let newest = self.headers.iter().filter_map(BatchHeader::max_timestamp).max();
         let age = match (first, newest) {
             (Some(first), Some(newest)) => newest.since(first),
-            _ => self.began.map_or_else(Default::default, |began| now.since(began)),
+            _ => self.began.map_or_else(Default::default, |began| clock.now().since(began)),
         };
         Ok(age > self.config.segment_time)
     }

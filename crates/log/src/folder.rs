@@ -74,7 +74,9 @@ impl Folder {
 
     pub(crate) fn remove_folder(&self, name: &str) -> Result<(), FileError> {
         match self.disk.remove_dir(&self.path_of(name)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(self.failed("remove folder", name, error)),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(self.failed("remove folder", name, error))
+            }
             _ => Ok(()),
         }
     }
@@ -97,7 +99,9 @@ impl Folder {
     pub(crate) fn replace(&self, name: &str, bytes: &[u8]) -> Result<(), FileError> {
         let draft = format!("{name}.tmp");
         let file = self.open(&draft, OpenMode::Replace)?;
-        file.write_all_at(bytes, 0).and_then(|()| file.sync()).map_err(|e| self.failed("write to", &draft, e))?;
+        file.write_all_at(bytes, 0)
+            .and_then(|()| file.sync())
+            .map_err(|e| self.failed("write to", &draft, e))?;
         self.rename(&draft, name)?;
         self.sync()
     }

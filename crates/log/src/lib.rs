@@ -1,7 +1,10 @@
-#![cfg_attr(all(feature = "async", feature = "lz4"), doc = include_str!("../README.md"))]
+#![doc = include_str!("../README.md")]
 #![deny(unsafe_code)]
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
-#![cfg_attr(test, allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap, clippy::cast_sign_loss))]
+#![cfg_attr(
+    test,
+    allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap, clippy::cast_sign_loss)
+)]
 
 mod append;
 mod appender;

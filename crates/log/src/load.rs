@@ -50,7 +50,8 @@ pub(crate) fn load(
 ) -> Result<Loaded, OpenError> {
     let bases = tidy(folder)?;
     let interval = config.index_interval_bytes;
-    let segments: Vec<_> = bases.iter().map(|base| Arc::new(Segment::existing(folder, *base, interval))).collect();
+    let segments: Vec<_> =
+        bases.iter().map(|base| Arc::new(Segment::existing(folder, *base, interval))).collect();
     let mut epochs = read_epochs(folder)?;
     let found = match trust {
         Trust::Clean => clean(&segments, config)?,
@@ -63,7 +64,8 @@ pub(crate) fn load(
         (None, _) => recover(folder, segments, config, trust, &mut epochs)?,
     };
     let start = start.unwrap_or_default().max(segments[0].base());
-    let (segments, tail) = if start > tail.next { restart(folder, &segments, config, start)? } else { (segments, tail) };
+    let (segments, tail) =
+        if start > tail.next { restart(folder, &segments, config, start)? } else { (segments, tail) };
     epochs.truncate_to(tail.next + 1);
     epochs.advance_start(start);
     let synced = match trust {
@@ -129,7 +131,9 @@ fn remove(folder: &Folder, base: Offset) -> Result<(), OpenError> {
 }
 
 fn read_epochs(folder: &Folder) -> Result<EpochHistory, OpenError> {
-    let Some(bytes) = folder.read(EPOCH_CHECKPOINT, CHECKPOINT_LIMIT)? else { return Ok(EpochHistory::default()) };
+    let Some(bytes) = folder.read(EPOCH_CHECKPOINT, CHECKPOINT_LIMIT)? else {
+        return Ok(EpochHistory::default());
+    };
     let parsed = EpochCheckpoint::parse(&String::from_utf8_lossy(&bytes));
     Ok(parsed.map_err(|error| format_error(folder, EPOCH_CHECKPOINT, error))?.history)
 }

@@ -9,18 +9,21 @@ use crate::appender::Appender;
 use crate::folder::Folder;
 use crate::group_commit::GroupCommit;
 use crate::load::Loaded;
-use crate::log_dir::Owner;
+use crate::log_dir::{Owner, Shared};
 use crate::retention::Removals;
 use crate::segment_list::SegmentList;
 use crate::tail::TailSignal;
 use crate::{Bounds, Clock, ConfigError, LogConfig, LogError};
 
-/// One partition's log: append at its end, read anywhere. A handle: clones share the log, all methods take `&self`.
+/// One partition's log: append at its end, read anywhere. A handle: clones share the log, all methods take `&self`, and
+/// the folder that it lives in stays open as long as there is one.
 ///
 /// Appending holds one short lock. Readers never wait for it: they take what the last append has published.
 #[derive(Clone, Debug)]
 pub struct Log {
     pub(crate) inner: Arc<Inner>,
+    /// Keeps the folder open.
+    pub(crate) _dir: Arc<Shared>,
 }
 
 #[derive(Debug)]
@@ -73,34 +76,6 @@ pub struct SegmentSummary {
 }
 
 impl Log {
-    pub(crate) fn new(
-        partition: TopicPartition,
-        folder: Folder,
-        config: LogConfig,
-        clock: Arc<dyn Clock>,
-        owner: Owner,
-        loaded: &Loaded,
-    ) -> Log {
-        let bounds = Bounds::new(loaded.start, loaded.tail.next);
-        let published = Published { segments: loaded.segments.clone(), bounds, generation: 0 };
-        let appender = Appender::new(folder.clone(), Arc::new(config), loaded);
-        Log {
-            inner: Arc::new(Inner {
-                partition,
-                folder,
-                clock,
-                owner,
-                published: RwLock::new(published),
-                appender: Mutex::new(appender),
-                group: GroupCommit::new(loaded.synced),
-                tail: TailSignal::default(),
-                removals: Mutex::new(Removals::default()),
-                health: Health::default(),
-                flushed: Mutex::new(None),
-            }),
-        }
-    }
-
     /// Its topic and partition.
     #[must_use]
     pub fn partition(&self) -> &TopicPartition {
@@ -188,6 +163,32 @@ impl Log {
 }
 
 impl Inner {
+    pub(crate) fn new(
+        partition: TopicPartition,
+        folder: Folder,
+        config: LogConfig,
+        clock: Arc<dyn Clock>,
+        owner: Owner,
+        loaded: &Loaded,
+    ) -> Inner {
+        let bounds = Bounds::new(loaded.start, loaded.tail.next);
+        let published = Published { segments: loaded.segments.clone(), bounds, generation: 0 };
+        let appender = Appender::new(folder.clone(), Arc::new(config), loaded);
+        Inner {
+            partition,
+            folder,
+            clock,
+            owner,
+            published: RwLock::new(published),
+            appender: Mutex::new(appender),
+            group: GroupCommit::new(loaded.synced),
+            tail: TailSignal::default(),
+            removals: Mutex::new(Removals::default()),
+            health: Health::default(),
+            flushed: Mutex::new(None),
+        }
+    }
+
     pub(crate) fn sync_to(&self, wanted: Offset) -> Result<(), LogError> {
         self.check_writable()?;
         self.group.wait(wanted, || self.sync_now())
@@ -215,7 +216,8 @@ impl Inner {
         let waiting = end.since(self.group.synced());
         let mut flushed = self.flushed.lock();
         let since = now.since(*flushed.get_or_insert(now));
-        let enough = config.flush_messages.is_some_and(|most| u64::try_from(waiting).is_ok_and(|n| n >= most));
+        let enough =
+            config.flush_messages.is_some_and(|most| u64::try_from(waiting).is_ok_and(|n| n >= most));
         let old = config.flush_time.is_some_and(|most| since >= most);
         if waiting == 0 || !(enough || old) {
             return Ok(false);
@@ -249,7 +251,8 @@ impl Inner {
     }
 
     pub(crate) fn is_closed(&self) -> bool {
-        self.health.unwell.load(Ordering::Acquire) && matches!(*self.health.reason.lock(), Some(Reason::Closed))
+        self.health.unwell.load(Ordering::Acquire)
+            && matches!(*self.health.reason.lock(), Some(Reason::Closed))
     }
 
     #[inline]

@@ -26,10 +26,11 @@ use crate::disk::{Disk, OsDisk};
 use crate::folder::Folder;
 use crate::format::{OffsetCheckpoint, PARTITION_METADATA, PartitionMetadata};
 use crate::load::{CHECKPOINT_LIMIT, Trust, format_error, load};
+use crate::log::Inner;
 use crate::{Clock, FileError, Log, LogConfig, LogError, OpenError, SystemClock};
 
-/// A folder of logs. All logs in it are opened with it; dropping it closes it as well as it can, [`LogDir::close`] tells
-/// of errors. A handle: clones share the folder.
+/// A folder of logs. All logs in it are opened with it. A handle: clones share the folder. It is closed when the last handle
+/// on it or on one of its logs is dropped; [`LogDir::close`] does so at once and tells of errors.
 #[derive(Clone, Debug)]
 pub struct LogDir {
     shared: Arc<Shared>,
@@ -64,10 +65,11 @@ pub struct Maintained {
 }
 
 #[derive(Debug)]
-struct Shared {
+pub(crate) struct Shared {
     folder: Folder,
     config: DirConfig,
-    logs: RwLock<BTreeMap<TopicPartition, Log>>,
+    /// Without a handle on this, so that it can end when the last handle is dropped.
+    logs: RwLock<BTreeMap<TopicPartition, Arc<Inner>>>,
     marker: Arc<CleanMarker>,
     state: Mutex<State>,
     lock: Mutex<Option<HeldLock>>,
@@ -142,7 +144,8 @@ impl LogDir {
             committed: read_checkpoint(&folder, COMMITTED)?,
             ..State::default()
         };
-        let marker = CleanMarker { folder: folder.clone(), dirty: AtomicBool::new(!clean), lock: Mutex::new(()) };
+        let marker =
+            CleanMarker { folder: folder.clone(), dirty: AtomicBool::new(!clean), lock: Mutex::new(()) };
         let shared = Arc::new(Shared {
             folder,
             config,
@@ -187,23 +190,23 @@ impl LogDir {
             return Err(OpenError::Closed);
         }
         if let Some(log) = logs.get(partition) {
-            return Ok(log.clone());
+            return Ok(self.handle(log));
         }
-        let log = self.shared.create(partition, config, topic_id)?;
-        logs.insert(partition.clone(), log.clone());
-        Ok(log)
+        let log = Arc::new(self.shared.create(partition, config, topic_id)?);
+        logs.insert(partition.clone(), Arc::clone(&log));
+        Ok(self.handle(&log))
     }
 
     /// The log of `partition`, if it is there.
     #[must_use]
     pub fn get(&self, partition: &TopicPartition) -> Option<Log> {
-        self.shared.logs.read().get(partition).cloned()
+        self.shared.logs.read().get(partition).map(|log| self.handle(log))
     }
 
     /// All logs, by name.
     #[must_use]
     pub fn logs(&self) -> Vec<Log> {
-        self.shared.logs.read().values().cloned().collect()
+        self.shared.logs.read().values().map(|log| self.handle(log)).collect()
     }
 
     /// The id of a log's topic, where its folder says one.
@@ -224,7 +227,7 @@ impl LogDir {
     /// [`LogError`] when its folder cannot be renamed.
     pub fn remove(&self, partition: &TopicPartition) -> Result<bool, LogError> {
         let Some(log) = self.shared.logs.write().remove(partition) else { return Ok(false) };
-        log.inner.close();
+        log.close();
         self.shared.remove(&log)?;
         Ok(true)
     }
@@ -253,6 +256,10 @@ impl LogDir {
         self.shared.folder.path()
     }
 
+    fn handle(&self, inner: &Arc<Inner>) -> Log {
+        Log { inner: Arc::clone(inner), _dir: Arc::clone(&self.shared) }
+    }
+
     pub(crate) fn clock(&self) -> Arc<dyn Clock> {
         Arc::clone(&self.shared.config.clock)
     }
@@ -262,7 +269,7 @@ impl Shared {
     fn load_all(self: &Arc<Self>, clean: bool) -> Result<(), OpenError> {
         let partitions = self.find_partitions()?;
         let next = AtomicUsize::new(0);
-        let load_some = || -> Result<Vec<Log>, OpenError> {
+        let load_some = || -> Result<Vec<Inner>, OpenError> {
             let claim = || partitions.get(next.fetch_add(1, Ordering::Relaxed));
             std::iter::from_fn(claim).map(|partition| self.load_one(partition, clean)).collect()
         };
@@ -275,7 +282,7 @@ impl Shared {
         });
         let mut logs = self.logs.write();
         for log in loaded.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().flatten() {
-            logs.insert(log.partition().clone(), log);
+            logs.insert(log.partition.clone(), Arc::new(log));
         }
         Ok(())
     }
@@ -296,7 +303,7 @@ impl Shared {
         Ok(partitions)
     }
 
-    fn load_one(self: &Arc<Self>, partition: &TopicPartition, clean: bool) -> Result<Log, OpenError> {
+    fn load_one(self: &Arc<Self>, partition: &TopicPartition, clean: bool) -> Result<Inner, OpenError> {
         let (point, start) = {
             let state = self.state.lock();
             let of = |checkpoint: &OffsetCheckpoint| checkpoint.offsets.get(partition).copied();
@@ -312,11 +319,11 @@ impl Shared {
         config: LogConfig,
         trust: Trust,
         start: Option<Offset>,
-    ) -> Result<Log, OpenError> {
+    ) -> Result<Inner, OpenError> {
         let folder = self.folder.join(&partition.to_string());
         let loaded = load(&folder, &config, trust, start)?;
         let owner = Owner { marker: Arc::clone(&self.marker), shared: Arc::downgrade(self) };
-        Ok(Log::new(partition.clone(), folder, config, Arc::clone(&self.config.clock), owner, &loaded))
+        Ok(Inner::new(partition.clone(), folder, config, Arc::clone(&self.config.clock), owner, &loaded))
     }
 
     fn create(
@@ -324,7 +331,7 @@ impl Shared {
         partition: &TopicPartition,
         config: LogConfig,
         topic_id: Option<TopicId>,
-    ) -> Result<Log, OpenError> {
+    ) -> Result<Inner, OpenError> {
         self.marker.mark_dirty()?;
         let folder = self.folder.join(&partition.to_string());
         folder.create()?;
@@ -338,18 +345,18 @@ impl Shared {
         Ok(log)
     }
 
-    fn remove(&self, log: &Log) -> Result<(), LogError> {
+    fn remove(&self, log: &Inner) -> Result<(), LogError> {
         self.marker.mark_dirty()?;
         let number = self.removed.fetch_add(1, Ordering::Relaxed);
         let now = self.config.clock.now();
-        let name = removed_name(log.partition(), now, number);
-        self.folder.rename(&log.partition().to_string(), &name)?;
+        let name = removed_name(&log.partition, now, number);
+        self.folder.rename(&log.partition.to_string(), &name)?;
         self.folder.sync()?;
-        let due = now.saturating_add(log.config().file_delete_delay);
+        let due = now.saturating_add(log.appender.lock().config.file_delete_delay);
         let mut state = self.state.lock();
         state.removals.push((due, name));
         for checkpoint in state.checkpoints() {
-            checkpoint.offsets.remove(log.partition());
+            checkpoint.offsets.remove(&log.partition);
         }
         Ok(())
     }
@@ -367,14 +374,22 @@ impl Shared {
             }
         }
         self.remove_due(now)?;
-        if self.is_due(now, self.config.checkpoint_interval, |state| &mut state.checkpointed) && self.marker.is_dirty() {
-            self.write_checkpoints(logs)?;
+        if self.is_due(now, self.config.checkpoint_interval, |state| &mut state.checkpointed)
+            && self.marker.is_dirty()
+        {
+            let logs: Vec<_> = logs.iter().map(|log| Arc::clone(&log.inner)).collect();
+            self.write_checkpoints(&logs)?;
             done.checkpointed = true;
         }
         first_error.map_or(Ok(done), Err)
     }
 
-    fn is_due(&self, now: Timestamp, every: Duration, last: impl Fn(&mut State) -> &mut Option<Timestamp>) -> bool {
+    fn is_due(
+        &self,
+        now: Timestamp,
+        every: Duration,
+        last: impl Fn(&mut State) -> &mut Option<Timestamp>,
+    ) -> bool {
         let mut state = self.state.lock();
         let last = last(&mut state);
         let due = last.is_none_or(|last| now.since(last) >= every);
@@ -386,18 +401,19 @@ impl Shared {
 
     fn remove_due(&self, now: Timestamp) -> Result<(), FileError> {
         let mut state = self.state.lock();
-        let (due, later): (Vec<_>, Vec<_>) = std::mem::take(&mut state.removals).into_iter().partition(|r| r.0 <= now);
+        let (due, later): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut state.removals).into_iter().partition(|r| r.0 <= now);
         state.removals = later;
         drop(state);
         due.iter().try_for_each(|(_, name)| self.folder.remove_folder(name))
     }
 
-    fn write_checkpoints(&self, logs: &[Log]) -> Result<(), FileError> {
+    fn write_checkpoints(&self, logs: &[Arc<Inner>]) -> Result<(), FileError> {
         let mut state = self.state.lock();
         for log in logs {
-            let (partition, bounds) = (log.partition(), log.bounds());
-            let first = log.inner.published.read().segments.first().base();
-            state.recovery_points.offsets.insert(partition.clone(), log.recovery_point());
+            let (partition, published) = (&log.partition, log.published.read().clone());
+            let (bounds, first) = (published.bounds, published.segments.first().base());
+            state.recovery_points.offsets.insert(partition.clone(), log.group.synced());
             state.committed.offsets.insert(partition.clone(), bounds.committed());
             if bounds.start() > first {
                 state.start_offsets.offsets.insert(partition.clone(), bounds.start());
@@ -406,7 +422,8 @@ impl Shared {
             }
         }
         let State { recovery_points, start_offsets, committed, .. } = &*state;
-        for (name, checkpoint) in [(RECOVERY_POINTS, recovery_points), (START_OFFSETS, start_offsets), (COMMITTED, committed)]
+        for (name, checkpoint) in
+            [(RECOVERY_POINTS, recovery_points), (START_OFFSETS, start_offsets), (COMMITTED, committed)]
         {
             self.folder.replace(name, checkpoint.to_text().as_bytes())?;
         }
@@ -417,17 +434,17 @@ impl Shared {
         // Taken first, so that no log is created any more; given back last, so that nobody opens the folder meanwhile.
         let logs = self.logs.write();
         let Some(held) = self.lock.lock().take() else { return Ok(()) };
-        let all: Vec<Log> = logs.values().cloned().collect();
+        let all: Vec<_> = logs.values().cloned().collect();
         let closed = if self.marker.is_dirty() { self.close_written(&all) } else { Ok(()) };
-        all.iter().for_each(|log| log.inner.close());
+        all.iter().for_each(|log| log.close());
         drop(held);
         closed
     }
 
-    fn close_written(&self, logs: &[Log]) -> Result<(), LogError> {
+    fn close_written(&self, logs: &[Arc<Inner>]) -> Result<(), LogError> {
         let mut first_error = None;
         for log in logs {
-            if let Err(error) = log.inner.sync_for_close() {
+            if let Err(error) = log.sync_for_close() {
                 first_error.get_or_insert(error);
             }
         }
@@ -483,10 +500,15 @@ impl Owner {
     }
 
     /// Before a log is truncated its recovery point must not lie beyond what will be left.
-    pub(crate) fn lower_recovery_point(&self, partition: &TopicPartition, to: Offset) -> Result<(), FileError> {
+    pub(crate) fn lower_recovery_point(
+        &self,
+        partition: &TopicPartition,
+        to: Offset,
+    ) -> Result<(), FileError> {
         let Some(shared) = self.shared.upgrade() else { return Ok(()) };
         let mut state = shared.state.lock();
-        let Some(point) = state.recovery_points.offsets.get_mut(partition).filter(|point| **point > to) else {
+        let Some(point) = state.recovery_points.offsets.get_mut(partition).filter(|point| **point > to)
+        else {
             return Ok(());
         };
         *point = to;

@@ -127,7 +127,9 @@ impl Log {
             Position::Start => Ok(bounds.start()),
             Position::End => Ok(bounds.committed()),
             Position::At(offset) => Ok(offset),
-            Position::Since(time) => Ok(self.offset_since(time)?.map_or(bounds.committed(), |found| found.offset)),
+            Position::Since(time) => {
+                Ok(self.offset_since(time)?.map_or(bounds.committed(), |found| found.offset))
+            }
         }
     }
 }
@@ -173,7 +175,8 @@ impl Reader {
     /// As [`Log::reader`].
     pub fn seek(&mut self, position: impl Into<Position>) -> Result<(), ReadError> {
         self.next = self.log.resolve(position.into())?;
-        (self.chunk, self.batch) = (Chunk { bytes: std::mem::take(&mut self.chunk.bytes), ..Chunk::default() }, None);
+        (self.chunk, self.batch) =
+            (Chunk { bytes: std::mem::take(&mut self.chunk.bytes), ..Chunk::default() }, None);
         self.chunk.bytes.clear();
         Ok(())
     }
@@ -189,7 +192,8 @@ impl Reader {
     #[cfg(feature = "async")]
     pub fn poll_ready(&mut self, context: &mut std::task::Context<'_>) -> std::task::Poll<()> {
         let inner = &self.log.inner;
-        let ready = self.has_record() || inner.tail.register(context.waker(), || is_ready(&self.log, self.next));
+        let ready =
+            self.has_record() || inner.tail.register(context.waker(), || is_ready(&self.log, self.next));
         if ready { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
     }
 
@@ -209,7 +213,8 @@ impl Reader {
     #[inline]
     fn take_record(&mut self) -> Result<Record<'_>, ReadError> {
         let chunk = &self.chunk;
-        let Batch { header, at, decompressed, cursor } = self.batch.as_mut().expect("READ-1: asked after has_record");
+        let Batch { header, at, decompressed, cursor } =
+            self.batch.as_mut().expect("READ-1: asked after has_record");
         match cursor.next(header, body_of(header, *at, decompressed.as_deref(), chunk)) {
             Some(Ok(record)) => {
                 self.next = record.offset + 1;
@@ -279,7 +284,12 @@ fn broken(chunk: &Chunk, header: &BatchHeader, fault: Option<RecordError>) -> Re
 
 /// The records of the batch that stands at `at` in the chunk.
 #[inline]
-fn body_of<'a>(header: &BatchHeader, at: usize, decompressed: Option<&'a [u8]>, chunk: &'a Chunk) -> &'a [u8] {
+fn body_of<'a>(
+    header: &BatchHeader,
+    at: usize,
+    decompressed: Option<&'a [u8]>,
+    chunk: &'a Chunk,
+) -> &'a [u8] {
     decompressed.unwrap_or_else(|| &chunk.bytes[at + BatchHeader::SIZE..at + header.size()])
 }
 

@@ -138,7 +138,9 @@ fn anchor(segment: &Segment, recovery_point: Offset) -> Result<Anchor, OpenError
     let Some(indexes) = segment.stored_indexes()? else { return Ok(start) };
     let relative = recovery_point.since(segment.base());
     let before = indexes.offsets.partition_point(|e| i64::from(e.relative_offset) < relative)?;
-    let Some(entry) = before.checked_sub(1).map_or(Ok(None), |at| indexes.offsets.get(at))? else { return Ok(start) };
+    let Some(entry) = before.checked_sub(1).map_or(Ok(None), |at| indexes.offsets.get(at))? else {
+        return Ok(start);
+    };
     let position = u64::from(entry.position);
     let mut scan = Scan::new(&**segment.file()?, position, segment.size()?, Check::Checksum, WALK);
     let wanted = segment.base().checked_add(i64::from(entry.relative_offset));

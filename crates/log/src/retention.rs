@@ -31,16 +31,21 @@ fn plan_retention(segments: &[Facts], bounds: Bounds, config: &LogConfig, now: T
     let total: u64 = segments.iter().map(|s| s.bytes).sum();
     let mut excess = config.retention_bytes.map_or(0, |most| total.saturating_sub(most));
     let goes = |segment: &Facts| {
-        let expired = matches!((config.retention_time, segment.newest), (Some(most), Some(t)) if now.since(t) > most);
+        let expired =
+            matches!((config.retention_time, segment.newest), (Some(most), Some(t)) if now.since(t) > most);
         let fits = excess >= segment.bytes && excess > 0;
         let passed = segment.end <= bounds.start() && segment.bytes > 0;
         excess = excess.saturating_sub(segment.bytes);
         segment.end <= bounds.committed() && (expired || fits || passed)
     };
-    segments.iter().copied().map_while({
-        let mut goes = goes;
-        move |segment| goes(&segment).then_some(())
-    }).count()
+    segments
+        .iter()
+        .copied()
+        .map_while({
+            let mut goes = goes;
+            move |segment| goes(&segment).then_some(())
+        })
+        .count()
 }
 
 impl Log {
@@ -64,7 +69,9 @@ impl Log {
         inner.owner.mark_dirty()?;
         if count == facts.len() {
             let next = appender.next;
-            inner.roll_at(&mut appender, next, now).map_err(|e| LogError::File(roll_error(&published.segments, e)))?;
+            inner
+                .roll_at(&mut appender, next, now)
+                .map_err(|e| LogError::File(roll_error(&published.segments, e)))?;
         }
         inner.retire(count, now, &config)?;
         let start = inner.published.read().bounds.start();

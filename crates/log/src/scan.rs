@@ -104,14 +104,19 @@ impl<'a> Scan<'a> {
             crc = BatchHeader::extend_crc(crc, chunk);
             at += chunk.len();
         }
-        if crc == header.crc() { Ok(()) } else { Err(BatchError::Checksum { expected: header.crc(), got: crc }.into()) }
+        if crc == header.crc() {
+            Ok(())
+        } else {
+            Err(BatchError::Checksum { expected: header.crc(), got: crc }.into())
+        }
     }
 
     /// Up to `want` bytes from `position`; fewer where the walk ends.
     fn bytes(&mut self, position: u64, want: usize) -> io::Result<&[u8]> {
         let left = usize::try_from(self.end - position).unwrap_or(usize::MAX);
         let want = want.min(left);
-        if position < self.buffered_at || position + want as u64 > self.buffered_at + self.buffer.len() as u64 {
+        if position < self.buffered_at || position + want as u64 > self.buffered_at + self.buffer.len() as u64
+        {
             self.buffer.resize(want.max(self.window).min(left), 0);
             self.buffered_at = position;
             let got = read_full(self.file, &mut self.buffer, position)?;

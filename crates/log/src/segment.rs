@@ -41,7 +41,7 @@ pub(crate) struct Span {
 
 const UNKNOWN: u64 = u64::MAX;
 /// Bytes read at a time to walk over headers between two index entries.
-const WALK: usize = 16 * 1024;
+const WALK: usize = 4 * 1024;
 
 impl Segment {
     /// A segment whose files are there; none is opened yet.
@@ -74,10 +74,16 @@ impl Segment {
 
     pub(crate) fn file(&self) -> Result<&Arc<dyn DiskFile>, FileError> {
         if self.file.get().is_none() {
-            let _ = self.file.set(self.folder.open(&self.name(FileKind::Log), OpenMode::Write).or_else(|error| {
-                let refused = error.source.kind() == std::io::ErrorKind::PermissionDenied;
-                if refused { self.folder.open(&self.name(FileKind::Log), OpenMode::Read) } else { Err(error) }
-            })?);
+            let _ = self.file.set(self.folder.open(&self.name(FileKind::Log), OpenMode::Write).or_else(
+                |error| {
+                    let refused = error.source.kind() == std::io::ErrorKind::PermissionDenied;
+                    if refused {
+                        self.folder.open(&self.name(FileKind::Log), OpenMode::Read)
+                    } else {
+                        Err(error)
+                    }
+                },
+            )?);
         }
         Ok(self.file.get().expect("set above"))
     }
@@ -207,10 +213,16 @@ impl Segment {
         let mut least = self.base;
         loop {
             let position = scan.position();
-            let Some(batch) = scan.next().map_err(|e| self.scan_error(e, position, offset))? else { return Ok(None) };
+            let Some(batch) = scan.next().map_err(|e| self.scan_error(e, position, offset))? else {
+                return Ok(None);
+            };
             if batch.header.base_offset() < least || !self.holds(&batch) {
                 let got = batch.header.base_offset().get();
-                let fault = BatchError::Field { field: "base offset", got, expected: "one that follows the batch before" };
+                let fault = BatchError::Field {
+                    field: "base offset",
+                    got,
+                    expected: "one that follows the batch before",
+                };
                 return Err(self.damage(position, offset, fault).into());
             }
             least = batch.header.next_offset();

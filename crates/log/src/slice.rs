@@ -63,7 +63,8 @@ impl Slice {
 
     /// Reads it into `buffer`, which must have its length.
     pub(crate) fn read_into(&self, buffer: &mut [u8]) -> Result<(), FileError> {
-        let got = read_full(&*self.file, buffer, self.position).map_err(|e| self.segment.failed("read", e))?;
+        let got =
+            read_full(&*self.file, buffer, self.position).map_err(|e| self.segment.failed("read", e))?;
         if got < buffer.len() {
             let error = std::io::Error::from(std::io::ErrorKind::UnexpectedEof);
             return Err(self.segment.failed("read", error));

@@ -131,7 +131,11 @@ impl Search<'_> {
         while let Some(record) = cursor.next(header, body) {
             let record = record.map_err(|fault| damage(fault.into()))?;
             if let Some(timestamp) = record.timestamp.filter(|_| record.offset >= start) {
-                visit(TimestampedOffset { offset: record.offset, timestamp, leader_epoch: header.leader_epoch() });
+                visit(TimestampedOffset {
+                    offset: record.offset,
+                    timestamp,
+                    leader_epoch: header.leader_epoch(),
+                });
             }
         }
         Ok(())

@@ -57,7 +57,11 @@ impl Log {
         let mut published = self.inner.published.write();
         let bounds = published.bounds;
         if offset > bounds.committed() {
-            return Err(LogError::OutOfRange { asked: offset, start: bounds.start(), end: bounds.committed() });
+            return Err(LogError::OutOfRange {
+                asked: offset,
+                start: bounds.start(),
+                end: bounds.committed(),
+            });
         }
         if offset > bounds.start() {
             published.bounds = bounds.with_start(offset);
@@ -179,9 +183,8 @@ impl Segment {
         self.file()?.truncate(position).map_err(|e| self.failed("truncate", e))?;
         let mut pace = IndexPace::new(self.base(), interval, max);
         // Their times are in no entry yet.
-        self.for_each_behind_the_index(position, |header| pace.pass(header)).map_err(|error| {
-            self.failed("index", std::io::Error::other(error))
-        })?;
+        self.for_each_behind_the_index(position, |header| pace.pass(header))
+            .map_err(|error| self.failed("index", std::io::Error::other(error)))?;
         Ok(pace)
     }
 
@@ -193,7 +196,11 @@ impl Segment {
     }
 
     /// Calls `visit` with the batches before `position`, from the last that has an index entry on.
-    fn for_each_behind_the_index(&self, position: u64, mut visit: impl FnMut(&BatchHeader)) -> Result<(), ReadError> {
+    fn for_each_behind_the_index(
+        &self,
+        position: u64,
+        mut visit: impl FnMut(&BatchHeader),
+    ) -> Result<(), ReadError> {
         let last = self.with_indexes(|indexes| {
             let before = indexes.offsets.partition_point(|e| u64::from(e.position) < position)?;
             before.checked_sub(1).map_or(Ok(None), |at| indexes.offsets.get(at))

@@ -12,7 +12,8 @@ pub struct Writer {
     log: Log,
     durability: Durability,
     batch_bytes: usize,
-    builder: BatchBuilder<Vec<u8>>,
+    /// `None` only while a batch is being appended.
+    builder: Option<BatchBuilder<Vec<u8>>>,
     /// Settings of the batches, read once.
     options: BatchOptions,
 }
@@ -22,8 +23,7 @@ impl Log {
     #[must_use]
     pub fn writer(&self, durability: Durability) -> Writer {
         let options = BatchOptions { compression: self.config().compression, ..BatchOptions::default() };
-        let builder = BatchBuilder::new(Vec::new(), options);
-        Writer { log: self.clone(), durability, batch_bytes: BATCH_BYTES, builder, options }
+        Writer { log: self.clone(), durability, batch_bytes: BATCH_BYTES, builder: None, options }
     }
 }
 
@@ -43,8 +43,10 @@ impl Writer {
     pub fn push(&mut self, record: &NewRecord<'_>) -> Result<(), AppendError> {
         let timestamp = record.timestamp.unwrap_or_else(|| self.log.inner.clock.now());
         let record = NewRecord { timestamp: Some(timestamp), ..*record };
-        self.builder.append(&record)?;
-        if self.builder.size() >= self.batch_bytes { self.flush().map(drop) } else { Ok(()) }
+        let options = self.options;
+        let builder = self.builder.get_or_insert_with(|| BatchBuilder::new(Vec::new(), options));
+        builder.append(&record)?;
+        if builder.size() >= self.batch_bytes { self.flush().map(drop) } else { Ok(()) }
     }
 
     /// Appends what has been gathered and returns the log's end: the offset after the last record.
@@ -52,14 +54,13 @@ impl Writer {
     /// # Errors
     /// [`AppendError`]; the records that were gathered are then lost to the log, unless only a sync failed.
     pub fn flush(&mut self) -> Result<Offset, AppendError> {
-        if self.builder.is_empty() {
+        let Some(full) = self.builder.take_if(|builder| !builder.is_empty()) else {
             return Ok(self.log.bounds().end());
-        }
-        let full = std::mem::replace(&mut self.builder, BatchBuilder::new(Vec::new(), self.options));
+        };
         let mut bytes = full.finish()?.buffer;
         let appended = self.log.append_built(&mut bytes, self.durability);
         bytes.clear();
-        self.builder = BatchBuilder::new(bytes, self.options);
+        self.builder = Some(BatchBuilder::new(bytes, self.options));
         appended
     }
 }
@@ -67,7 +68,8 @@ impl Writer {
 impl Log {
     /// Appends batches that were built here, whose CRC need not be checked, in the log's own epoch.
     fn append_built(&self, batches: &mut [u8], durability: Durability) -> Result<Offset, AppendError> {
-        let epoch = self.inner.lock_appender()?.epochs.latest().map_or(LeaderEpoch::ZERO, |latest| latest.epoch);
+        let epoch =
+            self.inner.lock_appender()?.epochs.latest().map_or(LeaderEpoch::ZERO, |latest| latest.epoch);
         let appended = self.append_batches(batches, epoch, Depth::Header, durability)?;
         Ok(appended.next_offset)
     }

@@ -1,9 +1,13 @@
 //! Model: a list of (offset, value, time). Whatever is done to a log, in whatever order, it reads as the list does; and so
 //! it does after a clean stop, and after a kill.
 
+#![allow(clippy::cast_possible_wrap)]
+
 mod support;
 
-use klamm_log::{Depth, Durability, LeaderEpoch, Log, LogDir, Offset, Position, ReadLimit, Timestamp, Visibility};
+use klamm_log::{
+    Depth, Durability, LeaderEpoch, Log, LogDir, Offset, Position, ReadLimit, Timestamp, Visibility,
+};
 use klamm_record::{BatchBuilder, BatchHeader, BatchOptions, Compression, NewRecord};
 use proptest::prelude::*;
 use support::{copy_as_killed, open, small_segments};
@@ -72,9 +76,21 @@ impl World {
         World { root, lives: 0, dir, log, entries: Vec::new(), start: 0, end: 0, epoch: 0, written: 0 }
     }
 
-    fn build(&mut self, base: i64, records: usize, size: usize, time: i64, compression: Compression) -> Vec<u8> {
+    fn build(
+        &mut self,
+        base: i64,
+        records: usize,
+        size: usize,
+        time: i64,
+        compression: Compression,
+    ) -> Vec<u8> {
         let base_offset = Offset::new(base).unwrap();
-        let options = BatchOptions { compression, base_offset, leader_epoch: LeaderEpoch::new(self.epoch), ..Default::default() };
+        let options = BatchOptions {
+            compression,
+            base_offset,
+            leader_epoch: LeaderEpoch::new(self.epoch),
+            ..Default::default()
+        };
         let mut builder = BatchBuilder::new(Vec::new(), options);
         for n in 0..records {
             self.written = self.written.wrapping_add(1);
@@ -131,7 +147,9 @@ impl World {
                 self.dir.maintain(Timestamp::from_millis(i64::from(u32::MAX) * self.lives as i64)).unwrap();
             }
             Step::Retain { bytes } => {
-                self.log.set_config(klamm_log::LogConfig { retention_bytes: Some(*bytes), ..small_segments() }).unwrap();
+                self.log
+                    .set_config(klamm_log::LogConfig { retention_bytes: Some(*bytes), ..small_segments() })
+                    .unwrap();
                 self.log.enforce_retention(Timestamp::from_millis(0)).unwrap();
                 self.log.set_config(small_segments()).unwrap();
                 self.start = self.log.bounds().start().get();
@@ -167,7 +185,9 @@ impl World {
         let bounds = self.log.bounds();
         assert_eq!((bounds.start().get(), bounds.end().get()), (self.start, self.end));
         let got = self.log.records(Position::Start).unwrap().map(|r| r.unwrap());
-        let got: Vec<_> = got.map(|r| (r.offset.get(), r.value.unwrap().to_vec(), r.timestamp.unwrap().as_millis())).collect();
+        let got: Vec<_> = got
+            .map(|r| (r.offset.get(), r.value.unwrap().to_vec(), r.timestamp.unwrap().as_millis()))
+            .collect();
         let want: Vec<_> = self.entries.iter().map(|e| (e.offset, e.value.clone(), e.time)).collect();
         assert_eq!(got, want);
         let epochs = self.log.epochs();
@@ -187,7 +207,11 @@ impl World {
             let limit = ReadLimit { max_bytes: 1, visibility: Visibility::All };
             let slice = self.log.read(offset, limit).unwrap();
             assert_eq!(slice.base_offset().get(), entry.base);
-            assert_eq!(BatchHeader::parse(&slice.read().unwrap()).unwrap().size(), slice.len(), "one whole batch");
+            assert_eq!(
+                BatchHeader::parse(&slice.read().unwrap()).unwrap().size(),
+                slice.len(),
+                "one whole batch"
+            );
             let found = self.log.offset_since(Timestamp::from_millis(entry.time)).unwrap();
             let first = self.entries.iter().find(|e| e.time >= entry.time).unwrap();
             assert_eq!(found.map(|f| f.offset.get()), Some(first.offset), "time {} at {index}", entry.time);

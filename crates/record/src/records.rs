@@ -85,7 +85,11 @@ impl RecordCursor {
     /// Reads the record here in `body`, the decompressed records of `header`'s batch, and moves behind it. After the
     /// last record, and after an error, there is `None`.
     #[inline]
-    pub fn next<'a>(&mut self, header: &BatchHeader, body: &'a [u8]) -> Option<Result<Record<'a>, RecordError>> {
+    pub fn next<'a>(
+        &mut self,
+        header: &BatchHeader,
+        body: &'a [u8],
+    ) -> Option<Result<Record<'a>, RecordError>> {
         let mut rest = Cursor::new(body.get(self.position..)?);
         if self.index == header.record_count() {
             return self.check_end(rest.rest().len()).map(Err);

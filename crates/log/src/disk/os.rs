@@ -13,7 +13,9 @@ impl Disk for OsDisk {
     fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Box<dyn DiskFile>> {
         let mut options = OpenOptions::new();
         options.read(true).write(mode != OpenMode::Read);
-        options.create(matches!(mode, OpenMode::Create | OpenMode::Replace)).truncate(mode == OpenMode::Replace);
+        options
+            .create(matches!(mode, OpenMode::Create | OpenMode::Replace))
+            .truncate(mode == OpenMode::Replace);
         Ok(Box::new(options.open(path)?))
     }
 

@@ -49,7 +49,8 @@ impl OffsetCheckpoint {
     /// The file's text.
     #[must_use]
     pub fn to_text(&self) -> String {
-        let lines = self.offsets.iter().map(|(at, offset)| format!("{} {} {offset}", at.topic(), at.partition()));
+        let lines =
+            self.offsets.iter().map(|(at, offset)| format!("{} {} {offset}", at.topic(), at.partition()));
         text(self.offsets.len(), lines)
     }
 }
@@ -104,7 +105,8 @@ fn entries<T>(
     let (count, _) = lines.next().unwrap_or(("", 2));
     let count: usize = count.trim().parse().map_err(|_| wrong(2, "the number of entries", count))?;
     let entry = |(line, number)| read(line).ok_or_else(|| wrong(number, expected, line));
-    let found = lines.filter(|(line, _)| !line.trim().is_empty()).map(entry).collect::<Result<Vec<T>, _>>()?;
+    let found =
+        lines.filter(|(line, _)| !line.trim().is_empty()).map(entry).collect::<Result<Vec<T>, _>>()?;
     if found.len() == count {
         return Ok(found);
     }
@@ -137,7 +139,10 @@ mod tests {
             ("0\n1\na 0 -1\n", "line 3: expected topic, partition and offset, got \"a 0 -1\""),
             ("0\n1\n../a 0 1\n", "line 3: expected topic, partition and offset, got \"../a 0 1\""),
             ("0\n1\na 0\n", "line 3: expected topic, partition and offset, got \"a 0\""),
-            ("0\n99999999999999999999\n", "line 2: expected the number of entries, got \"99999999999999999999\""),
+            (
+                "0\n99999999999999999999\n",
+                "line 2: expected the number of entries, got \"99999999999999999999\"",
+            ),
         ] {
             assert_eq!(OffsetCheckpoint::parse(text).unwrap_err().to_string(), want, "{text:?}");
         }

@@ -21,7 +21,8 @@ impl PartitionMetadata {
             return Err(CheckpointError { line: 1, expected: "version: 0", got: version.to_owned() });
         }
         let wrong = || CheckpointError { line: 2, expected: "topic_id: and an id", got: id.to_owned() };
-        let topic_id = id.strip_prefix("topic_id: ").and_then(|id| id.trim().parse().ok()).ok_or_else(wrong)?;
+        let topic_id =
+            id.strip_prefix("topic_id: ").and_then(|id| id.trim().parse().ok()).ok_or_else(wrong)?;
         Ok(PartitionMetadata { topic_id })
     }
 

@@ -65,7 +65,8 @@ impl SegmentFileName {
     pub fn parse(name: &str) -> Option<SegmentFileName> {
         let (digits, rest) = name.split_at_checked(20)?;
         let base = Offset::new(digits.parse().ok().filter(|_| digits.bytes().all(|b| b.is_ascii_digit()))?)?;
-        let (kind, suffix) = FileKind::ALL.into_iter().find_map(|kind| Some((kind, rest.strip_prefix(kind.suffix())?)))?;
+        let (kind, suffix) =
+            FileKind::ALL.into_iter().find_map(|kind| Some((kind, rest.strip_prefix(kind.suffix())?)))?;
         let known = matches!(suffix, "" | ".deleted" | ".cleaned" | ".swap");
         known.then(|| SegmentFileName { base, kind, suffix: suffix.to_owned() })
     }
@@ -80,10 +81,20 @@ mod tests {
         let name = SegmentFileName::of(Offset::from(368_769), FileKind::TimeIndex);
         assert_eq!(name, "00000000000000368769.timeindex");
         let parsed = SegmentFileName::parse(&name).unwrap();
-        assert_eq!((parsed.base.get(), parsed.kind, parsed.suffix.as_str()), (368_769, FileKind::TimeIndex, ""));
+        assert_eq!(
+            (parsed.base.get(), parsed.kind, parsed.suffix.as_str()),
+            (368_769, FileKind::TimeIndex, "")
+        );
         let swap = SegmentFileName::parse("00000000000000000000.log.swap").unwrap();
         assert_eq!((swap.kind, swap.suffix.as_str()), (FileKind::Log, ".swap"));
-        for other in ["leader-epoch-checkpoint", "0.log", "0000000000000000000x.log", "00000000000000000000.txt", "é", ""] {
+        for other in [
+            "leader-epoch-checkpoint",
+            "0.log",
+            "0000000000000000000x.log",
+            "00000000000000000000.txt",
+            "é",
+            "",
+        ] {
             assert_eq!(SegmentFileName::parse(other), None, "{other}");
         }
     }

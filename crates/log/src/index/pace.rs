@@ -63,7 +63,8 @@ impl IndexPace {
     /// Gives the largest time so far an entry, as is done when the segment is closed or rolled.
     pub(crate) fn push_time(&self, indexes: &mut Indexes) -> Result<(), FileError> {
         let (Some(max), last) = (self.max, indexes.times.last()?) else { return Ok(()) };
-        let rises = last.is_none_or(|last| max.timestamp > last.timestamp && max.relative_offset > last.relative_offset);
+        let rises = last
+            .is_none_or(|last| max.timestamp > last.timestamp && max.relative_offset > last.relative_offset);
         if rises { indexes.times.push(max) } else { Ok(()) }
     }
 

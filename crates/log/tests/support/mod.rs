@@ -1,12 +1,13 @@
 //! What the tests of the log share.
-#![allow(dead_code)]
+#![allow(dead_code, unreachable_pub)]
 
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use klamm_log::{
-    Clock, DirConfig, Durability, LeaderEpoch, Log, LogConfig, LogDir, NewRecord, Offset, OwnedRecord, Position, Timestamp,
+    Clock, DirConfig, Durability, LeaderEpoch, Log, LogConfig, LogDir, NewRecord, Offset, OwnedRecord,
+    Position, Timestamp,
 };
 use klamm_record::{BatchBuilder, BatchOptions};
 
