@@ -1,7 +1,12 @@
 //! `klamm-log` beside the system calls it cannot do without. `cargo bench -p klamm-benches --bench log`
 //!
 //! Figures are per CPU second of the thread; the ratio is to the raw limit in the same round; medians.
-#![allow(missing_docs, clippy::cast_possible_truncation, clippy::cast_precision_loss)]
+#![allow(
+    missing_docs,
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_possible_wrap
+)]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::fs::File;

@@ -1,0 +1,155 @@
+use bytes::{Buf, Bytes};
+
+use crate::DecodeError;
+
+/// Reads values off the front of a frame. Texts and byte strings share the frame's memory.
+#[derive(Debug)]
+pub struct Reader {
+    rest: Bytes,
+}
+
+impl Reader {
+    /// Reads `bytes`.
+    #[must_use]
+    pub fn new(bytes: Bytes) -> Reader {
+        Reader { rest: bytes }
+    }
+
+    /// Bytes that are left.
+    #[must_use]
+    pub fn left(&self) -> usize {
+        self.rest.len()
+    }
+
+    /// What is left.
+    #[must_use]
+    pub fn into_rest(self) -> Bytes {
+        self.rest
+    }
+
+    /// Makes sure that nothing is left.
+    pub(crate) fn finish(&self, what: &'static str) -> Result<(), DecodeError> {
+        match self.left() {
+            0 => Ok(()),
+            got => Err(DecodeError::Trailing { what, got }),
+        }
+    }
+
+    fn need(&self, what: &'static str, expected: usize) -> Result<(), DecodeError> {
+        let got = self.left();
+        if got < expected { Err(DecodeError::Truncated { what, expected, got }) } else { Ok(()) }
+    }
+
+    pub(crate) fn take(&mut self, what: &'static str, length: usize) -> Result<Bytes, DecodeError> {
+        self.need(what, length)?;
+        Ok(self.rest.split_to(length))
+    }
+
+    pub(crate) fn i8(&mut self) -> Result<i8, DecodeError> {
+        self.need("int8", 1)?;
+        Ok(self.rest.get_i8())
+    }
+
+    pub(crate) fn i16(&mut self) -> Result<i16, DecodeError> {
+        self.need("int16", 2)?;
+        Ok(self.rest.get_i16())
+    }
+
+    pub(crate) fn u16(&mut self) -> Result<u16, DecodeError> {
+        self.need("uint16", 2)?;
+        Ok(self.rest.get_u16())
+    }
+
+    pub(crate) fn i32(&mut self) -> Result<i32, DecodeError> {
+        self.need("int32", 4)?;
+        Ok(self.rest.get_i32())
+    }
+
+    pub(crate) fn u32(&mut self) -> Result<u32, DecodeError> {
+        self.need("uint32", 4)?;
+        Ok(self.rest.get_u32())
+    }
+
+    pub(crate) fn i64(&mut self) -> Result<i64, DecodeError> {
+        self.need("int64", 8)?;
+        Ok(self.rest.get_i64())
+    }
+
+    pub(crate) fn f64(&mut self) -> Result<f64, DecodeError> {
+        self.need("float64", 8)?;
+        Ok(self.rest.get_f64())
+    }
+
+    /// A number of 1 to 5 bytes, 7 bits each, the lowest first.
+    pub(crate) fn uvarint(&mut self) -> Result<u32, DecodeError> {
+        let mut value = 0u64;
+        for shift in [0, 7, 14, 21, 28] {
+            let byte = self.i8()?.cast_unsigned();
+            value |= u64::from(byte & 0x7f) << shift;
+            if byte & 0x80 == 0 {
+                return u32::try_from(value).map_err(|_| DecodeError::Varint);
+            }
+        }
+        Err(DecodeError::Varint)
+    }
+
+    /// A length: compact ones are one more than the number, 0 is null; others are of `width` and -1 is null.
+    pub(crate) fn length(
+        &mut self,
+        what: &'static str,
+        flex: bool,
+        width: Width,
+    ) -> Result<Option<usize>, DecodeError> {
+        let raw = match (flex, width) {
+            (true, _) => i64::from(self.uvarint()?) - 1,
+            (false, Width::Short) => i64::from(self.i16()?),
+            (false, Width::Long) => i64::from(self.i32()?),
+        };
+        match raw {
+            -1 => Ok(None),
+            length => usize::try_from(length).map(Some).map_err(|_| DecodeError::Length {
+                what,
+                got: length,
+                expected: "0 or more, or -1 for null",
+            }),
+        }
+    }
+
+    /// Number of elements of a collection: each needs at least a byte.
+    pub(crate) fn count(&mut self, flex: bool) -> Result<Option<usize>, DecodeError> {
+        match self.length("collection", flex, Width::Long)? {
+            Some(got) if got > self.left() => Err(DecodeError::Collection { got, left: self.left() }),
+            count => Ok(count),
+        }
+    }
+
+    /// Passes over tagged fields.
+    pub(crate) fn skip_tags(&mut self) -> Result<(), DecodeError> {
+        self.tags(&mut |_, _| Ok(false))
+    }
+
+    /// Reads tagged fields: `read` says whether it knows the tag; those that it does not know are passed over.
+    pub(crate) fn tags(
+        &mut self,
+        read: &mut dyn FnMut(u32, &mut Reader) -> Result<bool, DecodeError>,
+    ) -> Result<(), DecodeError> {
+        for _ in 0..self.uvarint()? {
+            let tag = self.uvarint()?;
+            let size = usize::try_from(self.uvarint()?).unwrap_or(usize::MAX);
+            let mut field = Reader::new(self.take("tagged field", size)?);
+            if read(tag, &mut field)? {
+                field.finish("a tagged field")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// How a length is written where it is not compact.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Width {
+    /// 16 bits.
+    Short,
+    /// 32 bits.
+    Long,
+}
