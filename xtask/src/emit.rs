@@ -217,7 +217,7 @@ impl Emitter<'_> {
                     out,
                     "{}{guard} => {{ {} }}",
                     f.spec.tag.ok_or("a tagged field has a tag")?,
-                    self.read_field(f, f.tagged)
+                    self.read_field(f, f.tagged).replace("Wire::read(r, v, flex)", "Wire::read_tagged(r, v)")
                 )?;
             }
             writeln!(out, "_ => return Ok(false), }} Ok(true) }})?;")?;
@@ -266,7 +266,7 @@ impl Emitter<'_> {
         match condition(untagged, valid).as_deref() {
             Some("true") => writeln!(out, "{code}")?,
             Some(condition) if f.spec.ignorable || !f.tagged.is_empty() => {
-                writeln!(out, "if {condition} {{ {code} }}")?
+                writeln!(out, "if {condition} {{ {code} }}")?;
             }
             Some(condition) => writeln!(out, "if {condition} {{ {code} }} else {missing}")?,
             None => {}

@@ -38,7 +38,7 @@ fn what_kafka_writes_we_read_and_write_the_same() {
         match generated::again(name, bytes.clone(), version) {
             Ok((again, _)) if again == bytes => {}
             Ok((again, read)) => {
-                wrong.push(format!("{name} v{version}: {bytes:x} became {again:x}, read as {read}"))
+                wrong.push(format!("{name} v{version}: {bytes:x} became {again:x}, read as {read}"));
             }
             Err(error) => wrong.push(format!("{name} v{version}: {error} in {bytes:x}")),
         }
@@ -84,4 +84,13 @@ fn cut_and_changed_messages_never_panic() {
             }
         }
     }
+}
+
+/// A struct that is null in a tagged field has 0 in front, not -1 as elsewhere.
+#[test]
+fn a_tagged_struct_can_be_null() {
+    let name = "ConsumerGroupMemberMetadataValue";
+    let bytes = Bytes::from(unhex("0001076f726465727311cebacebbceb5ceb9ceb4ceaf2de98db501086b6c616d6d2d30c8dee0b911cebacebbceb5ceb9ceb4ceaf2de98db501000100"));
+    let (again, read) = generated::again(name, bytes.clone(), 0).unwrap();
+    assert!(again == bytes && read.contains("classic_member_metadata: None"), "{read}");
 }

@@ -12,7 +12,7 @@ pub(crate) struct Tags {
 impl Tags {
     pub(crate) fn put(&mut self, tag: u32, version: i16, value: &impl Wire) -> Result<(), EncodeError> {
         let mut field = Writer::default();
-        value.write(&mut field, version, true)?;
+        value.write_tagged(&mut field, version)?;
         let bytes = field.finish().into_bytes().unwrap_or_default();
         self.count += 1;
         self.body.uvarint(tag);

@@ -10,6 +10,16 @@ use crate::{ByteString, DecodeError, EncodeError, Records, Uuid};
 pub(crate) trait Wire: Sized {
     fn read(reader: &mut Reader, version: i16, flex: bool) -> Result<Self, DecodeError>;
     fn write(&self, writer: &mut Writer, version: i16, flex: bool) -> Result<(), EncodeError>;
+
+    /// As the value of a tagged field, where null is written another way.
+    fn read_tagged(reader: &mut Reader, version: i16) -> Result<Self, DecodeError> {
+        Self::read(reader, version, true)
+    }
+
+    /// As the value of a tagged field.
+    fn write_tagged(&self, writer: &mut Writer, version: i16) -> Result<(), EncodeError> {
+        self.write(writer, version, true)
+    }
 }
 
 macro_rules! plain {
@@ -177,7 +187,7 @@ impl<T: Part> Wire for T {
     }
 }
 
-/// A struct that can be null has a byte in front: negative when it is.
+/// A struct that can be null has a byte in front: -1 when it is, 0 in a tagged field.
 impl<T: Part> Wire for Option<T> {
     fn read(reader: &mut Reader, version: i16, _: bool) -> Result<Self, DecodeError> {
         if reader.i8()? < 0 { Ok(None) } else { T::read_part(reader, version).map(Some) }
@@ -185,6 +195,15 @@ impl<T: Part> Wire for Option<T> {
 
     fn write(&self, writer: &mut Writer, version: i16, _: bool) -> Result<(), EncodeError> {
         writer.put().put_i8(if self.is_some() { 1 } else { -1 });
+        self.as_ref().map_or(Ok(()), |part| part.write_part(writer, version))
+    }
+
+    fn read_tagged(reader: &mut Reader, version: i16) -> Result<Self, DecodeError> {
+        if reader.i8()? <= 0 { Ok(None) } else { T::read_part(reader, version).map(Some) }
+    }
+
+    fn write_tagged(&self, writer: &mut Writer, version: i16) -> Result<(), EncodeError> {
+        writer.put().put_i8(i8::from(self.is_some()));
         self.as_ref().map_or(Ok(()), |part| part.write_part(writer, version))
     }
 }
@@ -203,6 +222,7 @@ pub(crate) fn not_null<T: Wire>(
 }
 
 /// Whether a field has another value than its default.
+#[allow(clippy::needless_pass_by_value)]
 pub(crate) fn differs<T: PartialEq>(value: &T, default: T) -> bool {
     *value != default
 }

@@ -85,7 +85,7 @@ impl Writer {
         self.length("records", records.map(Records::len), flex, Width::Long)?;
         match records {
             Some(Records::Bytes(bytes)) if bytes.len() >= OWN_PIECE => {
-                self.piece(Piece::Bytes(bytes.clone()))
+                self.piece(Piece::Bytes(bytes.clone()));
             }
             Some(Records::Bytes(bytes)) => self.buffer.extend_from_slice(bytes),
             Some(Records::Region(region)) => self.piece(Piece::Region(*region)),

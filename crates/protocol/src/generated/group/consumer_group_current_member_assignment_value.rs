@@ -98,7 +98,7 @@ impl Part for TopicPartitions {
             r.tags(&mut |tag, r| {
                 match tag {
                     0 => {
-                        m.assignment_epochs = Wire::read(r, v, flex)?;
+                        m.assignment_epochs = Wire::read_tagged(r, v)?;
                     }
                     _ => return Ok(false),
                 }

@@ -62,7 +62,7 @@ impl Part for ConsumerGroupMemberMetadataValue {
             r.tags(&mut |tag, r| {
                 match tag {
                     0 => {
-                        m.classic_member_metadata = Wire::read(r, v, flex)?;
+                        m.classic_member_metadata = Wire::read_tagged(r, v)?;
                     }
                     _ => return Ok(false),
                 }

@@ -31,7 +31,7 @@ impl Part for ConsumerGroupMetadataValue {
             r.tags(&mut |tag, r| {
                 match tag {
                     0 => {
-                        m.metadata_hash = Wire::read(r, v, flex)?;
+                        m.metadata_hash = Wire::read_tagged(r, v)?;
                     }
                     _ => return Ok(false),
                 }

@@ -54,7 +54,7 @@ impl Part for OffsetCommitValue {
             r.tags(&mut |tag, r| {
                 match tag {
                     0 if v >= 4 => {
-                        m.topic_id = Wire::read(r, v, flex)?;
+                        m.topic_id = Wire::read_tagged(r, v)?;
                     }
                     _ => return Ok(false),
                 }

@@ -34,7 +34,7 @@ impl Part for ShareGroupTargetAssignmentMetadataValue {
             r.tags(&mut |tag, r| {
                 match tag {
                     0 => {
-                        m.assignment_timestamp = Wire::read(r, v, flex)?;
+                        m.assignment_timestamp = Wire::read_tagged(r, v)?;
                     }
                     _ => return Ok(false),
                 }

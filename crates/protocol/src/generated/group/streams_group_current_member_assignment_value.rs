@@ -118,7 +118,7 @@ impl Part for TaskIds {
             r.tags(&mut |tag, r| {
                 match tag {
                     0 => {
-                        m.assignment_epochs = Wire::read(r, v, flex)?;
+                        m.assignment_epochs = Wire::read_tagged(r, v)?;
                     }
                     _ => return Ok(false),
                 }

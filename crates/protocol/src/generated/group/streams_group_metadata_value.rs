@@ -47,16 +47,16 @@ impl Part for StreamsGroupMetadataValue {
             r.tags(&mut |tag, r| {
                 match tag {
                     0 => {
-                        m.validated_topology_epoch = Wire::read(r, v, flex)?;
+                        m.validated_topology_epoch = Wire::read_tagged(r, v)?;
                     }
                     1 => {
-                        m.last_assignment_configs = Wire::read(r, v, flex)?;
+                        m.last_assignment_configs = Wire::read_tagged(r, v)?;
                     }
                     2 => {
-                        m.stored_description_topology_epoch = Wire::read(r, v, flex)?;
+                        m.stored_description_topology_epoch = Wire::read_tagged(r, v)?;
                     }
                     3 => {
-                        m.failed_description_topology_epoch = Wire::read(r, v, flex)?;
+                        m.failed_description_topology_epoch = Wire::read_tagged(r, v)?;
                     }
                     _ => return Ok(false),
                 }

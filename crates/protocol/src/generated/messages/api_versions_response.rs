@@ -53,16 +53,16 @@ impl Part for ApiVersionsResponse {
             r.tags(&mut |tag, r| {
                 match tag {
                     0 if v >= 3 => {
-                        m.supported_features = Wire::read(r, v, flex)?;
+                        m.supported_features = Wire::read_tagged(r, v)?;
                     }
                     1 if v >= 3 => {
-                        m.finalized_features_epoch = Wire::read(r, v, flex)?;
+                        m.finalized_features_epoch = Wire::read_tagged(r, v)?;
                     }
                     2 if v >= 3 => {
-                        m.finalized_features = Wire::read(r, v, flex)?;
+                        m.finalized_features = Wire::read_tagged(r, v)?;
                     }
                     3 if v >= 3 => {
-                        m.zk_migration_ready = Wire::read(r, v, flex)?;
+                        m.zk_migration_ready = Wire::read_tagged(r, v)?;
                     }
                     _ => return Ok(false),
                 }

@@ -53,10 +53,10 @@ impl Part for BrokerHeartbeatRequest {
             r.tags(&mut |tag, r| {
                 match tag {
                     0 if v >= 1 => {
-                        m.offline_log_dirs = Wire::read(r, v, flex)?;
+                        m.offline_log_dirs = Wire::read_tagged(r, v)?;
                     }
                     1 if v >= 2 => {
-                        m.cordoned_log_dirs = Wire::read(r, v, flex)?;
+                        m.cordoned_log_dirs = Wire::read_tagged(r, v)?;
                     }
                     _ => return Ok(false),
                 }

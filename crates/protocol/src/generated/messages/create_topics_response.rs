@@ -108,7 +108,7 @@ impl Part for CreatableTopicResult {
             r.tags(&mut |tag, r| {
                 match tag {
                     0 if v >= 5 => {
-                        m.topic_config_error_code = Wire::read(r, v, flex)?;
+                        m.topic_config_error_code = Wire::read_tagged(r, v)?;
                     }
                     _ => return Ok(false),
                 }

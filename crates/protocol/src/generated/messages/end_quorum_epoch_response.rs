@@ -38,7 +38,7 @@ impl Part for EndQuorumEpochResponse {
             r.tags(&mut |tag, r| {
                 match tag {
                     0 if v >= 1 => {
-                        m.node_endpoints = Wire::read(r, v, flex)?;
+                        m.node_endpoints = Wire::read_tagged(r, v)?;
                     }
                     _ => return Ok(false),
                 }

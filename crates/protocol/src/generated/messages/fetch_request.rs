@@ -83,10 +83,10 @@ impl Part for FetchRequest {
             r.tags(&mut |tag, r| {
                 match tag {
                     0 if v >= 12 => {
-                        m.cluster_id = Wire::read(r, v, flex)?;
+                        m.cluster_id = Wire::read_tagged(r, v)?;
                     }
                     1 if v >= 15 => {
-                        m.replica_state = Wire::read(r, v, flex)?;
+                        m.replica_state = Wire::read_tagged(r, v)?;
                     }
                     _ => return Ok(false),
                 }
@@ -297,10 +297,10 @@ impl Part for FetchPartition {
             r.tags(&mut |tag, r| {
                 match tag {
                     0 if v >= 17 => {
-                        m.replica_directory_id = Wire::read(r, v, flex)?;
+                        m.replica_directory_id = Wire::read_tagged(r, v)?;
                     }
                     1 if v >= 18 => {
-                        m.high_watermark = Wire::read(r, v, flex)?;
+                        m.high_watermark = Wire::read_tagged(r, v)?;
                     }
                     _ => return Ok(false),
                 }

@@ -50,7 +50,7 @@ impl Part for FetchResponse {
             r.tags(&mut |tag, r| {
                 match tag {
                     0 if v >= 16 => {
-                        m.node_endpoints = Wire::read(r, v, flex)?;
+                        m.node_endpoints = Wire::read_tagged(r, v)?;
                     }
                     _ => return Ok(false),
                 }
@@ -215,13 +215,13 @@ impl Part for PartitionData {
             r.tags(&mut |tag, r| {
                 match tag {
                     0 if v >= 12 => {
-                        m.diverging_epoch = Wire::read(r, v, flex)?;
+                        m.diverging_epoch = Wire::read_tagged(r, v)?;
                     }
                     1 if v >= 12 => {
-                        m.current_leader = Wire::read(r, v, flex)?;
+                        m.current_leader = Wire::read_tagged(r, v)?;
                     }
                     2 if v >= 12 => {
-                        m.snapshot_id = Wire::read(r, v, flex)?;
+                        m.snapshot_id = Wire::read_tagged(r, v)?;
                     }
                     _ => return Ok(false),
                 }

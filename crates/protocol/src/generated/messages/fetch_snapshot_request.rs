@@ -42,7 +42,7 @@ impl Part for FetchSnapshotRequest {
             r.tags(&mut |tag, r| {
                 match tag {
                     0 => {
-                        m.cluster_id = Wire::read(r, v, flex)?;
+                        m.cluster_id = Wire::read_tagged(r, v)?;
                     }
                     _ => return Ok(false),
                 }
@@ -153,7 +153,7 @@ impl Part for PartitionSnapshot {
             r.tags(&mut |tag, r| {
                 match tag {
                     0 if v >= 1 => {
-                        m.replica_directory_id = Wire::read(r, v, flex)?;
+                        m.replica_directory_id = Wire::read_tagged(r, v)?;
                     }
                     _ => return Ok(false),
                 }

@@ -42,7 +42,7 @@ impl Part for FetchSnapshotResponse {
             r.tags(&mut |tag, r| {
                 match tag {
                     0 if v >= 1 => {
-                        m.node_endpoints = Wire::read(r, v, flex)?;
+                        m.node_endpoints = Wire::read_tagged(r, v)?;
                     }
                     _ => return Ok(false),
                 }
@@ -166,7 +166,7 @@ impl Part for PartitionSnapshot {
             r.tags(&mut |tag, r| {
                 match tag {
                     0 => {
-                        m.current_leader = Wire::read(r, v, flex)?;
+                        m.current_leader = Wire::read_tagged(r, v)?;
                     }
                     _ => return Ok(false),
                 }

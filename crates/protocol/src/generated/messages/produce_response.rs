@@ -38,7 +38,7 @@ impl Part for ProduceResponse {
             r.tags(&mut |tag, r| {
                 match tag {
                     0 if v >= 10 => {
-                        m.node_endpoints = Wire::read(r, v, flex)?;
+                        m.node_endpoints = Wire::read_tagged(r, v)?;
                     }
                     _ => return Ok(false),
                 }
@@ -187,7 +187,7 @@ impl Part for PartitionProduceResponse {
             r.tags(&mut |tag, r| {
                 match tag {
                     0 if v >= 10 => {
-                        m.current_leader = Wire::read(r, v, flex)?;
+                        m.current_leader = Wire::read_tagged(r, v)?;
                     }
                     _ => return Ok(false),
                 }

@@ -38,7 +38,7 @@ impl Part for UpdateRaftVoterResponse {
             r.tags(&mut |tag, r| {
                 match tag {
                     0 => {
-                        m.current_leader = Wire::read(r, v, flex)?;
+                        m.current_leader = Wire::read_tagged(r, v)?;
                     }
                     _ => return Ok(false),
                 }

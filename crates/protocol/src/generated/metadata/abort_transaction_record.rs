@@ -28,7 +28,7 @@ impl Part for AbortTransactionRecord {
             r.tags(&mut |tag, r| {
                 match tag {
                     0 => {
-                        m.reason = Wire::read(r, v, flex)?;
+                        m.reason = Wire::read_tagged(r, v)?;
                     }
                     _ => return Ok(false),
                 }

@@ -28,7 +28,7 @@ impl Part for BeginTransactionRecord {
             r.tags(&mut |tag, r| {
                 match tag {
                     0 => {
-                        m.name = Wire::read(r, v, flex)?;
+                        m.name = Wire::read_tagged(r, v)?;
                     }
                     _ => return Ok(false),
                 }

@@ -47,16 +47,16 @@ impl Part for BrokerRegistrationChangeRecord {
             r.tags(&mut |tag, r| {
                 match tag {
                     0 => {
-                        m.fenced = Wire::read(r, v, flex)?;
+                        m.fenced = Wire::read_tagged(r, v)?;
                     }
                     1 if v >= 1 => {
-                        m.in_controlled_shutdown = Wire::read(r, v, flex)?;
+                        m.in_controlled_shutdown = Wire::read_tagged(r, v)?;
                     }
                     2 if v >= 2 => {
-                        m.log_dirs = Wire::read(r, v, flex)?;
+                        m.log_dirs = Wire::read_tagged(r, v)?;
                     }
                     3 if v >= 3 => {
-                        m.cordoned_log_dirs = Wire::read(r, v, flex)?;
+                        m.cordoned_log_dirs = Wire::read_tagged(r, v)?;
                     }
                     _ => return Ok(false),
                 }

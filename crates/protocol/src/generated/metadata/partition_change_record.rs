@@ -62,31 +62,31 @@ impl Part for PartitionChangeRecord {
             r.tags(&mut |tag, r| {
                 match tag {
                     0 => {
-                        m.isr = Wire::read(r, v, flex)?;
+                        m.isr = Wire::read_tagged(r, v)?;
                     }
                     1 => {
-                        m.leader = Wire::read(r, v, flex)?;
+                        m.leader = Wire::read_tagged(r, v)?;
                     }
                     2 => {
-                        m.replicas = Wire::read(r, v, flex)?;
+                        m.replicas = Wire::read_tagged(r, v)?;
                     }
                     3 => {
-                        m.removing_replicas = Wire::read(r, v, flex)?;
+                        m.removing_replicas = Wire::read_tagged(r, v)?;
                     }
                     4 => {
-                        m.adding_replicas = Wire::read(r, v, flex)?;
+                        m.adding_replicas = Wire::read_tagged(r, v)?;
                     }
                     5 => {
-                        m.leader_recovery_state = Wire::read(r, v, flex)?;
+                        m.leader_recovery_state = Wire::read_tagged(r, v)?;
                     }
                     8 if v >= 1 => {
-                        m.directories = Wire::read(r, v, flex)?;
+                        m.directories = Wire::read_tagged(r, v)?;
                     }
                     6 if v >= 2 => {
-                        m.eligible_leader_replicas = Wire::read(r, v, flex)?;
+                        m.eligible_leader_replicas = Wire::read_tagged(r, v)?;
                     }
                     7 if v >= 2 => {
-                        m.last_known_elr = Wire::read(r, v, flex)?;
+                        m.last_known_elr = Wire::read_tagged(r, v)?;
                     }
                     _ => return Ok(false),
                 }

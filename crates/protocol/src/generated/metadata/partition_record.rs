@@ -78,13 +78,13 @@ impl Part for PartitionRecord {
             r.tags(&mut |tag, r| {
                 match tag {
                     0 => {
-                        m.leader_recovery_state = Wire::read(r, v, flex)?;
+                        m.leader_recovery_state = Wire::read_tagged(r, v)?;
                     }
                     1 if v >= 2 => {
-                        m.eligible_leader_replicas = Wire::read(r, v, flex)?;
+                        m.eligible_leader_replicas = Wire::read_tagged(r, v)?;
                     }
                     2 if v >= 2 => {
-                        m.last_known_elr = Wire::read(r, v, flex)?;
+                        m.last_known_elr = Wire::read_tagged(r, v)?;
                     }
                     _ => return Ok(false),
                 }

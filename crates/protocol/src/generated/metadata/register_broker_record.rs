@@ -73,10 +73,10 @@ impl Part for RegisterBrokerRecord {
             r.tags(&mut |tag, r| {
                 match tag {
                     0 if v >= 3 => {
-                        m.log_dirs = Wire::read(r, v, flex)?;
+                        m.log_dirs = Wire::read_tagged(r, v)?;
                     }
                     1 if v >= 4 => {
-                        m.cordoned_log_dirs = Wire::read(r, v, flex)?;
+                        m.cordoned_log_dirs = Wire::read_tagged(r, v)?;
                     }
                     _ => return Ok(false),
                 }

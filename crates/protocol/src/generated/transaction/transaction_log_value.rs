@@ -67,16 +67,16 @@ impl Part for TransactionLogValue {
             r.tags(&mut |tag, r| {
                 match tag {
                     0 if v >= 1 => {
-                        m.previous_producer_id = Wire::read(r, v, flex)?;
+                        m.previous_producer_id = Wire::read_tagged(r, v)?;
                     }
                     1 if v >= 1 => {
-                        m.next_producer_id = Wire::read(r, v, flex)?;
+                        m.next_producer_id = Wire::read_tagged(r, v)?;
                     }
                     3 if v >= 1 => {
-                        m.next_producer_epoch = Wire::read(r, v, flex)?;
+                        m.next_producer_epoch = Wire::read_tagged(r, v)?;
                     }
                     2 if v >= 1 => {
-                        m.client_transaction_version = Wire::read(r, v, flex)?;
+                        m.client_transaction_version = Wire::read_tagged(r, v)?;
                     }
                     _ => return Ok(false),
                 }
