@@ -1,0 +1,164 @@
+//! The broker's settings, under Kafka's names.
+
+mod sources;
+mod table;
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use klamm_log::LogConfig;
+use thiserror::Error;
+
+pub use sources::Settings;
+
+/// How a broker behaves. Each field names Kafka's property and its default; where ours differs, it says so.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct BrokerConfig {
+    /// The broker's id; 1 (`node.id`).
+    pub node_id: i32,
+    /// Where it listens; `PLAINTEXT://127.0.0.1:9092`, Kafka listens on all addresses (`listeners`). Port 0 takes a free one.
+    pub listener: ListenerAddress,
+    /// What clients are told to connect to; the listener (`advertised.listeners`).
+    pub advertised: Option<ListenerAddress>,
+    /// The folder of its logs; `./klamm-data` (`log.dirs`). `None` is a temporary one that goes with the broker.
+    pub log_dir: Option<PathBuf>,
+    /// Settings of topics that are not given others (`log.segment.bytes`, `log.retention.ms` and so on), Kafka's
+    /// defaults: retention of 7 days.
+    pub log: LogConfig,
+    /// Partitions of topics that do not say how many; 1 (`num.partitions`).
+    pub num_partitions: i32,
+    /// Whether asking for a topic creates it; yes (`auto.create.topics.enable`).
+    pub auto_create_topics: bool,
+    /// Whether topics can be deleted; yes (`delete.topic.enable`).
+    pub delete_topics: bool,
+    /// The most bytes of a request; 100 MiB (`socket.request.max.bytes`).
+    pub max_request_bytes: usize,
+    /// The most bytes of all requests that are being read or answered; 256 MiB, Kafka has no bound
+    /// (`queued.max.request.bytes`).
+    pub max_queued_bytes: usize,
+    /// The most requests that wait for a thread; 500 (`queued.max.requests`).
+    pub max_queued_requests: usize,
+    /// Threads that answer requests; 8 (`num.io.threads`).
+    pub io_threads: usize,
+    /// Threads that read and write sockets; 3 (`num.network.threads`).
+    pub network_threads: usize,
+    /// The most connections; 2,147,483,647 in Kafka, 10,000 here (`max.connections`).
+    pub max_connections: usize,
+    /// Time after which a silent connection is closed; 10 minutes (`connections.max.idle.ms`).
+    pub max_idle: Duration,
+    /// The most bytes of a fetch's answer; 55 MiB (`fetch.max.bytes`).
+    pub max_fetch_bytes: usize,
+    /// Threads that open and recover logs; 2 (`num.recovery.threads.per.data.dir`).
+    pub recovery_threads: usize,
+    /// How often retention is enforced; 5 minutes (`log.retention.check.interval.ms`).
+    pub retention_interval: Duration,
+    /// How often recovery points are written; one minute (`log.flush.offset.checkpoint.interval.ms`).
+    pub checkpoint_interval: Duration,
+}
+
+/// A host and a port, shown as `PLAINTEXT://host:port`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ListenerAddress {
+    /// A name or an address.
+    pub host: String,
+    /// The port; 0 takes a free one.
+    pub port: u16,
+}
+
+/// A setting that does not exist or cannot be.
+#[derive(Clone, PartialEq, Eq, Debug, Error)]
+#[non_exhaustive]
+pub enum SettingError {
+    /// No setting has this name.
+    #[error("{origin}: no setting has the name {key:?}{}", .similar.map(|s| format!("; is {s} meant?")).unwrap_or_default())]
+    Unknown {
+        /// Where it was given.
+        origin: String,
+        /// The name.
+        key: String,
+        /// A setting with a similar name.
+        similar: Option<&'static str>,
+    },
+    /// The value cannot be.
+    #[error("{origin}: {key} is {value:?}, expected {expected}")]
+    Value {
+        /// Where it was given.
+        origin: String,
+        /// The setting.
+        key: &'static str,
+        /// The value.
+        value: String,
+        /// What it can be.
+        expected: &'static str,
+    },
+    /// A line of the file is none of a setting.
+    #[error("{origin}: expected a setting such as log.dirs=./klamm-data, got {line:?}")]
+    Line {
+        /// File and line.
+        origin: String,
+        /// The line.
+        line: String,
+    },
+    /// The file cannot be read.
+    #[error("cannot read {path}: {reason}")]
+    File {
+        /// The file.
+        path: String,
+        /// What the system said.
+        reason: String,
+    },
+}
+
+impl Default for BrokerConfig {
+    fn default() -> BrokerConfig {
+        BrokerConfig {
+            node_id: 1,
+            listener: ListenerAddress { host: "127.0.0.1".into(), port: 9092 },
+            advertised: None,
+            log_dir: Some("./klamm-data".into()),
+            log: LogConfig { retention_time: Some(Duration::from_secs(7 * 24 * 3600)), ..LogConfig::default() },
+            num_partitions: 1,
+            auto_create_topics: true,
+            delete_topics: true,
+            max_request_bytes: 100 << 20,
+            max_queued_bytes: 256 << 20,
+            max_queued_requests: 500,
+            io_threads: 8,
+            network_threads: 3,
+            max_connections: 10_000,
+            max_idle: Duration::from_secs(600),
+            max_fetch_bytes: 55 << 20,
+            recovery_threads: 2,
+            retention_interval: Duration::from_secs(300),
+            checkpoint_interval: Duration::from_secs(60),
+        }
+    }
+}
+
+impl BrokerConfig {
+    /// For a test: a free port on 127.0.0.1, and a temporary folder that goes with the broker.
+    #[must_use]
+    pub fn for_test() -> BrokerConfig {
+        let listener = ListenerAddress { host: "127.0.0.1".into(), port: 0 };
+        BrokerConfig { listener, log_dir: None, io_threads: 2, network_threads: 1, ..BrokerConfig::default() }
+    }
+}
+
+impl FromStr for ListenerAddress {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<ListenerAddress, ()> {
+        let (host, port) = text.trim().strip_prefix("PLAINTEXT://").and_then(|rest| rest.rsplit_once(':')).ok_or(())?;
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let port = port.parse().map_err(|_| ())?;
+        Ok(ListenerAddress { host: if host.is_empty() { "0.0.0.0" } else { host }.to_owned(), port })
+    }
+}
+
+impl fmt::Display for ListenerAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PLAINTEXT://{}:{}", self.host, self.port)
+    }
+}

@@ -1,0 +1,161 @@
+//! Where settings come from: a file in Kafka's format, the environment, flags; the later wins.
+
+use super::table::{Row, TABLE};
+use super::{BrokerConfig, SettingError};
+
+/// Settings from one or more sources, as texts.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Settings {
+    /// Each with its key, its value and where it was given; a later one wins.
+    given: Vec<(String, String, String)>,
+}
+
+impl Settings {
+    /// Kafka's names of all settings, with what each can be.
+    pub fn known() -> impl Iterator<Item = (&'static str, &'static str)> {
+        TABLE.iter().map(|row| (row.key, row.expected))
+    }
+
+    /// Adds those of a file: lines `key=value`, and comments that begin with `#`.
+    ///
+    /// # Errors
+    /// [`SettingError`] when it cannot be read, or names the line that is no setting.
+    pub fn file(mut self, path: &str) -> Result<Settings, SettingError> {
+        let failed = |error: std::io::Error| SettingError::File { path: path.to_owned(), reason: error.to_string() };
+        let text = std::fs::read_to_string(path).map_err(failed)?;
+        for (line, number) in text.lines().zip(1..) {
+            let line = line.trim();
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            let origin = format!("{path}, line {number}");
+            let split = line.split_once('=');
+            let (key, value) = split.ok_or_else(|| SettingError::Line { origin: origin.clone(), line: line.to_owned() })?;
+            self.given.push((key.trim().to_owned(), value.trim().to_owned(), origin));
+        }
+        Ok(self)
+    }
+
+    /// Adds those of the environment: `KLAMM_LOG_DIRS` is `log.dirs`. Other variables are passed over.
+    #[must_use]
+    pub fn environment(mut self, variables: impl Iterator<Item = (String, String)>) -> Settings {
+        let ours = variables.filter_map(|(name, value)| Some((name.strip_prefix("KLAMM_")?.to_owned(), name, value)));
+        let keyed = ours.map(|(key, name, value)| (key.to_lowercase().replace('_', "."), value, format!("environment, {name}")));
+        self.given.extend(keyed);
+        self
+    }
+
+    /// Adds one that was given as a flag: `--log-dirs` is `log.dirs`.
+    #[must_use]
+    pub fn flag(mut self, key: &str, value: &str) -> Settings {
+        let flag = format!("flag --{}", key.replace('.', "-"));
+        self.given.push((key.to_owned(), value.to_owned(), flag));
+        self
+    }
+
+    /// What they make of the defaults.
+    ///
+    /// # Errors
+    /// [`SettingError`] names a key that does not exist, or a value that cannot be and what it can be.
+    pub fn resolve(&self) -> Result<BrokerConfig, SettingError> {
+        self.check_keys()?;
+        let mut config = BrokerConfig::default();
+        for row in TABLE {
+            for (_, value, origin) in self.given.iter().filter(|(key, ..)| key == row.key) {
+                (row.set)(&mut config, value).ok_or_else(|| wrong_value(row, value, origin))?;
+            }
+        }
+        check_together(&config)?;
+        Ok(config)
+    }
+
+    fn check_keys(&self) -> Result<(), SettingError> {
+        match self.given.iter().find(|(key, ..)| TABLE.iter().all(|row| row.key != key)) {
+            None => Ok(()),
+            Some((key, _, origin)) => {
+                Err(SettingError::Unknown { origin: origin.clone(), key: key.clone(), similar: similar(key) })
+            }
+        }
+    }
+}
+
+fn wrong_value(row: &Row, value: &str, origin: &str) -> SettingError {
+    let (key, expected) = (row.key, row.expected);
+    SettingError::Value { origin: origin.to_owned(), key, value: value.to_owned(), expected }
+}
+
+fn check_together(config: &BrokerConfig) -> Result<(), SettingError> {
+    let origin = "settings together".to_owned();
+    if config.max_queued_bytes < config.max_request_bytes {
+        let (key, value) = ("queued.max.request.bytes", config.max_queued_bytes.to_string());
+        return Err(SettingError::Value { origin, key, value, expected: "at least socket.request.max.bytes" });
+    }
+    config.log.validate().map_err(|error| SettingError::Value {
+        origin,
+        key: if error.setting == "segment.bytes" { "log.segment.bytes" } else { error.setting },
+        value: error.got,
+        expected: error.expected,
+    })
+}
+
+/// The setting whose name has most letters in common with `key` in the same places from either end.
+fn similar(key: &str) -> Option<&'static str> {
+    let common = |a: &str, b: &str| {
+        let front = a.bytes().zip(b.bytes()).take_while(|(a, b)| a == b).count();
+        let back = a.bytes().rev().zip(b.bytes().rev()).take_while(|(a, b)| a == b).count();
+        front + back
+    };
+    let best = TABLE.iter().max_by_key(|row| common(row.key, key))?;
+    (common(best.key, key) * 3 >= key.len() * 2).then_some(best.key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn flags(pairs: &[(&str, &str)]) -> Result<BrokerConfig, SettingError> {
+        pairs.iter().fold(Settings::default(), |all, (key, value)| all.flag(key, value)).resolve()
+    }
+
+    #[test]
+    fn the_later_source_wins() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(&file, "# a comment\n\nlog.dirs = /a\nnum.partitions=3\nnode.id=7\n").unwrap();
+        let environment = [("KLAMM_LOG_DIRS", "/b"), ("KLAMM_NUM_PARTITIONS", "4"), ("PATH", "/bin")];
+        let environment = environment.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+        let settings = Settings::default().file(file.path().to_str().unwrap()).unwrap().environment(environment);
+        let config = settings.flag("log.dirs", "/c").resolve().unwrap();
+        assert_eq!((config.node_id, config.num_partitions), (7, 4));
+        assert_eq!(config.log_dir, Some("/c".into()));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_with_what_it_can_be() {
+        for (key, value, want) in [
+            ("log.dir", "", "flag --log-dir: log.dir is \"\", expected one folder"),
+            ("log.dirss", "x", "flag --log-dirss: no setting has the name \"log.dirss\"; is log.dirs meant?"),
+            ("zookeeper", "x", "flag --zookeeper: no setting has the name \"zookeeper\""),
+            ("num.partitions", "0", "flag --num-partitions: num.partitions is \"0\", expected a number from 1 to 10,000"),
+            ("listeners", "9092", "flag --listeners: listeners is \"9092\", expected one address such as PLAINTEXT://127.0.0.1:9092"),
+            ("log.segment.bytes", "12", "settings together: log.segment.bytes is \"12\", expected 1,024 to 2,147,483,647"),
+            ("log.retention.ms", "soon", "flag --log-retention-ms: log.retention.ms is \"soon\", expected a number, or -1 for none"),
+            ("queued.max.request.bytes", "1", "settings together: queued.max.request.bytes is \"1\", expected at least socket.request.max.bytes"),
+        ] {
+            assert_eq!(flags(&[(key, value)]).unwrap_err().to_string(), want);
+        }
+        let missing = Settings::default().file("/no/such/file").unwrap_err().to_string();
+        assert!(missing.starts_with("cannot read /no/such/file: "), "{missing}");
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(&file, "log.dirs\n").unwrap();
+        let line = Settings::default().file(file.path().to_str().unwrap()).unwrap_err().to_string();
+        assert!(line.ends_with(", line 1: expected a setting such as log.dirs=./klamm-data, got \"log.dirs\""), "{line}");
+    }
+
+    #[test]
+    fn finer_settings_win_over_coarser_ones_in_any_order() {
+        let config = flags(&[("log.retention.ms", "5"), ("log.retention.hours", "1")]).unwrap();
+        assert_eq!(config.log.retention_time, Some(std::time::Duration::from_millis(5)));
+        assert_eq!(flags(&[("log.retention.hours", "-1")]).unwrap().log.retention_time, None);
+        assert_eq!(flags(&[]).unwrap().log.retention_time, Some(std::time::Duration::from_secs(604_800)));
+    }
+}

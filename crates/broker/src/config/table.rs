@@ -1,0 +1,110 @@
+//! All settings, a row each: Kafka's name, what it can be, and how it is set. Rows later in the table win over earlier ones
+//! of the same source, as `log.retention.ms` does over `log.retention.hours`.
+
+use std::time::Duration;
+
+use super::BrokerConfig;
+
+pub(super) struct Row {
+    pub(super) key: &'static str,
+    pub(super) expected: &'static str,
+    pub(super) set: fn(&mut BrokerConfig, &str) -> Option<()>,
+}
+
+const fn row(key: &'static str, expected: &'static str, set: fn(&mut BrokerConfig, &str) -> Option<()>) -> Row {
+    Row { key, expected, set }
+}
+
+const NUMBER: &str = "a number from 1 to 2,147,483,647";
+const BYTES: &str = "a number of bytes from 1 to 2,147,483,647";
+const MILLIS: &str = "a number of milliseconds, at least 1";
+const OR_NONE: &str = "a number, or -1 for none";
+const SWITCH: &str = "true or false";
+
+pub(super) const TABLE: &[Row] = &[
+    row("node.id", "a number from 0 to 2,147,483,647", |c, v| put(&mut c.node_id, number(v, 0)?)),
+    row("broker.id", "a number from 0 to 2,147,483,647", |c, v| put(&mut c.node_id, number(v, 0)?)),
+    row("listeners", "one address such as PLAINTEXT://127.0.0.1:9092", |c, v| put(&mut c.listener, v.parse().ok()?)),
+    row("advertised.listeners", "one address such as PLAINTEXT://host:9092", |c, v| {
+        put(&mut c.advertised, Some(v.parse().ok()?))
+    }),
+    row("log.dirs", "one folder", |c, v| put(&mut c.log_dir, Some(one_folder(v)?.into()))),
+    row("log.dir", "one folder", |c, v| put(&mut c.log_dir, Some(one_folder(v)?.into()))),
+    row("num.partitions", "a number from 1 to 10,000", |c, v| {
+        put(&mut c.num_partitions, number(v, 1).filter(|n| *n <= 10_000)?)
+    }),
+    row("auto.create.topics.enable", SWITCH, |c, v| put(&mut c.auto_create_topics, v.parse().ok()?)),
+    row("delete.topic.enable", SWITCH, |c, v| put(&mut c.delete_topics, v.parse().ok()?)),
+    row("default.replication.factor", "1, for there is one broker", |_, v| (number(v, 1)? == 1).then_some(())),
+    row("socket.request.max.bytes", BYTES, |c, v| put(&mut c.max_request_bytes, size(v)?)),
+    row("queued.max.request.bytes", BYTES, |c, v| put(&mut c.max_queued_bytes, size(v)?)),
+    row("queued.max.requests", NUMBER, |c, v| put(&mut c.max_queued_requests, size(v)?)),
+    row("num.io.threads", "a number from 1 to 1,024", |c, v| put(&mut c.io_threads, threads(v)?)),
+    row("num.network.threads", "a number from 1 to 1,024", |c, v| put(&mut c.network_threads, threads(v)?)),
+    row("num.recovery.threads.per.data.dir", "a number from 1 to 1,024", |c, v| {
+        put(&mut c.recovery_threads, threads(v)?)
+    }),
+    row("max.connections", NUMBER, |c, v| put(&mut c.max_connections, size(v)?)),
+    row("connections.max.idle.ms", MILLIS, |c, v| put(&mut c.max_idle, millis(v)?)),
+    row("fetch.max.bytes", BYTES, |c, v| put(&mut c.max_fetch_bytes, size(v)?)),
+    row("message.max.bytes", BYTES, |c, v| put(&mut c.log.max_message_bytes, unsigned(v)?)),
+    row("log.segment.bytes", BYTES, |c, v| put(&mut c.log.segment_bytes, unsigned(v)?)),
+    row("log.roll.hours", NUMBER, |c, v| put(&mut c.log.segment_time, hours(v)?)),
+    row("log.roll.ms", MILLIS, |c, v| put(&mut c.log.segment_time, millis(v)?)),
+    row("log.index.size.max.bytes", BYTES, |c, v| put(&mut c.log.segment_index_bytes, unsigned(v)?)),
+    row("log.index.interval.bytes", "a number of bytes from 0 to 2,147,483,647", |c, v| {
+        put(&mut c.log.index_interval_bytes, number(v, 0)?.try_into().ok()?)
+    }),
+    row("log.retention.hours", OR_NONE, |c, v| put(&mut c.log.retention_time, or_none(v, hours)?)),
+    row("log.retention.minutes", OR_NONE, |c, v| {
+        put(&mut c.log.retention_time, or_none(v, |v| Some(Duration::from_secs(v.parse::<u64>().ok()?.checked_mul(60)?)))?)
+    }),
+    row("log.retention.ms", OR_NONE, |c, v| put(&mut c.log.retention_time, or_none(v, millis)?)),
+    row("log.retention.bytes", OR_NONE, |c, v| put(&mut c.log.retention_bytes, or_none(v, |v| v.parse().ok())?)),
+    row("log.retention.check.interval.ms", MILLIS, |c, v| put(&mut c.retention_interval, millis(v)?)),
+    row("log.segment.delete.delay.ms", "a number of milliseconds", |c, v| {
+        put(&mut c.log.file_delete_delay, Duration::from_millis(v.parse().ok()?))
+    }),
+    row("log.flush.interval.messages", NUMBER, |c, v| put(&mut c.log.flush_messages, Some(v.parse().ok().filter(|n| *n > 0)?))),
+    row("log.flush.interval.ms", MILLIS, |c, v| put(&mut c.log.flush_time, Some(millis(v)?))),
+    row("log.flush.offset.checkpoint.interval.ms", MILLIS, |c, v| put(&mut c.checkpoint_interval, millis(v)?)),
+];
+
+#[allow(clippy::unnecessary_wraps)]
+fn put<T>(slot: &mut T, value: T) -> Option<()> {
+    *slot = value;
+    Some(())
+}
+
+fn number(value: &str, least: i32) -> Option<i32> {
+    value.parse().ok().filter(|n| *n >= least)
+}
+
+fn unsigned(value: &str) -> Option<u32> {
+    number(value, 1)?.try_into().ok()
+}
+
+fn size(value: &str) -> Option<usize> {
+    number(value, 1)?.try_into().ok()
+}
+
+fn threads(value: &str) -> Option<usize> {
+    size(value).filter(|n| *n <= 1024)
+}
+
+fn millis(value: &str) -> Option<Duration> {
+    value.parse().ok().filter(|n| *n > 0).map(Duration::from_millis)
+}
+
+fn hours(value: &str) -> Option<Duration> {
+    value.parse::<u64>().ok().filter(|n| *n > 0)?.checked_mul(3600).map(Duration::from_secs)
+}
+
+/// `-1` is `None`.
+fn or_none<T>(value: &str, read: impl Fn(&str) -> Option<T>) -> Option<Option<T>> {
+    if value == "-1" { Some(None) } else { read(value).map(Some) }
+}
+
+fn one_folder(value: &str) -> Option<&str> {
+    (!value.is_empty() && !value.contains(',')).then_some(value)
+}

@@ -1,0 +1,93 @@
+//! Kafka's error codes, and which of our errors is which: the one table.
+
+use klamm_log::{AppendError, LogError, OpenError, ReadError};
+use klamm_record::BatchError;
+
+use crate::metadata::TopicError;
+
+/// An error code on the wire.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(i16)]
+pub(crate) enum ErrorCode {
+    UnknownServerError = -1,
+    None = 0,
+    OffsetOutOfRange = 1,
+    CorruptMessage = 2,
+    UnknownTopicOrPartition = 3,
+    MessageTooLarge = 10,
+    InvalidTopic = 17,
+    RecordListTooLarge = 18,
+    InvalidRequiredAcks = 21,
+    UnsupportedVersion = 35,
+    TopicAlreadyExists = 36,
+    InvalidPartitions = 37,
+    InvalidReplicationFactor = 38,
+    InvalidReplicaAssignment = 39,
+    InvalidConfig = 40,
+    InvalidRequest = 42,
+    UnsupportedForMessageFormat = 43,
+    PolicyViolation = 44,
+    StorageError = 56,
+    FetchSessionIdNotFound = 70,
+    TopicDeletionDisabled = 73,
+    FencedLeaderEpoch = 74,
+    UnknownLeaderEpoch = 75,
+    UnsupportedCompressionType = 76,
+    InvalidRecord = 87,
+    UnknownTopicId = 100,
+}
+
+impl ErrorCode {
+    pub(crate) const fn code(self) -> i16 {
+        self as i16
+    }
+}
+
+impl From<&AppendError> for ErrorCode {
+    fn from(error: &AppendError) -> ErrorCode {
+        match error {
+            AppendError::Batch { fault: BatchError::Magic { .. }, .. } => ErrorCode::UnsupportedForMessageFormat,
+            AppendError::Batch { fault: BatchError::Codec { .. }, .. } => ErrorCode::UnsupportedCompressionType,
+            AppendError::Batch { fault: BatchError::Field { .. } | BatchError::Record(_), .. } => ErrorCode::InvalidRecord,
+            AppendError::Batch { .. } => ErrorCode::CorruptMessage,
+            AppendError::TooLarge { setting: "segment.bytes", .. } => ErrorCode::RecordListTooLarge,
+            AppendError::TooLarge { .. } => ErrorCode::MessageTooLarge,
+            AppendError::File(_) | AppendError::Log(LogError::Failed { .. }) => ErrorCode::StorageError,
+            AppendError::Log(LogError::Closed { .. }) => ErrorCode::UnknownTopicOrPartition,
+            AppendError::FencedEpoch { .. } => ErrorCode::FencedLeaderEpoch,
+            _ => ErrorCode::UnknownServerError,
+        }
+    }
+}
+
+impl From<&ReadError> for ErrorCode {
+    fn from(error: &ReadError) -> ErrorCode {
+        match error {
+            ReadError::OutOfRange { .. } => ErrorCode::OffsetOutOfRange,
+            ReadError::Damage(_) => ErrorCode::CorruptMessage,
+            ReadError::File(_) => ErrorCode::StorageError,
+            _ => ErrorCode::UnknownServerError,
+        }
+    }
+}
+
+impl From<&TopicError> for ErrorCode {
+    fn from(error: &TopicError) -> ErrorCode {
+        match error {
+            TopicError::Name(_) => ErrorCode::InvalidTopic,
+            TopicError::Exists { .. } => ErrorCode::TopicAlreadyExists,
+            TopicError::Partitions { .. } => ErrorCode::InvalidPartitions,
+            TopicError::TooMany { .. } => ErrorCode::PolicyViolation,
+            TopicError::Replication { .. } => ErrorCode::InvalidReplicationFactor,
+            TopicError::Assignment { .. } => ErrorCode::InvalidReplicaAssignment,
+            TopicError::Config { .. } => ErrorCode::InvalidConfig,
+            TopicError::Unknown => ErrorCode::UnknownTopicOrPartition,
+            TopicError::UnknownId => ErrorCode::UnknownTopicId,
+            TopicError::Ambiguous => ErrorCode::InvalidRequest,
+            TopicError::DeletionDisabled => ErrorCode::TopicDeletionDisabled,
+            TopicError::Append(error) => ErrorCode::from(error),
+            TopicError::Open(OpenError::File(_)) | TopicError::Remove(_) => ErrorCode::StorageError,
+            TopicError::Open(_) => ErrorCode::UnknownServerError,
+        }
+    }
+}

@@ -1,0 +1,15 @@
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+#![cfg_attr(not(test), warn(clippy::unwrap_used))]
+
+mod broker;
+mod config;
+mod error_code;
+mod handlers;
+mod metadata;
+mod net;
+mod purgatory;
+mod shared;
+
+pub use broker::{Broker, StartError};
+pub use config::{BrokerConfig, ListenerAddress, SettingError, Settings};

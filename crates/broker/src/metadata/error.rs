@@ -1,0 +1,36 @@
+use klamm_log::{AppendError, LogError, OpenError};
+use klamm_types::NameError;
+use thiserror::Error;
+
+/// Why a topic was not created or deleted.
+#[derive(Debug, Error)]
+pub(crate) enum TopicError {
+    #[error(transparent)]
+    Name(#[from] NameError),
+    #[error("topic {name:?} exists already")]
+    Exists { name: String },
+    #[error("a topic needs 1 partition or more, got {got}")]
+    Partitions { got: i32 },
+    #[error("a topic can have at most {max} partitions, got {got}")]
+    TooMany { got: i64, max: i64 },
+    #[error("replication factor is {got}, expected 1 or -1: there is one broker")]
+    Replication { got: i16 },
+    #[error("{reason}")]
+    Assignment { reason: String },
+    #[error("{key} is {value:?}, expected {expected}")]
+    Config { key: String, value: String, expected: &'static str },
+    #[error("there is no such topic")]
+    Unknown,
+    #[error("there is no topic with this id")]
+    UnknownId,
+    #[error("a topic is named by its name or by its id, not by both or neither")]
+    Ambiguous,
+    #[error("delete.topic.enable is false")]
+    DeletionDisabled,
+    #[error(transparent)]
+    Append(#[from] AppendError),
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    #[error(transparent)]
+    Remove(#[from] LogError),
+}

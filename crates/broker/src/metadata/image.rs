@@ -1,0 +1,79 @@
+use std::collections::BTreeMap;
+
+use klamm_protocol::Uuid;
+use klamm_types::{TopicId, TopicName, TopicPartition};
+
+use super::record::MetadataRecord;
+
+/// What topics there are: the state that the records of the metadata log make.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(crate) struct MetadataImage {
+    topics: BTreeMap<TopicName, Topic>,
+    /// Invariant: an entry for each topic, and none else.
+    names: BTreeMap<Uuid, TopicName>,
+}
+
+/// A topic.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Topic {
+    pub(crate) name: TopicName,
+    pub(crate) id: TopicId,
+    /// How many partitions it has, numbered from 0.
+    pub(crate) partitions: u32,
+    /// Its own settings, as texts.
+    pub(crate) configs: BTreeMap<String, String>,
+}
+
+impl Topic {
+    pub(crate) fn partitions(&self) -> impl Iterator<Item = TopicPartition> + use<'_> {
+        (0..self.partitions).filter_map(|number| TopicPartition::new(self.name.clone(), number))
+    }
+}
+
+impl MetadataImage {
+    pub(crate) fn topic(&self, name: &str) -> Option<&Topic> {
+        self.topics.get(&TopicName::new(name).ok()?)
+    }
+
+    pub(crate) fn topic_by_id(&self, id: Uuid) -> Option<&Topic> {
+        self.topics.get(self.names.get(&id)?)
+    }
+
+    pub(crate) fn topics(&self) -> impl Iterator<Item = &Topic> {
+        self.topics.values()
+    }
+
+    /// The one place in which the image changes. A record that does not fit (a partition of a topic that is not there)
+    /// changes nothing.
+    pub(crate) fn apply(&mut self, record: &MetadataRecord) {
+        match record {
+            MetadataRecord::Topic { name, id } => {
+                self.names.insert((*id).into(), name.clone());
+                let topic = Topic { name: name.clone(), id: *id, partitions: 0, configs: BTreeMap::new() };
+                self.topics.insert(name.clone(), topic);
+            }
+            MetadataRecord::Partition { topic, number } => {
+                if let Some(topic) = self.by_id_mut(*topic) {
+                    topic.partitions = topic.partitions.max(number + 1);
+                }
+            }
+            MetadataRecord::TopicConfig { topic, key, value } => {
+                let Some(topic) = self.topics.get_mut(topic) else { return };
+                match value {
+                    Some(value) => drop(topic.configs.insert(key.clone(), value.clone())),
+                    None => drop(topic.configs.remove(key)),
+                }
+            }
+            MetadataRecord::RemoveTopic { id } => {
+                if let Some(name) = self.names.remove(&Uuid::from(*id)) {
+                    self.topics.remove(&name);
+                }
+            }
+            MetadataRecord::Other { .. } => {}
+        }
+    }
+
+    fn by_id_mut(&mut self, id: TopicId) -> Option<&mut Topic> {
+        self.topics.get_mut(self.names.get(&Uuid::from(id))?)
+    }
+}

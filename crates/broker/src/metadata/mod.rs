@@ -1,0 +1,17 @@
+//! What topics there are. Decided, logged, applied: a command yields records, they are written to the metadata log in
+//! Kafka's format, and only applying them changes the image; a restart replays the log.
+
+mod controller;
+mod error;
+mod identity;
+mod image;
+mod plan;
+mod record;
+mod topic_config;
+
+pub(crate) use controller::Metadata;
+pub(crate) use error::TopicError;
+pub(crate) use identity::Identity;
+pub(crate) use image::{MetadataImage, Topic};
+pub(crate) use plan::{NewTopic, TopicRef};
+pub(crate) use topic_config::TopicConfig;

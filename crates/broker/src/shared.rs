@@ -1,0 +1,22 @@
+use klamm_log::{Clock, SystemClock};
+
+use crate::BrokerConfig;
+use crate::config::ListenerAddress;
+use crate::metadata::Metadata;
+use crate::purgatory::Purgatory;
+
+/// What all connections and handlers share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) config: BrokerConfig,
+    pub(crate) metadata: Metadata,
+    pub(crate) purgatory: Purgatory,
+    /// What clients are told to connect to.
+    pub(crate) advertised: ListenerAddress,
+}
+
+impl Shared {
+    pub(crate) fn now(&self) -> klamm_types::Timestamp {
+        SystemClock.now()
+    }
+}
