@@ -132,6 +132,7 @@ impl Inner {
         let segment = appender.roll(base, now)?;
         let mut published = self.published.write();
         published.segments = published.segments.with(segment);
+        published.active_size = 0;
         Ok(())
     }
 
@@ -142,18 +143,14 @@ impl Inner {
             Err(WriteFailure::Undone(error)) => return Err(error.into()),
             Err(WriteFailure::Torn(error)) => return Err(self.fail(error).into()),
         }
-        // The batches are in the log now; an index is a cache, and its file is written again on the next occasion.
-        let indexed = appender.advance(bytes.len());
+        appender.advance(bytes.len());
         let max_timestamp = appender.headers.iter().filter_map(BatchHeader::max_timestamp).max();
         let appended = Appended { base_offset: first, next_offset: appender.next, max_timestamp };
-        self.publish_end(appended.next_offset);
-        drop(indexed);
-        Ok(appended)
-    }
-
-    fn publish_end(&self, end: Offset) {
         let mut published = self.published.write();
-        published.bounds = published.bounds.with_end(end);
+        published.bounds = published.bounds.with_end(appended.next_offset);
+        published.active_size = appender.position;
+        drop(published);
+        Ok(appended)
     }
 
     #[inline]
@@ -251,5 +248,19 @@ fn check_order(end: Offset, headers: &[BatchHeader]) -> Result<(), AppendError> 
         }
         expected = header.next_offset();
     }
-    Ok(())
+    check_span(headers)
+}
+
+/// All batches of a call go into one segment, whose offsets span 31 bits.
+fn check_span(headers: &[BatchHeader]) -> Result<(), AppendError> {
+    let Some(first) = headers.first().map(BatchHeader::base_offset) else { return Ok(()) };
+    let fits = |header: &BatchHeader| i32::try_from(header.last_offset().since(first)).is_ok();
+    let Some(index) = headers.iter().position(|header| !fits(header)) else { return Ok(()) };
+    let got = headers[index].last_offset().get();
+    let fault = BatchError::Field {
+        field: "last offset",
+        got,
+        expected: "within 2^31 of the first batch appended with it",
+    };
+    Err(AppendError::Batch { index, fault })
 }

@@ -62,12 +62,12 @@ impl Appender {
 
     /// Whether the batches at hand, `bytes` in all, need a new segment: by size, time, or room in offsets and index.
     pub(crate) fn must_roll(&mut self, bytes: usize, clock: &dyn Clock) -> Result<bool, ReadError> {
-        if self.position == 0 {
-            return Ok(false);
-        }
         let last = self.headers.last().map_or(self.next, BatchHeader::last_offset);
-        let full = self.position + bytes as u64 > u64::from(self.config.segment_bytes);
         let offsets_full = i32::try_from(last.since(self.active.base())).is_err();
+        if self.position == 0 {
+            return Ok(offsets_full);
+        }
+        let full = self.position + bytes as u64 > u64::from(self.config.segment_bytes);
         Ok(full || offsets_full || self.index_is_full()? || self.is_old(clock)?)
     }
 
@@ -156,13 +156,14 @@ impl Appender {
         }
     }
 
-    /// Notes the batches at hand, which have been written.
-    pub(crate) fn advance(&mut self, bytes: usize) -> Result<(), FileError> {
+    /// Notes the batches at hand, which have been written. They are in the log whatever becomes of the index: it is a cache,
+    /// and what could not be written of it is tried again with the next entry, at the latest when the log is closed.
+    pub(crate) fn advance(&mut self, bytes: usize) {
         let mut position = self.position;
         for header in &self.headers {
             if self.pace.is_due() {
                 let (active, pace) = (&self.active, &mut self.pace);
-                active.with_indexes(|i| pace.on_batch(header, position, i)).map_err(file_error)??;
+                let _tried_again_later = active.with_indexes(|i| pace.on_batch(header, position, i));
             } else {
                 self.pace.pass(header);
             }
@@ -175,7 +176,6 @@ impl Appender {
         self.position += bytes as u64;
         self.next = self.headers.last().map_or(self.next, BatchHeader::next_offset);
         self.active.set_size(self.position);
-        Ok(())
     }
 
     /// Forgets what is known of the active segment's beginning, after a truncation.

@@ -15,6 +15,8 @@ struct State {
     /// All records before this offset are durable.
     synced: Offset,
     running: bool,
+    /// Counts truncations: a sync that began before one says nothing about what was written after it.
+    generation: u64,
 }
 
 /// What a caller has to do.
@@ -25,7 +27,10 @@ enum Turn {
 
 impl GroupCommit {
     pub(crate) fn new(synced: Offset) -> GroupCommit {
-        GroupCommit { state: Mutex::new(State { synced, running: false }), changed: Condvar::new() }
+        GroupCommit {
+            state: Mutex::new(State { synced, running: false, generation: 0 }),
+            changed: Condvar::new(),
+        }
     }
 
     pub(crate) fn synced(&self) -> Offset {
@@ -36,16 +41,21 @@ impl GroupCommit {
     pub(crate) fn lower(&self, end: Offset) {
         let mut state = self.state.lock();
         state.synced = state.synced.min(end);
+        state.generation += 1;
+        self.changed.notify_all();
     }
 
-    /// Returns when all before `wanted` is durable. `sync` makes everything written so far durable and says up to where.
+    /// Returns when all before `wanted` is durable, or has been truncated. `sync` makes everything written so far durable
+    /// and says up to where.
     pub(crate) fn wait<E>(&self, wanted: Offset, sync: impl Fn() -> Result<Offset, E>) -> Result<(), E> {
-        while let Turn::Run = self.turn(wanted) {
+        let generation = self.state.lock().generation;
+        while let Turn::Run = self.turn(wanted, generation) {
             let done = sync();
             let mut state = self.state.lock();
             state.running = false;
-            if let Ok(synced) = done {
-                state.synced = state.synced.max(synced);
+            match done {
+                Ok(synced) if state.generation == generation => state.synced = state.synced.max(synced),
+                _ => {}
             }
             self.changed.notify_all();
             drop(state);
@@ -54,12 +64,13 @@ impl GroupCommit {
         Ok(())
     }
 
-    fn turn(&self, wanted: Offset) -> Turn {
+    fn turn(&self, wanted: Offset, generation: u64) -> Turn {
         let mut state = self.state.lock();
-        while state.running && state.synced < wanted {
+        let is_done = |state: &State| state.synced >= wanted || state.generation != generation;
+        while state.running && !is_done(&state) {
             self.changed.wait(&mut state);
         }
-        if state.synced >= wanted {
+        if is_done(&state) {
             return Turn::Done;
         }
         state.running = true;
@@ -100,6 +111,17 @@ mod tests {
             go.wait();
         });
         assert_eq!((syncs.load(Ordering::SeqCst), group.synced()), (2, Offset::from(10)));
+    }
+
+    #[test]
+    fn a_sync_that_a_truncation_overtook_proves_nothing_and_is_not_run_for_ever() {
+        let group = GroupCommit::new(Offset::ZERO);
+        let overtaken = || {
+            group.lower(Offset::ZERO);
+            Ok::<_, ()>(Offset::from(5))
+        };
+        assert_eq!(group.wait(Offset::from(5), overtaken), Ok(()));
+        assert_eq!(group.synced(), Offset::ZERO);
     }
 
     #[test]

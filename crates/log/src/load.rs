@@ -53,6 +53,7 @@ pub(crate) fn load(
     let segments: Vec<_> =
         bases.iter().map(|base| Arc::new(Segment::existing(folder, *base, interval))).collect();
     let mut epochs = read_epochs(folder)?;
+    let stored = epochs.clone();
     let found = match trust {
         Trust::Clean => clean(&segments, config)?,
         Trust::From(_) => None,
@@ -66,8 +67,11 @@ pub(crate) fn load(
     let start = start.unwrap_or_default().max(segments[0].base());
     let (segments, tail) =
         if start > tail.next { restart(folder, &segments, config, start)? } else { (segments, tail) };
-    epochs.truncate_to(tail.next + 1);
+    epochs.truncate_to(tail.next.checked_next().unwrap_or(Offset::MAX));
     epochs.advance_start(start);
+    if trust != Trust::Clean && epochs != stored {
+        folder.replace(EPOCH_CHECKPOINT, EpochCheckpoint { history: epochs.clone() }.to_text().as_bytes())?;
+    }
     let synced = match trust {
         Trust::From(point) => point.min(tail.next),
         Trust::Clean if found_clean => tail.next,
@@ -105,8 +109,8 @@ fn recover(
     trust: Trust,
     epochs: &mut EpochHistory,
 ) -> Result<(Vec<Arc<Segment>>, Tail), OpenError> {
-    let active = segments.last().map_or(Offset::ZERO, |s| s.base());
-    let point = if let Trust::From(point) = trust { point } else { active };
+    // After a clean stop all is durable, so that any cut would be damage.
+    let point = if let Trust::From(point) = trust { point } else { Offset::MAX };
     let first = segments.partition_point(|s| s.base() <= point).saturating_sub(1);
     let mut at = first;
     loop {

@@ -47,6 +47,8 @@ pub(crate) struct Inner {
 pub(crate) struct Published {
     pub(crate) segments: SegmentList,
     pub(crate) bounds: Bounds,
+    /// Bytes of whole batches in the last segment, up to the end.
+    pub(crate) active_size: u64,
     /// Counts truncations and deletions: a reader that met an error looks whether the ground has moved under it.
     pub(crate) generation: u64,
 }
@@ -54,14 +56,11 @@ pub(crate) struct Published {
 /// Whether a log takes writes.
 #[derive(Debug, Default)]
 pub(crate) struct Health {
+    /// Whether it takes none, for either reason.
     unwell: AtomicBool,
-    reason: Mutex<Option<Reason>>,
-}
-
-#[derive(Clone, Debug)]
-enum Reason {
-    Closed,
-    Failed(String),
+    closed: AtomicBool,
+    /// Why it failed, the first time.
+    failure: Mutex<Option<String>>,
 }
 
 /// A segment as [`Log::segments`] tells of it.
@@ -99,10 +98,16 @@ impl Log {
     /// # Errors
     /// [`LogError::File`] when a segment's size or times cannot be read.
     pub fn segments(&self) -> Result<Vec<SegmentSummary>, LogError> {
+        let newest = self.inner.appender.lock().pace.max_timestamp();
         let segments = self.inner.published.read().segments.clone();
+        let active = segments.last().base();
         let summary = |segment: &Arc<crate::segment::Segment>| {
             let (base_offset, bytes) = (segment.base(), segment.size()?);
-            Ok(SegmentSummary { base_offset, bytes, largest_timestamp: segment.largest_timestamp()? })
+            // The active segment's index does not know its latest times yet.
+            let known = newest.filter(|_| base_offset == active);
+            let largest_timestamp =
+                known.map_or_else(|| segment.largest_timestamp(), |newest| Ok(Some(newest)))?;
+            Ok(SegmentSummary { base_offset, bytes, largest_timestamp })
         };
         segments.iter().map(summary).collect()
     }
@@ -152,6 +157,7 @@ impl Log {
     /// # Errors
     /// [`LogError`]; after a failed sync the log takes no more writes.
     pub fn sync(&self) -> Result<(), LogError> {
+        self.inner.check_writable()?;
         self.inner.sync_to(self.bounds().end())
     }
 
@@ -172,7 +178,12 @@ impl Inner {
         loaded: &Loaded,
     ) -> Inner {
         let bounds = Bounds::new(loaded.start, loaded.tail.next);
-        let published = Published { segments: loaded.segments.clone(), bounds, generation: 0 };
+        let published = Published {
+            segments: loaded.segments.clone(),
+            bounds,
+            active_size: loaded.tail.position,
+            generation: 0,
+        };
         let appender = Appender::new(folder.clone(), Arc::new(config), loaded);
         Inner {
             partition,
@@ -190,13 +201,12 @@ impl Inner {
     }
 
     pub(crate) fn sync_to(&self, wanted: Offset) -> Result<(), LogError> {
-        self.check_writable()?;
         self.group.wait(wanted, || self.sync_now())
     }
 
     /// Syncs what has been written until now. The lock is not held while the disk works.
     fn sync_now(&self) -> Result<Offset, LogError> {
-        self.check_writable()?;
+        self.check_sound()?;
         let (end, active, older) = {
             let mut appender = self.appender.lock();
             (appender.next, Arc::clone(&appender.active), std::mem::take(&mut appender.unsynced))
@@ -241,18 +251,30 @@ impl Inner {
     /// Takes no more writes from now on; the pages that a failed sync did not write may be gone, and another sync would
     /// say nothing about them.
     pub(crate) fn fail(&self, error: crate::FileError) -> crate::FileError {
-        self.health.set(Reason::Failed(error.to_string()));
+        self.health.failure.lock().get_or_insert_with(|| error.to_string());
+        self.health.unwell.store(true, Ordering::Release);
         error
     }
 
+    /// Lets no append in any more; one under way has ended when this returns.
     pub(crate) fn close(&self) {
-        self.health.set(Reason::Closed);
+        let appender = self.appender.lock();
+        self.health.closed.store(true, Ordering::Release);
+        self.health.unwell.store(true, Ordering::Release);
+        drop(appender);
         self.tail.notify();
     }
 
     pub(crate) fn is_closed(&self) -> bool {
-        self.health.unwell.load(Ordering::Acquire)
-            && matches!(*self.health.reason.lock(), Some(Reason::Closed))
+        self.health.closed.load(Ordering::Acquire)
+    }
+
+    /// Whether no write or sync has failed.
+    fn check_sound(&self) -> Result<(), LogError> {
+        match self.health.failure.lock().clone() {
+            Some(reason) => Err(LogError::Failed { partition: self.partition.to_string(), reason }),
+            None => Ok(()),
+        }
     }
 
     #[inline]
@@ -262,20 +284,7 @@ impl Inner {
 
     #[cold]
     fn unwell(&self) -> LogError {
-        let partition = self.partition.to_string();
-        match self.health.reason.lock().clone() {
-            Some(Reason::Failed(reason)) => LogError::Failed { partition, reason },
-            _ => LogError::Closed { partition },
-        }
-    }
-}
-
-impl Health {
-    fn set(&self, reason: Reason) {
-        let mut slot = self.reason.lock();
-        if slot.is_none() {
-            *slot = Some(reason);
-        }
-        self.unwell.store(true, Ordering::Release);
+        let closed = LogError::Closed { partition: self.partition.to_string() };
+        self.check_sound().err().unwrap_or(closed)
     }
 }

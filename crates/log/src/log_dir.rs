@@ -81,6 +81,8 @@ struct HeldLock(#[allow(dead_code)] Box<dyn Send + Sync>);
 /// What the folder's checkpoints hold, and when rounds were last made.
 #[derive(Debug, Default)]
 struct State {
+    /// Whether all logs were opened. A folder that could not be opened is left as it is.
+    loaded: bool,
     recovery_points: OffsetCheckpoint,
     start_offsets: OffsetCheckpoint,
     committed: OffsetCheckpoint,
@@ -155,9 +157,9 @@ impl LogDir {
             lock: Mutex::new(Some(HeldLock(held))),
             removed: AtomicUsize::new(0),
         });
-        let dir = LogDir { shared };
-        dir.shared.load_all(clean)?;
-        Ok(dir)
+        shared.load_all(clean)?;
+        shared.state.lock().loaded = true;
+        Ok(LogDir { shared })
     }
 
     /// The log of partition `partition` of `topic`; it is created when it is not there.
@@ -226,9 +228,11 @@ impl LogDir {
     /// # Errors
     /// [`LogError`] when its folder cannot be renamed.
     pub fn remove(&self, partition: &TopicPartition) -> Result<bool, LogError> {
-        let Some(log) = self.shared.logs.write().remove(partition) else { return Ok(false) };
-        log.close();
+        // Held until the folder has its other name, so that nobody opens it meanwhile.
+        let mut logs = self.shared.logs.write();
+        let Some(log) = logs.get(partition).cloned() else { return Ok(false) };
         self.shared.remove(&log)?;
+        logs.remove(partition);
         Ok(true)
     }
 
@@ -345,18 +349,32 @@ impl Shared {
         Ok(log)
     }
 
+    /// The checkpoints forget the log first: its start must not become that of another log of the same name.
     fn remove(&self, log: &Inner) -> Result<(), LogError> {
         self.marker.mark_dirty()?;
+        log.close();
+        self.change_checkpoints(|checkpoint| checkpoint.offsets.remove(&log.partition).is_some())?;
         let number = self.removed.fetch_add(1, Ordering::Relaxed);
         let now = self.config.clock.now();
         let name = removed_name(&log.partition, now, number);
         self.folder.rename(&log.partition.to_string(), &name)?;
         self.folder.sync()?;
         let due = now.saturating_add(log.appender.lock().config.file_delete_delay);
+        self.state.lock().removals.push((due, name));
+        Ok(())
+    }
+
+    /// Changes recovery points and start offsets, on the disk before in memory.
+    fn change_checkpoints(&self, change: impl Fn(&mut OffsetCheckpoint) -> bool) -> Result<(), FileError> {
         let mut state = self.state.lock();
-        state.removals.push((due, name));
-        for checkpoint in state.checkpoints() {
-            checkpoint.offsets.remove(&log.partition);
+        let (mut points, mut starts) = (state.recovery_points.clone(), state.start_offsets.clone());
+        if change(&mut points) {
+            self.folder.replace(RECOVERY_POINTS, points.to_text().as_bytes())?;
+            state.recovery_points = points;
+        }
+        if change(&mut starts) {
+            self.folder.replace(START_OFFSETS, starts.to_text().as_bytes())?;
+            state.start_offsets = starts;
         }
         Ok(())
     }
@@ -377,9 +395,12 @@ impl Shared {
         if self.is_due(now, self.config.checkpoint_interval, |state| &mut state.checkpointed)
             && self.marker.is_dirty()
         {
-            let logs: Vec<_> = logs.iter().map(|log| Arc::clone(&log.inner)).collect();
-            self.write_checkpoints(&logs)?;
-            done.checkpointed = true;
+            let logs: Vec<_> = self.logs.read().values().cloned().collect();
+            let held = self.lock.lock();
+            if held.is_some() {
+                self.write_checkpoints(&logs)?;
+                done.checkpointed = true;
+            }
         }
         first_error.map_or(Ok(done), Err)
     }
@@ -431,27 +452,25 @@ impl Shared {
     }
 
     fn close(&self) -> Result<(), LogError> {
-        // Taken first, so that no log is created any more; given back last, so that nobody opens the folder meanwhile.
+        // Both are held until the end: no log is created, no checkpoint written, and nobody opens the folder meanwhile.
         let logs = self.logs.write();
-        let Some(held) = self.lock.lock().take() else { return Ok(()) };
+        let mut held = self.lock.lock();
+        if held.is_none() {
+            return Ok(());
+        }
         let all: Vec<_> = logs.values().cloned().collect();
-        let closed = if self.marker.is_dirty() { self.close_written(&all) } else { Ok(()) };
+        // Before the marker: no append is let in any more.
         all.iter().for_each(|log| log.close());
-        drop(held);
+        let written = self.marker.is_dirty() && self.state.lock().loaded;
+        let closed = if written { self.close_written(&all) } else { Ok(()) };
+        held.take();
         closed
     }
 
     fn close_written(&self, logs: &[Arc<Inner>]) -> Result<(), LogError> {
-        let mut first_error = None;
-        for log in logs {
-            if let Err(error) = log.sync_for_close() {
-                first_error.get_or_insert(error);
-            }
-        }
+        let results: Vec<_> = logs.iter().map(|log| log.sync_for_close()).collect();
         self.write_checkpoints(logs)?;
-        if let Some(error) = first_error {
-            return Err(error);
-        }
+        results.into_iter().collect::<Result<(), _>>()?;
         self.folder.replace(CLEAN_SHUTDOWN, CLEAN_TEXT.as_bytes())?;
         Ok(())
     }
@@ -460,12 +479,6 @@ impl Shared {
 impl Drop for Shared {
     fn drop(&mut self) {
         let _ = self.close();
-    }
-}
-
-impl State {
-    fn checkpoints(&mut self) -> [&mut OffsetCheckpoint; 3] {
-        [&mut self.recovery_points, &mut self.start_offsets, &mut self.committed]
     }
 }
 
@@ -499,20 +512,13 @@ impl Owner {
         self.marker.mark_dirty()
     }
 
-    /// Before a log is truncated its recovery point must not lie beyond what will be left.
-    pub(crate) fn lower_recovery_point(
-        &self,
-        partition: &TopicPartition,
-        to: Offset,
-    ) -> Result<(), FileError> {
+    /// Before a log is truncated neither its recovery point nor its start may lie beyond what will be left.
+    pub(crate) fn lower_checkpoints(&self, partition: &TopicPartition, to: Offset) -> Result<(), FileError> {
         let Some(shared) = self.shared.upgrade() else { return Ok(()) };
-        let mut state = shared.state.lock();
-        let Some(point) = state.recovery_points.offsets.get_mut(partition).filter(|point| **point > to)
-        else {
-            return Ok(());
-        };
-        *point = to;
-        shared.folder.replace(RECOVERY_POINTS, state.recovery_points.to_text().as_bytes())
+        shared.change_checkpoints(|checkpoint| {
+            let beyond = checkpoint.offsets.get_mut(partition).filter(|offset| **offset > to);
+            beyond.map(|offset| *offset = to).is_some()
+        })
     }
 }
 

@@ -58,8 +58,12 @@ fn read(published: &Published, offset: Offset, limit: ReadLimit) -> Result<Slice
     }
     if offset < end {
         for segment in published.segments.from(offset) {
-            if let Some(first) = segment.find(offset)? {
-                return slice(segment, &first, end, bounds.end(), limit.max_bytes);
+            match segment.find(offset)? {
+                Some(first) if first.header.base_offset() < end => {
+                    return slice(published, segment, &first, end, limit);
+                }
+                Some(_) => break,
+                None => {}
             }
         }
     }
@@ -69,18 +73,19 @@ fn read(published: &Published, offset: Offset, limit: ReadLimit) -> Result<Slice
 }
 
 fn slice(
+    published: &Published,
     segment: &Arc<Segment>,
     first: &Scanned,
     visible: Offset,
-    log_end: Offset,
-    max_bytes: usize,
+    limit: ReadLimit,
 ) -> Result<Slice, ReadError> {
-    let mut end = segment.size()?;
-    if visible < log_end && segment.base() < visible {
-        // A batch is visible when all of it is; the bound lies between batches.
-        end = segment.find(visible)?.map_or(end, |beyond| beyond.position);
+    let is_active = Arc::ptr_eq(segment, published.segments.last());
+    let mut end = if is_active { published.active_size } else { segment.size()? };
+    if visible < published.bounds.end() {
+        // A batch is visible when all of it is; the bound may lie inside one.
+        end = segment.find(visible)?.map_or(end, |beyond| beyond.position.min(end));
     }
-    let wanted = (max_bytes as u64).max(first.header.size() as u64);
+    let wanted = (limit.max_bytes as u64).max(first.header.size() as u64);
     let length = usize::try_from(wanted.min(end.saturating_sub(first.position))).unwrap_or(usize::MAX);
     let file = Arc::clone(segment.file()?);
     let start = first.header.base_offset();

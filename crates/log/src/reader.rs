@@ -17,6 +17,8 @@ pub struct Reader {
     log: Log,
     /// The offset that the next record has at least.
     next: Offset,
+    /// The commit bound when there was nothing more to read; before it rises there is nothing either.
+    seen: Offset,
     limit: usize,
     chunk: Chunk,
     batch: Option<Batch>,
@@ -101,7 +103,14 @@ impl Log {
     pub fn reader(&self, position: impl Into<Position>) -> Result<Reader, ReadError> {
         let next = self.resolve(position.into())?;
         let limit = self.config().max_decompressed_bytes;
-        Ok(Reader { log: self.clone(), next, limit, chunk: Chunk::default(), batch: None })
+        Ok(Reader {
+            log: self.clone(),
+            next,
+            seen: Offset::ZERO,
+            limit,
+            chunk: Chunk::default(),
+            batch: None,
+        })
     }
 
     /// The records from `position` to the end, each with bytes of its own.
@@ -156,10 +165,8 @@ impl Reader {
     /// # Errors
     /// As [`Reader::next`].
     pub fn next_within(&mut self, timeout: Duration) -> Result<Option<Record<'_>>, ReadError> {
-        if !self.has_record() {
-            let deadline = Instant::now().checked_add(timeout);
-            self.wait(deadline);
-        }
+        let deadline = Instant::now().checked_add(timeout);
+        while !self.has_record() && !self.load_batch()? && self.wait(deadline) {}
         self.next()
     }
 
@@ -175,6 +182,7 @@ impl Reader {
     /// As [`Log::reader`].
     pub fn seek(&mut self, position: impl Into<Position>) -> Result<(), ReadError> {
         self.next = self.log.resolve(position.into())?;
+        self.seen = Offset::ZERO;
         (self.chunk, self.batch) =
             (Chunk { bytes: std::mem::take(&mut self.chunk.bytes), ..Chunk::default() }, None);
         self.chunk.bytes.clear();
@@ -192,17 +200,24 @@ impl Reader {
     #[cfg(feature = "async")]
     pub fn poll_ready(&mut self, context: &mut std::task::Context<'_>) -> std::task::Poll<()> {
         let inner = &self.log.inner;
-        let ready =
-            self.has_record() || inner.tail.register(context.waker(), || is_ready(&self.log, self.next));
+        let ready = || self.may_have_more() || inner.is_closed();
+        let ready = self.has_record() || inner.tail.register(context.waker(), ready);
         if ready { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
     }
 
-    /// Blocks until there is something behind `next`, or the log is closed.
-    fn wait(&self, deadline: Option<Instant>) {
-        let ready = || is_ready(&self.log, self.next);
-        if !ready() {
-            self.log.inner.tail.wait(deadline, ready);
-        }
+    /// Blocks until there may be more, or the log is closed; says whether there may.
+    fn wait(&self, deadline: Option<Instant>) -> bool {
+        let ready = || self.may_have_more() || self.log.inner.is_closed();
+        (ready() || self.log.inner.tail.wait(deadline, ready)) && !self.is_over()
+    }
+
+    /// Whether the log is closed and all of it has been read.
+    fn is_over(&self) -> bool {
+        self.log.inner.is_closed() && !self.may_have_more()
+    }
+
+    fn may_have_more(&self) -> bool {
+        self.log.bounds().committed() > self.next.max(self.seen)
     }
 
     #[inline]
@@ -261,18 +276,16 @@ impl Reader {
     fn fill(&mut self) -> Result<bool, ReadError> {
         let wanted = self.chunk.wanted.clamp(FIRST_CHUNK, MOST_CHUNK);
         let limit = ReadLimit { max_bytes: wanted, visibility: Visibility::Committed };
+        let committed = self.log.bounds().committed();
         let slice = self.log.read(self.next, limit)?;
         self.chunk.wanted = wanted * 4;
         if slice.is_empty() {
+            self.seen = committed;
             return Ok(false);
         }
         self.chunk.fill(slice)?;
         Ok(true)
     }
-}
-
-fn is_ready(log: &Log, next: Offset) -> bool {
-    log.bounds().committed() > next || log.inner.is_closed()
 }
 
 #[cold]
@@ -353,10 +366,13 @@ impl Iterator for RecordStream {
     type Item = Result<OwnedRecord, ReadError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.follow && !self.reader.has_record() {
+        loop {
+            let record = self.reader.next().map(|record| record.map(OwnedRecord::from)).transpose();
+            if record.is_some() || !self.follow || self.reader.is_over() {
+                return record;
+            }
             self.reader.wait(None);
         }
-        self.reader.next().map(|record| record.map(OwnedRecord::from)).transpose()
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use klamm_types::{Offset, Timestamp};
 
 use crate::format::{FileKind, SegmentFileName};
-use crate::log::Inner;
+use crate::log::{Inner, Published};
 use crate::segment::Segment;
 use crate::segment_list::SegmentList;
 use crate::{Bounds, FileError, Log, LogConfig, LogError};
@@ -60,7 +60,7 @@ impl Log {
         let mut appender = inner.appender.lock();
         let published = inner.published.read().clone();
         let config = Arc::clone(&appender.config);
-        let facts = facts(&published.segments, published.bounds)?;
+        let facts = facts(&published, appender.pace.max_timestamp())?;
         let count = plan_retention(&facts, published.bounds, &config, now);
         if count == 0 {
             return Ok(0);
@@ -73,7 +73,7 @@ impl Log {
                 .roll_at(&mut appender, next, now)
                 .map_err(|e| LogError::File(roll_error(&published.segments, e)))?;
         }
-        inner.retire(count, now, &config)?;
+        inner.retire(count, appender.position, now, &config)?;
         let start = inner.published.read().bounds.start();
         if appender.epochs.advance_start(start) {
             appender.write_epochs(&appender.epochs)?;
@@ -89,11 +89,17 @@ fn roll_error(segments: &SegmentList, error: crate::AppendError) -> FileError {
     }
 }
 
-fn facts(segments: &SegmentList, bounds: Bounds) -> Result<Vec<Facts>, LogError> {
-    let ends = segments.iter().skip(1).map(|next| next.base()).chain([bounds.end()]);
+/// `newest` is the largest time in the active segment, which its index does not know yet.
+fn facts(published: &Published, newest: Option<Timestamp>) -> Result<Vec<Facts>, LogError> {
+    let (segments, active) = (&published.segments, published.segments.last().base());
+    let ends = segments.iter().skip(1).map(|next| next.base()).chain([published.bounds.end()]);
     let fact = |(segment, end): (&Arc<Segment>, Offset)| {
         let bytes = segment.size()?;
-        let newest = if bytes == 0 { None } else { segment.largest_timestamp()? };
+        let newest = match newest.filter(|_| segment.base() == active) {
+            Some(newest) => Some(newest),
+            None if bytes == 0 => None,
+            None => segment.largest_timestamp()?,
+        };
         Ok(Facts { end, bytes, newest })
     };
     segments.iter().zip(ends).map(fact).collect()
@@ -101,11 +107,17 @@ fn facts(segments: &SegmentList, bounds: Bounds) -> Result<Vec<Facts>, LogError>
 
 impl Inner {
     /// Takes the oldest `count` segments out of the log.
-    fn retire(&self, count: usize, now: Timestamp, config: &LogConfig) -> Result<(), FileError> {
+    fn retire(
+        &self,
+        count: usize,
+        active_size: u64,
+        now: Timestamp,
+        config: &LogConfig,
+    ) -> Result<(), FileError> {
         let segments = self.published.read().segments.clone();
         let kept = SegmentList::new(segments.iter().skip(count).cloned().collect());
         let first = kept.first().base();
-        self.publish_moved(kept, |bounds| bounds.with_start(bounds.start().max(first)));
+        self.publish_moved(kept, active_size, |bounds| bounds.with_start(bounds.start().max(first)));
         let due = now.saturating_add(config.file_delete_delay);
         for segment in segments.iter().take(count) {
             let names = self.mark_deleted(segment)?;

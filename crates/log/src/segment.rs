@@ -37,6 +37,8 @@ pub(crate) struct Span {
     pub(crate) from: u64,
     /// The last place where it can start.
     pub(crate) until: u64,
+    /// Last offset of the batch at `from`, as the index says; `None` at the segment's start.
+    pub(crate) first_ends: Option<Offset>,
 }
 
 const UNKNOWN: u64 = u64::MAX;
@@ -53,9 +55,10 @@ impl Segment {
     /// A new, empty segment; its files are created, or emptied.
     pub(crate) fn create(folder: &Folder, base: Offset, interval: u32) -> Result<Segment, FileError> {
         let segment = Segment::existing(folder, base, interval);
-        let _ = segment.file.set(folder.open(&segment.name(FileKind::Log), OpenMode::Replace)?);
         let mut indexes = segment.empty_indexes();
         indexes.write()?;
+        // Last: indexes without a log are cleared away, but a log would be taken for a segment.
+        let _ = segment.file.set(folder.open(&segment.name(FileKind::Log), OpenMode::Replace)?);
         segment.set(0, indexes);
         Ok(segment)
     }
@@ -170,6 +173,14 @@ impl Segment {
         Ok(indexes)
     }
 
+    /// Builds the indexes again in the place of what there is. The old maps go first: their files are cut.
+    fn replace_indexes(&self) -> Result<(), ReadError> {
+        let mut slot = self.indexes.write();
+        *slot = None;
+        *slot = Some(self.rebuild_indexes()?);
+        Ok(())
+    }
+
     fn holds(&self, batch: &Scanned) -> bool {
         let relative = batch.header.last_offset().since(self.base);
         batch.header.base_offset() >= self.base && i32::try_from(relative).is_ok()
@@ -189,7 +200,8 @@ impl Segment {
         let before = next.checked_sub(1).map_or(Ok(None), |at| indexes.offsets.get(at))?;
         let from = before.map_or(0, |entry| u64::from(entry.position));
         let until = indexes.offsets.get(next)?.map_or(self.size()?, |entry| u64::from(entry.position));
-        Ok(Span { from, until })
+        let first_ends = before.and_then(|entry| self.base.checked_add(i64::from(entry.relative_offset)));
+        Ok(Span { from, until, first_ends })
     }
 
     /// The first batch that ends at or behind `offset`; `None` when all end before it.
@@ -199,8 +211,7 @@ impl Segment {
             Ok(found) => Ok(found),
             // An index that leads astray is built again; if the log itself is damaged, the walk from its start says so.
             Err(ReadError::Damage(_)) if span.from > 0 => {
-                let rebuilt = self.rebuild_indexes()?;
-                *self.indexes.write() = Some(rebuilt);
+                self.replace_indexes()?;
                 self.walk(self.span_of(offset)?, offset)
             }
             Err(error) => Err(error),
@@ -216,7 +227,9 @@ impl Segment {
             let Some(batch) = scan.next().map_err(|e| self.scan_error(e, position, offset))? else {
                 return Ok(None);
             };
-            if batch.header.base_offset() < least || !self.holds(&batch) {
+            let expected = span.first_ends.filter(|_| position == span.from);
+            let led_astray = expected.is_some_and(|ends| ends != batch.header.last_offset());
+            if led_astray || batch.header.base_offset() < least || !self.holds(&batch) {
                 let got = batch.header.base_offset().get();
                 let fault = BatchError::Field {
                     field: "base offset",

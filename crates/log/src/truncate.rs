@@ -31,7 +31,6 @@ impl Log {
         if offset >= bounds.end() {
             return Ok(bounds.end());
         }
-        inner.owner.lower_recovery_point(&inner.partition, offset)?;
         inner.truncate(&mut appender, offset)
     }
 
@@ -42,7 +41,6 @@ impl Log {
     pub fn restart_at(&self, offset: Offset) -> Result<(), LogError> {
         let inner = &self.inner;
         let mut appender = inner.lock_appender().map_err(unwrap_log)?;
-        inner.owner.lower_recovery_point(&inner.partition, Offset::ZERO)?;
         inner.restart(&mut appender, offset)
     }
 
@@ -52,8 +50,7 @@ impl Log {
     /// # Errors
     /// [`LogError::OutOfRange`] for an offset beyond the commit bound.
     pub fn advance_start(&self, offset: Offset) -> Result<(), LogError> {
-        self.inner.owner.mark_dirty()?;
-        let mut appender = self.inner.appender.lock();
+        let mut appender = self.inner.lock_appender().map_err(unwrap_log)?;
         let mut published = self.inner.published.write();
         let bounds = published.bounds;
         if offset > bounds.committed() {
@@ -97,12 +94,14 @@ fn unwrap_log(error: crate::AppendError) -> LogError {
 impl Inner {
     /// Removes all segments and begins at `offset`.
     fn restart(&self, appender: &mut Appender, offset: Offset) -> Result<(), LogError> {
+        self.group.lower(Offset::ZERO);
+        self.owner.lower_checkpoints(&self.partition, Offset::ZERO)?;
         let segments = self.published.read().segments.clone();
         let removed = segments.iter().try_for_each(|segment| self.remove_now(segment));
         let begun = removed.and_then(|()| appender.begin(offset));
         let segment = begun.map_err(|error| self.fail(error))?;
         self.group.lower(Offset::ZERO);
-        self.publish_moved(SegmentList::new(vec![segment]), |_| Bounds::new(offset, offset));
+        self.publish_moved(SegmentList::new(vec![segment]), 0, |_| Bounds::new(offset, offset));
         Ok(())
     }
 
@@ -118,9 +117,10 @@ impl Inner {
             // The start lies inside the batch that goes: nothing is left, and no offset is given out twice.
             return self.restart(appender, start).map(|()| start);
         }
-        let kept = SegmentList::new(segments.iter().take(keep).cloned().collect());
-        self.publish_moved(kept, |bounds| bounds.with_end(end));
         self.group.lower(end);
+        self.owner.lower_checkpoints(&self.partition, end)?;
+        let kept = SegmentList::new(segments.iter().take(keep).cloned().collect());
+        self.publish_moved(kept, position, |bounds| bounds.with_end(end));
         let cut = self.cut(appender, &active, position, end, segments.iter().skip(keep));
         cut.map_err(|error| self.fail(error))?;
         Ok(end)
@@ -146,8 +146,14 @@ impl Inner {
     }
 
     /// Publishes other segments and bounds; readers that fail meanwhile look again.
-    pub(crate) fn publish_moved(&self, segments: SegmentList, bounds: impl Fn(Bounds) -> Bounds) {
+    pub(crate) fn publish_moved(
+        &self,
+        segments: SegmentList,
+        active_size: u64,
+        bounds: impl Fn(Bounds) -> Bounds,
+    ) {
         let mut published = self.published.write();
+        published.active_size = active_size;
         published.bounds = bounds(published.bounds);
         published.segments = segments;
         published.generation += 1;

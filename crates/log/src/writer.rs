@@ -38,15 +38,21 @@ impl Writer {
     /// Adds a record; one without a time gets the clock's. When the batch is full it is appended first.
     ///
     /// # Errors
-    /// [`AppendError`]; those records that were gathered are then lost to the log, and so is this one.
+    /// [`AppendError`]; this record is then not in the log, nor are those that had to be appended before it and could not.
     #[inline]
     pub fn push(&mut self, record: &NewRecord<'_>) -> Result<(), AppendError> {
         let timestamp = record.timestamp.unwrap_or_else(|| self.log.inner.clock.now());
         let record = NewRecord { timestamp: Some(timestamp), ..*record };
+        if self
+            .builder
+            .as_ref()
+            .is_some_and(|b| !b.is_empty() && b.size() + size_of(&record) > self.batch_bytes)
+        {
+            self.flush()?;
+        }
         let options = self.options;
         let builder = self.builder.get_or_insert_with(|| BatchBuilder::new(Vec::new(), options));
-        builder.append(&record)?;
-        if builder.size() >= self.batch_bytes { self.flush().map(drop) } else { Ok(()) }
+        Ok(builder.append(&record)?)
     }
 
     /// Appends what has been gathered and returns the log's end: the offset after the last record.
@@ -79,6 +85,14 @@ impl Drop for Writer {
     fn drop(&mut self) {
         let _ = self.flush();
     }
+}
+
+/// Bytes that a record has in a batch, or a few more.
+#[inline]
+fn size_of(record: &NewRecord<'_>) -> usize {
+    let bytes = |bytes: Option<&[u8]>| bytes.map_or(1, |b| b.len() + 5);
+    let headers: usize = record.headers.iter().map(|h| bytes(Some(h.key)) + bytes(h.value)).sum();
+    bytes(record.key) + bytes(record.value) + headers + 16
 }
 
 const BATCH_BYTES: usize = 16 * 1024;
