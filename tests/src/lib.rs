@@ -1,4 +1,5 @@
 //! What the tests that span crates share.
 #![forbid(unsafe_code)]
 
+pub mod client;
 pub mod fixtures;

@@ -46,9 +46,15 @@ impl ErrorCode {
 impl From<&AppendError> for ErrorCode {
     fn from(error: &AppendError) -> ErrorCode {
         match error {
-            AppendError::Batch { fault: BatchError::Magic { .. }, .. } => ErrorCode::UnsupportedForMessageFormat,
-            AppendError::Batch { fault: BatchError::Codec { .. }, .. } => ErrorCode::UnsupportedCompressionType,
-            AppendError::Batch { fault: BatchError::Field { .. } | BatchError::Record(_), .. } => ErrorCode::InvalidRecord,
+            AppendError::Batch { fault: BatchError::Magic { .. }, .. } => {
+                ErrorCode::UnsupportedForMessageFormat
+            }
+            AppendError::Batch { fault: BatchError::Codec { .. }, .. } => {
+                ErrorCode::UnsupportedCompressionType
+            }
+            AppendError::Batch { fault: BatchError::Field { .. } | BatchError::Record(_), .. } => {
+                ErrorCode::InvalidRecord
+            }
             AppendError::Batch { .. } => ErrorCode::CorruptMessage,
             AppendError::TooLarge { setting: "segment.bytes", .. } => ErrorCode::RecordListTooLarge,
             AppendError::TooLarge { .. } => ErrorCode::MessageTooLarge,

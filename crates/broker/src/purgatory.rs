@@ -30,7 +30,9 @@ impl Purgatory {
         let mut waiting = self.waiting.lock();
         for partition in partitions {
             if let Some(waiters) = waiting.get_mut(partition) {
-                waiters.retain(|known| !std::ptr::eq(known.as_ptr(), Arc::as_ptr(waiter)) && known.strong_count() > 0);
+                waiters.retain(|known| {
+                    !std::ptr::eq(known.as_ptr(), Arc::as_ptr(waiter)) && known.strong_count() > 0
+                });
                 if waiters.is_empty() {
                     waiting.remove(partition);
                 }
@@ -51,7 +53,8 @@ mod tests {
 
     #[test]
     fn a_partition_wakes_its_own_and_leaves_nothing_behind() {
-        let (purgatory, waiter, other) = (Purgatory::default(), Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let (purgatory, waiter, other) =
+            (Purgatory::default(), Arc::new(Notify::new()), Arc::new(Notify::new()));
         let parts: Vec<TopicPartition> = ["a-0", "a-1"].iter().map(|p| p.parse().unwrap()).collect();
         purgatory.watch(&parts, &waiter);
         purgatory.watch(&parts[1..], &other);

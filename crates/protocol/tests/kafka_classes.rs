@@ -90,7 +90,9 @@ fn cut_and_changed_messages_never_panic() {
 #[test]
 fn a_tagged_struct_can_be_null() {
     let name = "ConsumerGroupMemberMetadataValue";
-    let bytes = Bytes::from(unhex("0001076f726465727311cebacebbceb5ceb9ceb4ceaf2de98db501086b6c616d6d2d30c8dee0b911cebacebbceb5ceb9ceb4ceaf2de98db501000100"));
+    let bytes = Bytes::from(unhex(
+        "0001076f726465727311cebacebbceb5ceb9ceb4ceaf2de98db501086b6c616d6d2d30c8dee0b911cebacebbceb5ceb9ceb4ceaf2de98db501000100",
+    ));
     let (again, read) = generated::again(name, bytes.clone(), 0).unwrap();
     assert!(again == bytes && read.contains("classic_member_metadata: None"), "{read}");
 }

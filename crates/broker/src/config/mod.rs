@@ -118,7 +118,10 @@ impl Default for BrokerConfig {
             listener: ListenerAddress { host: "127.0.0.1".into(), port: 9092 },
             advertised: None,
             log_dir: Some("./klamm-data".into()),
-            log: LogConfig { retention_time: Some(Duration::from_secs(7 * 24 * 3600)), ..LogConfig::default() },
+            log: LogConfig {
+                retention_time: Some(Duration::from_secs(7 * 24 * 3600)),
+                ..LogConfig::default()
+            },
             num_partitions: 1,
             auto_create_topics: true,
             delete_topics: true,
@@ -150,7 +153,8 @@ impl FromStr for ListenerAddress {
     type Err = ();
 
     fn from_str(text: &str) -> Result<ListenerAddress, ()> {
-        let (host, port) = text.trim().strip_prefix("PLAINTEXT://").and_then(|rest| rest.rsplit_once(':')).ok_or(())?;
+        let (host, port) =
+            text.trim().strip_prefix("PLAINTEXT://").and_then(|rest| rest.rsplit_once(':')).ok_or(())?;
         let host = host.trim_start_matches('[').trim_end_matches(']');
         let port = port.parse().map_err(|_| ())?;
         Ok(ListenerAddress { host: if host.is_empty() { "0.0.0.0" } else { host }.to_owned(), port })

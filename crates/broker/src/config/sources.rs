@@ -21,7 +21,8 @@ impl Settings {
     /// # Errors
     /// [`SettingError`] when it cannot be read, or names the line that is no setting.
     pub fn file(mut self, path: &str) -> Result<Settings, SettingError> {
-        let failed = |error: std::io::Error| SettingError::File { path: path.to_owned(), reason: error.to_string() };
+        let failed =
+            |error: std::io::Error| SettingError::File { path: path.to_owned(), reason: error.to_string() };
         let text = std::fs::read_to_string(path).map_err(failed)?;
         for (line, number) in text.lines().zip(1..) {
             let line = line.trim();
@@ -30,7 +31,8 @@ impl Settings {
             }
             let origin = format!("{path}, line {number}");
             let split = line.split_once('=');
-            let (key, value) = split.ok_or_else(|| SettingError::Line { origin: origin.clone(), line: line.to_owned() })?;
+            let (key, value) =
+                split.ok_or_else(|| SettingError::Line { origin: origin.clone(), line: line.to_owned() })?;
             self.given.push((key.trim().to_owned(), value.trim().to_owned(), origin));
         }
         Ok(self)
@@ -39,8 +41,11 @@ impl Settings {
     /// Adds those of the environment: `KLAMM_LOG_DIRS` is `log.dirs`. Other variables are passed over.
     #[must_use]
     pub fn environment(mut self, variables: impl Iterator<Item = (String, String)>) -> Settings {
-        let ours = variables.filter_map(|(name, value)| Some((name.strip_prefix("KLAMM_")?.to_owned(), name, value)));
-        let keyed = ours.map(|(key, name, value)| (key.to_lowercase().replace('_', "."), value, format!("environment, {name}")));
+        let ours = variables
+            .filter_map(|(name, value)| Some((name.strip_prefix("KLAMM_")?.to_owned(), name, value)));
+        let keyed = ours.map(|(key, name, value)| {
+            (key.to_lowercase().replace('_', "."), value, format!("environment, {name}"))
+        });
         self.given.extend(keyed);
         self
     }
@@ -88,7 +93,12 @@ fn check_together(config: &BrokerConfig) -> Result<(), SettingError> {
     let origin = "settings together".to_owned();
     if config.max_queued_bytes < config.max_request_bytes {
         let (key, value) = ("queued.max.request.bytes", config.max_queued_bytes.to_string());
-        return Err(SettingError::Value { origin, key, value, expected: "at least socket.request.max.bytes" });
+        return Err(SettingError::Value {
+            origin,
+            key,
+            value,
+            expected: "at least socket.request.max.bytes",
+        });
     }
     config.log.validate().map_err(|error| SettingError::Value {
         origin,
@@ -123,7 +133,8 @@ mod tests {
         std::fs::write(&file, "# a comment\n\nlog.dirs = /a\nnum.partitions=3\nnode.id=7\n").unwrap();
         let environment = [("KLAMM_LOG_DIRS", "/b"), ("KLAMM_NUM_PARTITIONS", "4"), ("PATH", "/bin")];
         let environment = environment.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
-        let settings = Settings::default().file(file.path().to_str().unwrap()).unwrap().environment(environment);
+        let settings =
+            Settings::default().file(file.path().to_str().unwrap()).unwrap().environment(environment);
         let config = settings.flag("log.dirs", "/c").resolve().unwrap();
         assert_eq!((config.node_id, config.num_partitions), (7, 4));
         assert_eq!(config.log_dir, Some("/c".into()));
@@ -135,11 +146,31 @@ mod tests {
             ("log.dir", "", "flag --log-dir: log.dir is \"\", expected one folder"),
             ("log.dirss", "x", "flag --log-dirss: no setting has the name \"log.dirss\"; is log.dirs meant?"),
             ("zookeeper", "x", "flag --zookeeper: no setting has the name \"zookeeper\""),
-            ("num.partitions", "0", "flag --num-partitions: num.partitions is \"0\", expected a number from 1 to 10,000"),
-            ("listeners", "9092", "flag --listeners: listeners is \"9092\", expected one address such as PLAINTEXT://127.0.0.1:9092"),
-            ("log.segment.bytes", "12", "settings together: log.segment.bytes is \"12\", expected 1,024 to 2,147,483,647"),
-            ("log.retention.ms", "soon", "flag --log-retention-ms: log.retention.ms is \"soon\", expected a number, or -1 for none"),
-            ("queued.max.request.bytes", "1", "settings together: queued.max.request.bytes is \"1\", expected at least socket.request.max.bytes"),
+            (
+                "num.partitions",
+                "0",
+                "flag --num-partitions: num.partitions is \"0\", expected a number from 1 to 10,000",
+            ),
+            (
+                "listeners",
+                "9092",
+                "flag --listeners: listeners is \"9092\", expected one address such as PLAINTEXT://127.0.0.1:9092",
+            ),
+            (
+                "log.segment.bytes",
+                "12",
+                "settings together: log.segment.bytes is \"12\", expected 1,024 to 2,147,483,647",
+            ),
+            (
+                "log.retention.ms",
+                "soon",
+                "flag --log-retention-ms: log.retention.ms is \"soon\", expected a number, or -1 for none",
+            ),
+            (
+                "queued.max.request.bytes",
+                "1",
+                "settings together: queued.max.request.bytes is \"1\", expected at least socket.request.max.bytes",
+            ),
         ] {
             assert_eq!(flags(&[(key, value)]).unwrap_err().to_string(), want);
         }
@@ -148,7 +179,10 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(&file, "log.dirs\n").unwrap();
         let line = Settings::default().file(file.path().to_str().unwrap()).unwrap_err().to_string();
-        assert!(line.ends_with(", line 1: expected a setting such as log.dirs=./klamm-data, got \"log.dirs\""), "{line}");
+        assert!(
+            line.ends_with(", line 1: expected a setting such as log.dirs=./klamm-data, got \"log.dirs\""),
+            "{line}"
+        );
     }
 
     #[test]

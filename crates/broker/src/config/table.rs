@@ -11,7 +11,11 @@ pub(super) struct Row {
     pub(super) set: fn(&mut BrokerConfig, &str) -> Option<()>,
 }
 
-const fn row(key: &'static str, expected: &'static str, set: fn(&mut BrokerConfig, &str) -> Option<()>) -> Row {
+const fn row(
+    key: &'static str,
+    expected: &'static str,
+    set: fn(&mut BrokerConfig, &str) -> Option<()>,
+) -> Row {
     Row { key, expected, set }
 }
 
@@ -24,7 +28,9 @@ const SWITCH: &str = "true or false";
 pub(super) const TABLE: &[Row] = &[
     row("node.id", "a number from 0 to 2,147,483,647", |c, v| put(&mut c.node_id, number(v, 0)?)),
     row("broker.id", "a number from 0 to 2,147,483,647", |c, v| put(&mut c.node_id, number(v, 0)?)),
-    row("listeners", "one address such as PLAINTEXT://127.0.0.1:9092", |c, v| put(&mut c.listener, v.parse().ok()?)),
+    row("listeners", "one address such as PLAINTEXT://127.0.0.1:9092", |c, v| {
+        put(&mut c.listener, v.parse().ok()?)
+    }),
     row("advertised.listeners", "one address such as PLAINTEXT://host:9092", |c, v| {
         put(&mut c.advertised, Some(v.parse().ok()?))
     }),
@@ -35,7 +41,9 @@ pub(super) const TABLE: &[Row] = &[
     }),
     row("auto.create.topics.enable", SWITCH, |c, v| put(&mut c.auto_create_topics, v.parse().ok()?)),
     row("delete.topic.enable", SWITCH, |c, v| put(&mut c.delete_topics, v.parse().ok()?)),
-    row("default.replication.factor", "1, for there is one broker", |_, v| (number(v, 1)? == 1).then_some(())),
+    row("default.replication.factor", "1, for there is one broker", |_, v| {
+        (number(v, 1)? == 1).then_some(())
+    }),
     row("socket.request.max.bytes", BYTES, |c, v| put(&mut c.max_request_bytes, size(v)?)),
     row("queued.max.request.bytes", BYTES, |c, v| put(&mut c.max_queued_bytes, size(v)?)),
     row("queued.max.requests", NUMBER, |c, v| put(&mut c.max_queued_requests, size(v)?)),
@@ -57,17 +65,26 @@ pub(super) const TABLE: &[Row] = &[
     }),
     row("log.retention.hours", OR_NONE, |c, v| put(&mut c.log.retention_time, or_none(v, hours)?)),
     row("log.retention.minutes", OR_NONE, |c, v| {
-        put(&mut c.log.retention_time, or_none(v, |v| Some(Duration::from_secs(v.parse::<u64>().ok()?.checked_mul(60)?)))?)
+        put(
+            &mut c.log.retention_time,
+            or_none(v, |v| Some(Duration::from_secs(v.parse::<u64>().ok()?.checked_mul(60)?)))?,
+        )
     }),
     row("log.retention.ms", OR_NONE, |c, v| put(&mut c.log.retention_time, or_none(v, millis)?)),
-    row("log.retention.bytes", OR_NONE, |c, v| put(&mut c.log.retention_bytes, or_none(v, |v| v.parse().ok())?)),
+    row("log.retention.bytes", OR_NONE, |c, v| {
+        put(&mut c.log.retention_bytes, or_none(v, |v| v.parse().ok())?)
+    }),
     row("log.retention.check.interval.ms", MILLIS, |c, v| put(&mut c.retention_interval, millis(v)?)),
     row("log.segment.delete.delay.ms", "a number of milliseconds", |c, v| {
         put(&mut c.log.file_delete_delay, Duration::from_millis(v.parse().ok()?))
     }),
-    row("log.flush.interval.messages", NUMBER, |c, v| put(&mut c.log.flush_messages, Some(v.parse().ok().filter(|n| *n > 0)?))),
+    row("log.flush.interval.messages", NUMBER, |c, v| {
+        put(&mut c.log.flush_messages, Some(v.parse().ok().filter(|n| *n > 0)?))
+    }),
     row("log.flush.interval.ms", MILLIS, |c, v| put(&mut c.log.flush_time, Some(millis(v)?))),
-    row("log.flush.offset.checkpoint.interval.ms", MILLIS, |c, v| put(&mut c.checkpoint_interval, millis(v)?)),
+    row("log.flush.offset.checkpoint.interval.ms", MILLIS, |c, v| {
+        put(&mut c.checkpoint_interval, millis(v)?)
+    }),
 ];
 
 #[allow(clippy::unnecessary_wraps)]

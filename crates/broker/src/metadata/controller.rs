@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use klamm_log::{Depth, Durability, LeaderEpoch, Log, LogConfig, LogDir, NewRecord, Position, TopicPartition};
+use klamm_log::{
+    Depth, Durability, LeaderEpoch, Log, LogConfig, LogDir, NewRecord, Position, TopicPartition,
+};
 use klamm_record::{BatchBuilder, BatchOptions};
 use parking_lot::{Mutex, RwLock};
 
@@ -61,8 +63,11 @@ impl Metadata {
     pub(crate) fn create_topic(&self, wanted: &NewTopic, check_only: bool) -> Result<Topic, TopicError> {
         let log = self.log.lock();
         let id = random_id().map_err(|reason| TopicError::Assignment { reason })?;
-        let defaults =
-            Defaults { node: self.config.node_id, partitions: self.config.num_partitions, log: &self.config.log };
+        let defaults = Defaults {
+            node: self.config.node_id,
+            partitions: self.config.num_partitions,
+            log: &self.config.log,
+        };
         let (records, topic) = plan_creation(&self.image(), wanted, id, defaults)?;
         if check_only {
             return Ok(topic);
@@ -89,7 +94,9 @@ impl Metadata {
     fn commit(&self, log: &Log, records: &[MetadataRecord]) -> Result<(), TopicError> {
         let mut builder = BatchBuilder::new(Vec::new(), BatchOptions::default());
         for record in records {
-            let value = record.encode(self.config.node_id).map_err(|error| TopicError::Assignment { reason: error.to_string() })?;
+            let value = record
+                .encode(self.config.node_id)
+                .map_err(|error| TopicError::Assignment { reason: error.to_string() })?;
             let now = klamm_log::Clock::now(&klamm_log::SystemClock);
             builder.append(&NewRecord::new(&value).at(now)).map_err(klamm_log::AppendError::from)?;
         }
@@ -127,7 +134,8 @@ fn replay(log: &Log) -> Result<MetadataImage, String> {
     for record in log.records(Position::Start).map_err(|e| e.to_string())? {
         let record = record.map_err(|error| error.to_string())?;
         let Some(value) = record.value else { continue };
-        let read = MetadataRecord::decode(value).map_err(|e| format!("metadata log at offset {}: {e}", record.offset))?;
+        let read = MetadataRecord::decode(value)
+            .map_err(|e| format!("metadata log at offset {}: {e}", record.offset))?;
         image.apply(&read);
     }
     Ok(image)

@@ -28,7 +28,9 @@ impl Identity {
 }
 
 fn parse(text: &str, node_id: i32) -> Result<Identity, String> {
-    let value = |key: &str| text.lines().filter_map(|line| line.split_once('=')).find(|(k, _)| *k == key).map(|(_, v)| v.trim());
+    let value = |key: &str| {
+        text.lines().filter_map(|line| line.split_once('=')).find(|(k, _)| *k == key).map(|(_, v)| v.trim())
+    };
     match value("version") {
         Some("1") => {}
         other => return Err(format!("expected version=1, got {:?}", other.unwrap_or(""))),
@@ -46,7 +48,9 @@ fn create(path: &Path, node_id: i32) -> Result<Identity, String> {
     let text = format!("#\nversion=1\nnode.id={node_id}\ncluster.id={cluster}\ndirectory.id={directory}\n");
     let draft = path.with_extension("properties.tmp");
     let written = std::fs::write(&draft, text).and_then(|()| std::fs::File::open(&draft)?.sync_all());
-    written.and_then(|()| std::fs::rename(&draft, path)).map_err(|e| format!("cannot write {}: {e}", path.display()))?;
+    written
+        .and_then(|()| std::fs::rename(&draft, path))
+        .map_err(|e| format!("cannot write {}: {e}", path.display()))?;
     Ok(Identity { cluster_id: cluster.to_string() })
 }
 

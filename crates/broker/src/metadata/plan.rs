@@ -66,7 +66,9 @@ fn plan_partitions(wanted: &NewTopic, defaults: Defaults<'_>) -> Result<u32, Top
     }
     let got = if wanted.partitions == -1 { defaults.partitions } else { wanted.partitions };
     match u32::try_from(got) {
-        Ok(1..) if i64::from(got) > MAX_PARTITIONS => Err(TopicError::TooMany { got: got.into(), max: MAX_PARTITIONS }),
+        Ok(1..) if i64::from(got) > MAX_PARTITIONS => {
+            Err(TopicError::TooMany { got: got.into(), max: MAX_PARTITIONS })
+        }
         Ok(count @ 1..) => Ok(count),
         _ => Err(TopicError::Partitions { got }),
     }
@@ -84,14 +86,17 @@ fn assigned_partitions(assignments: &[(i32, Vec<i32>)], node: i32) -> Result<u32
         return Err(TopicError::TooMany { got: count, max: MAX_PARTITIONS });
     }
     if !numbers.iter().zip(0..).all(|(got, want)| *got == want) {
-        return Err(TopicError::Assignment { reason: format!("partitions must be 0 to n-1, got {numbers:?}") });
+        return Err(TopicError::Assignment {
+            reason: format!("partitions must be 0 to n-1, got {numbers:?}"),
+        });
     }
     Ok(u32::try_from(count).unwrap_or(u32::MAX))
 }
 
 fn records_of(topic: &Topic) -> Vec<MetadataRecord> {
     let own = MetadataRecord::Topic { name: topic.name.clone(), id: topic.id };
-    let partitions = (0..topic.partitions).map(|number| MetadataRecord::Partition { topic: topic.id, number });
+    let partitions =
+        (0..topic.partitions).map(|number| MetadataRecord::Partition { topic: topic.id, number });
     let configs = topic.configs.iter().map(|(key, value)| MetadataRecord::TopicConfig {
         topic: topic.name.clone(),
         key: key.clone(),
@@ -123,19 +128,26 @@ mod tests {
     fn plan(wanted: &NewTopic) -> Result<u32, String> {
         let log = LogConfig::default();
         let defaults = Defaults { node: 1, partitions: 3, log: &log };
-        let planned = plan_creation(&MetadataImage::default(), wanted, TopicId::from_random([7; 16]), defaults);
+        let planned =
+            plan_creation(&MetadataImage::default(), wanted, TopicId::from_random([7; 16]), defaults);
         planned.map(|(_, topic)| topic.partitions).map_err(|error| error.to_string())
     }
 
     #[test]
     fn what_is_asked_for_is_checked() {
-        let new = |partitions, replication| NewTopic { name: "t".into(), partitions, replication, ..NewTopic::default() };
+        let new = |partitions, replication| NewTopic {
+            name: "t".into(),
+            partitions,
+            replication,
+            ..NewTopic::default()
+        };
         let assigned = |list: &[(i32, i32)]| {
             let assignments = list.iter().map(|(number, node)| (*number, vec![*node])).collect();
             NewTopic { assignments, ..new(-1, -1) }
         };
-        let configured = |key: &str, value: &str| {
-            NewTopic { configs: BTreeMap::from([(key.to_owned(), value.to_owned())]), ..new(1, 1) }
+        let configured = |key: &str, value: &str| NewTopic {
+            configs: BTreeMap::from([(key.to_owned(), value.to_owned())]),
+            ..new(1, 1)
         };
         for (wanted, want) in [
             (new(-1, -1), Ok(3)),
@@ -147,9 +159,18 @@ mod tests {
             (assigned(&[(0, 2)]), Err("each partition must be assigned to broker 1, the only one")),
             (assigned(&[(0, 1), (2, 1)]), Err("partitions must be 0 to n-1, got [0, 2]")),
             (configured("retention.ms", "-1"), Ok(1)),
-            (configured("retention.ms", "x"), Err("retention.ms is \"x\", expected a number, or -1 for none")),
-            (configured("retention", "1"), Err("retention is \"1\", expected a setting that this broker has")),
-            (NewTopic { name: "../x".into(), ..new(1, 1) }, Err("topic name has '/' at 2, expected only a-z A-Z 0-9 . _ -")),
+            (
+                configured("retention.ms", "x"),
+                Err("retention.ms is \"x\", expected a number, or -1 for none"),
+            ),
+            (
+                configured("retention", "1"),
+                Err("retention is \"1\", expected a setting that this broker has"),
+            ),
+            (
+                NewTopic { name: "../x".into(), ..new(1, 1) },
+                Err("topic name has '/' at 2, expected only a-z A-Z 0-9 . _ -"),
+            ),
         ] {
             assert_eq!(plan(&wanted), want.map_err(str::to_owned), "{wanted:?}");
         }
@@ -160,9 +181,11 @@ mod tests {
         let log = LogConfig::default();
         let defaults = Defaults { node: 1, partitions: 1, log: &log };
         let configs = BTreeMap::from([("segment.ms".to_owned(), "5".to_owned())]);
-        let wanted = NewTopic { name: "t".into(), partitions: 2, replication: 1, configs, ..NewTopic::default() };
+        let wanted =
+            NewTopic { name: "t".into(), partitions: 2, replication: 1, configs, ..NewTopic::default() };
         let mut image = MetadataImage::default();
-        let (records, topic) = plan_creation(&image, &wanted, TopicId::from_random([7; 16]), defaults).unwrap();
+        let (records, topic) =
+            plan_creation(&image, &wanted, TopicId::from_random([7; 16]), defaults).unwrap();
         for record in records {
             let again = MetadataRecord::decode(record.encode(1).unwrap()).unwrap();
             assert_eq!(again, record);

@@ -5,18 +5,34 @@ use klamm_protocol::metadata::config_record::ConfigRecord;
 use klamm_protocol::metadata::partition_record::PartitionRecord;
 use klamm_protocol::metadata::remove_topic_record::RemoveTopicRecord;
 use klamm_protocol::metadata::topic_record::TopicRecord;
-use klamm_protocol::{DecodeError, EncodeError, Message, Record, decode_metadata_record, encode_metadata_record};
+use klamm_protocol::{
+    DecodeError, EncodeError, Message, Record, decode_metadata_record, encode_metadata_record,
+};
 use klamm_types::{TopicId, TopicName};
 
 /// A record of the metadata log.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum MetadataRecord {
-    Topic { name: TopicName, id: TopicId },
-    Partition { topic: TopicId, number: u32 },
-    TopicConfig { topic: TopicName, key: String, value: Option<String> },
-    RemoveTopic { id: TopicId },
+    Topic {
+        name: TopicName,
+        id: TopicId,
+    },
+    Partition {
+        topic: TopicId,
+        number: u32,
+    },
+    TopicConfig {
+        topic: TopicName,
+        key: String,
+        value: Option<String>,
+    },
+    RemoveTopic {
+        id: TopicId,
+    },
     /// One that does not concern topics, or names none that can be.
-    Other { record_type: i16 },
+    Other {
+        record_type: i16,
+    },
 }
 
 /// Number of the resource type "topic".

@@ -19,7 +19,11 @@ struct Row {
     set: fn(&mut TopicConfig, &str) -> Option<()>,
 }
 
-const fn row(key: &'static str, expected: &'static str, set: fn(&mut TopicConfig, &str) -> Option<()>) -> Row {
+const fn row(
+    key: &'static str,
+    expected: &'static str,
+    set: fn(&mut TopicConfig, &str) -> Option<()>,
+) -> Row {
     Row { key, expected, set }
 }
 
@@ -49,17 +53,25 @@ const TABLE: &[Row] = &[
     row("file.delete.delay.ms", "a number of milliseconds", |c, v| {
         put(&mut c.log.file_delete_delay, Duration::from_millis(v.parse().ok()?))
     }),
-    row("flush.messages", "a number, at least 1", |c, v| put(&mut c.log.flush_messages, Some(v.parse().ok().filter(|n| *n > 0)?))),
+    row("flush.messages", "a number, at least 1", |c, v| {
+        put(&mut c.log.flush_messages, Some(v.parse().ok().filter(|n| *n > 0)?))
+    }),
     row("flush.ms", MILLIS, |c, v| put(&mut c.log.flush_time, Some(millis(v)?))),
 ];
 
 impl TopicConfig {
     /// The broker's settings `defaults` with a topic's own over them.
-    pub(crate) fn resolve(defaults: &LogConfig, own: &BTreeMap<String, String>) -> Result<TopicConfig, TopicError> {
+    pub(crate) fn resolve(
+        defaults: &LogConfig,
+        own: &BTreeMap<String, String>,
+    ) -> Result<TopicConfig, TopicError> {
         let mut config = TopicConfig { log: defaults.clone(), timestamp_type: TimestampType::CreateTime };
         for (key, value) in own {
             let wrong = |expected| TopicError::Config { key: key.clone(), value: value.clone(), expected };
-            let row = TABLE.iter().find(|row| row.key == key).ok_or_else(|| wrong("a setting that this broker has"))?;
+            let row = TABLE
+                .iter()
+                .find(|row| row.key == key)
+                .ok_or_else(|| wrong("a setting that this broker has"))?;
             (row.set)(&mut config, value).ok_or_else(|| wrong(row.expected))?;
         }
         config.log.validate().map_err(|error| TopicError::Config {

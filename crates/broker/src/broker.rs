@@ -1,0 +1,164 @@
+use std::net::{TcpListener, ToSocketAddrs};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use klamm_log::{Background, DirConfig, LogDir, LogError, OpenError};
+use tempfile::TempDir;
+use thiserror::Error;
+use tokio::sync::watch;
+
+use crate::config::{BrokerConfig, ListenerAddress};
+use crate::metadata::Metadata;
+use crate::net::serve;
+use crate::purgatory::Purgatory;
+use crate::shared::Shared;
+
+/// A running broker. It stops when it is dropped; [`Broker::stop`] does so and tells of errors.
+///
+/// It has threads of its own and can be started from any program, with or without an async runtime.
+#[derive(Debug)]
+pub struct Broker {
+    address: ListenerAddress,
+    path: PathBuf,
+    stopping: watch::Sender<bool>,
+    server: Option<JoinHandle<()>>,
+    background: Option<Background>,
+    dir: LogDir,
+    /// Removed last.
+    _temporary: Option<TempDir>,
+}
+
+/// Why a broker did not start.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// It cannot listen where it should.
+    #[error("cannot listen on {listener}: {source}")]
+    Listen {
+        /// Where it should.
+        listener: ListenerAddress,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Its folder cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// Its metadata cannot be read.
+    #[error("{reason}")]
+    Metadata {
+        /// Why, with the file's name.
+        reason: String,
+    },
+    /// The system gives no threads or no temporary folder.
+    #[error("cannot start: {0}")]
+    System(#[from] std::io::Error),
+}
+
+impl Broker {
+    /// Starts a broker; it answers when this returns.
+    ///
+    /// # Errors
+    /// [`StartError`]: the port is in use, the folder is in use, damaged or cannot be written, and so on.
+    pub fn start(config: BrokerConfig) -> Result<Broker, StartError> {
+        let listener = listen(&config.listener)?;
+        let port = listener.local_addr()?.port();
+        let address = ListenerAddress { host: config.listener.host.clone(), port };
+        let temporary = if config.log_dir.is_none() { Some(tempfile::tempdir()?) } else { None };
+        let own = temporary.as_ref().map(|t| t.path().to_owned());
+        let path = config.log_dir.clone().or(own).unwrap_or_default();
+        let dir = LogDir::open_with(&path, dir_config(&config))?;
+        let metadata =
+            Metadata::open(dir.clone(), &config).map_err(|reason| StartError::Metadata { reason })?;
+        let advertised = config.advertised.clone().unwrap_or_else(|| advertised(&address));
+        let background = Some(dir.start_background());
+        let shared = Arc::new(Shared { config, metadata, purgatory: Purgatory::default(), advertised });
+        let (stopping, stop) = watch::channel(false);
+        let server = Some(spawn(listener, shared, stop)?);
+        Ok(Broker { address, path, stopping, server, background, dir, _temporary: temporary })
+    }
+
+    /// Where it listens, with the port it really has.
+    #[must_use]
+    pub fn address(&self) -> &ListenerAddress {
+        &self.address
+    }
+
+    /// What clients call `bootstrap.servers`: `host:port`.
+    #[must_use]
+    pub fn bootstrap(&self) -> String {
+        let reachable = advertised(&self.address);
+        format!("{}:{}", reachable.host, reachable.port)
+    }
+
+    /// The folder of its logs.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Stops it: requests under way are answered, then all is synced and the folder is given free.
+    ///
+    /// # Errors
+    /// [`LogError`] when something could not be made durable.
+    pub fn stop(mut self) -> Result<(), LogError> {
+        self.halt()
+    }
+
+    fn halt(&mut self) -> Result<(), LogError> {
+        let Some(server) = self.server.take() else { return Ok(()) };
+        let _ = self.stopping.send(true);
+        let _ = server.join();
+        self.background.take();
+        self.dir.close()
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        if let Err(error) = self.halt() {
+            tracing::error!("the broker did not stop cleanly: {error}");
+        }
+    }
+}
+
+fn listen(listener: &ListenerAddress) -> Result<TcpListener, StartError> {
+    let failed = |source| StartError::Listen { listener: listener.clone(), source };
+    let addresses: Vec<_> =
+        (listener.host.as_str(), listener.port).to_socket_addrs().map_err(failed)?.collect();
+    let socket = TcpListener::bind(&addresses[..]).map_err(failed)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket)
+}
+
+/// A broker that listens on all addresses is reached, from here, on the loopback one.
+fn advertised(address: &ListenerAddress) -> ListenerAddress {
+    let all = matches!(address.host.as_str(), "0.0.0.0" | "::");
+    ListenerAddress { host: if all { "127.0.0.1".into() } else { address.host.clone() }, port: address.port }
+}
+
+fn dir_config(config: &BrokerConfig) -> DirConfig {
+    DirConfig {
+        log: config.log.clone(),
+        recovery_threads: config.recovery_threads,
+        checkpoint_interval: config.checkpoint_interval,
+        retention_interval: config.retention_interval,
+        ..DirConfig::default()
+    }
+}
+
+fn spawn(
+    listener: TcpListener,
+    shared: Arc<Shared>,
+    stop: watch::Receiver<bool>,
+) -> std::io::Result<JoinHandle<()>> {
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime =
+        runtime.worker_threads(shared.config.network_threads).thread_name("klamm-network").enable_all();
+    let runtime = runtime.build()?;
+    std::thread::Builder::new().name("klamm-server".into()).spawn(move || {
+        if let Err(error) = runtime.block_on(serve(listener, shared, stop)) {
+            tracing::error!("the broker stopped listening: {error}");
+        }
+    })
+}

@@ -1,0 +1,36 @@
+//! Which versions are served (KIP-35).
+
+use klamm_protocol::messages::api_versions_response::{ApiVersion, ApiVersionsResponse};
+use klamm_protocol::{ApiKey, RequestHead};
+
+use super::{HandleError, Outcome, SERVED, answer};
+use crate::error_code::ErrorCode;
+
+pub(super) fn handle(head: &RequestHead) -> Result<Outcome, HandleError> {
+    answer(&response(ErrorCode::None), ApiKey::ApiVersions, head)
+}
+
+/// The answer to a version that is not known: error 35 in version 0.
+pub(super) fn refuse(head: &RequestHead) -> Result<Outcome, HandleError> {
+    let head = RequestHead { version: 0, ..head.clone() };
+    answer(&response(ErrorCode::UnsupportedVersion), ApiKey::ApiVersions, &head)
+}
+
+fn response(error: ErrorCode) -> ApiVersionsResponse {
+    let api_keys = SERVED.iter().map(|(api, versions)| ApiVersion {
+        api_key: api.code(),
+        min_version: advertised_from(*api, *versions.start()),
+        max_version: *versions.end(),
+    });
+    ApiVersionsResponse {
+        error_code: error.code(),
+        api_keys: api_keys.collect(),
+        ..ApiVersionsResponse::default()
+    }
+}
+
+/// Produce is advertised from 0 though only 3 and later is served: some versions of librdkafka take a higher minimum to
+/// mean that codecs are not known, and send uncompressed (KAFKA-18659).
+fn advertised_from(api: ApiKey, served_from: i16) -> i16 {
+    if api == ApiKey::Produce { 0 } else { served_from }
+}

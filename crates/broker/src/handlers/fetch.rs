@@ -1,0 +1,150 @@
+//! Reading for consumers. The answer points into the logs' files; nothing is copied here.
+//!
+//! There are no fetch sessions yet: the answer bears session 0, after which clients name all their partitions each time.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use klamm_log::{Log, ReadError, ReadLimit, Slice, Visibility};
+use klamm_protocol::messages::fetch_request::{FetchPartition, FetchRequest, FetchTopic};
+use klamm_protocol::messages::fetch_response::{FetchResponse, FetchableTopicResponse, PartitionData};
+use klamm_protocol::{ApiKey, Message, Records, Region, RequestHead, encode_response};
+use klamm_types::{Offset, TopicPartition};
+
+use super::{Answer, Delayed, HandleError, Outcome};
+use crate::error_code::ErrorCode;
+use crate::shared::Shared;
+
+/// From this version on a topic is named by its id.
+const WITH_TOPIC_IDS: i16 = 13;
+const READ_COMMITTED: i8 = 1;
+
+/// Whether a fetch may wait for more.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Round {
+    MayWait,
+    /// The time is up.
+    Last,
+}
+
+/// A fetch as it is put together.
+struct Fetching<'a> {
+    shared: &'a Shared,
+    version: i16,
+    isolation: i8,
+    /// Bytes that the answer may still have.
+    left: usize,
+    slices: HashMap<u64, Slice>,
+    bytes: usize,
+    /// An error, or a partition that shrank, is answered at once.
+    urgent: bool,
+    partitions: Vec<TopicPartition>,
+}
+
+pub(super) fn handle(shared: &Shared, head: &RequestHead, round: Round) -> Result<Outcome, HandleError> {
+    let request = FetchRequest::decode(head.body.clone(), head.version)?;
+    if request.session_id != 0 {
+        let error_code = ErrorCode::FetchSessionIdNotFound.code();
+        return super::answer(&FetchResponse { error_code, ..FetchResponse::default() }, ApiKey::Fetch, head);
+    }
+    let budget = usize::try_from(request.max_bytes).unwrap_or(0).min(shared.config.max_fetch_bytes);
+    let (version, isolation) = (head.version, request.isolation_level);
+    let (slices, partitions) = (HashMap::new(), Vec::new());
+    let mut fetching =
+        Fetching { shared, version, isolation, left: budget, slices, bytes: 0, urgent: false, partitions };
+    let responses: Vec<_> = request.topics.iter().map(|topic| fetching.topic(topic)).collect();
+    let enough = fetching.bytes >= usize::try_from(request.min_bytes).unwrap_or(0);
+    let max_wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0));
+    if !enough && !fetching.urgent && round == Round::MayWait && !max_wait.is_zero() {
+        return Ok(Outcome::Wait(Delayed { partitions: fetching.partitions, max_wait }));
+    }
+    let response = FetchResponse { responses, ..FetchResponse::default() };
+    let frame = encode_response(&response, ApiKey::Fetch, head.version, head.correlation_id)?;
+    Ok(Outcome::Answer(Answer { frame, slices: fetching.slices }))
+}
+
+impl Fetching<'_> {
+    fn topic(&mut self, asked: &FetchTopic) -> FetchableTopicResponse {
+        let image = self.shared.metadata.image();
+        let (topic, missing) = if self.version >= WITH_TOPIC_IDS {
+            (image.topic_by_id(asked.topic_id), ErrorCode::UnknownTopicId)
+        } else {
+            (image.topic(&asked.topic), ErrorCode::UnknownTopicOrPartition)
+        };
+        let mut partition = |wanted: &FetchPartition| {
+            let log = topic.and_then(|topic| self.shared.metadata.log(topic, wanted.partition));
+            let missing = if topic.is_some() { ErrorCode::UnknownTopicOrPartition } else { missing };
+            match log {
+                Some(log) => self.partition(&log, wanted),
+                None => self.refused(wanted, missing),
+            }
+        };
+        let partitions = asked.partitions.iter().map(&mut partition).collect();
+        FetchableTopicResponse { topic: asked.topic.clone(), topic_id: asked.topic_id, partitions }
+    }
+
+    fn partition(&mut self, log: &Log, wanted: &FetchPartition) -> PartitionData {
+        if let Err(error) = check_epoch(wanted.current_leader_epoch) {
+            return self.refused(wanted, error);
+        }
+        let read = Offset::new(wanted.fetch_offset).ok_or(ErrorCode::OffsetOutOfRange);
+        let read =
+            read.and_then(|offset| self.read(log, offset, wanted).map_err(|error| ErrorCode::from(&error)));
+        match read {
+            Ok(slice) => self.found(log, wanted, slice),
+            Err(error) => {
+                PartitionData { log_start_offset: log.bounds().start().get(), ..self.refused(wanted, error) }
+            }
+        }
+    }
+
+    /// The first batch of the first partition that has one is whole whatever the budget; others must fit.
+    fn read(&self, log: &Log, offset: Offset, wanted: &FetchPartition) -> Result<Option<Slice>, ReadError> {
+        let own = usize::try_from(wanted.partition_max_bytes).unwrap_or(0);
+        let limit = ReadLimit { max_bytes: own.min(self.left), visibility: Visibility::Committed };
+        let slice = log.read(offset, limit)?;
+        let fits = slice.len() <= limit.max_bytes || self.bytes == 0;
+        Ok(Some(slice).filter(|slice| fits && !slice.is_empty()))
+    }
+
+    fn found(&mut self, log: &Log, wanted: &FetchPartition, slice: Option<Slice>) -> PartitionData {
+        let bounds = log.bounds();
+        self.partitions.push(log.partition().clone());
+        PartitionData {
+            partition_index: wanted.partition,
+            high_watermark: bounds.committed().get(),
+            last_stable_offset: bounds.committed().get(),
+            log_start_offset: bounds.start().get(),
+            aborted_transactions: (self.isolation == READ_COMMITTED).then(Vec::new),
+            records: Some(slice.map_or_else(Records::default, |slice| self.region(slice))),
+            ..PartitionData::default()
+        }
+    }
+
+    fn region(&mut self, slice: Slice) -> Records {
+        let (token, length) = (self.slices.len() as u64, slice.len());
+        self.bytes += length;
+        self.left = self.left.saturating_sub(length);
+        self.slices.insert(token, slice);
+        Records::Region(Region { token, length: u32::try_from(length).unwrap_or(u32::MAX) })
+    }
+
+    fn refused(&mut self, wanted: &FetchPartition, error: ErrorCode) -> PartitionData {
+        self.urgent = true;
+        PartitionData {
+            partition_index: wanted.partition,
+            error_code: error.code(),
+            high_watermark: -1,
+            records: Some(Records::default()),
+            ..PartitionData::default()
+        }
+    }
+}
+
+/// The only epoch so far is 0; a client that knows a later one has another broker in mind.
+pub(super) fn check_epoch(current: i32) -> Result<(), ErrorCode> {
+    match current {
+        i32::MIN..=0 => Ok(()),
+        _ => Err(ErrorCode::UnknownLeaderEpoch),
+    }
+}

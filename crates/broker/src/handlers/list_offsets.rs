@@ -1,0 +1,77 @@
+//! Finding offsets by time; negative times have meanings of their own.
+
+use klamm_log::{Log, ReadError};
+use klamm_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsRequest};
+use klamm_protocol::messages::list_offsets_response::{
+    ListOffsetsPartitionResponse, ListOffsetsResponse, ListOffsetsTopicResponse,
+};
+use klamm_protocol::{ApiKey, Message, RequestHead};
+use klamm_types::{LeaderEpoch, Timestamp};
+
+use super::{HandleError, Outcome, answer};
+use crate::error_code::ErrorCode;
+use crate::shared::Shared;
+
+const LATEST: i64 = -1;
+const EARLIEST: i64 = -2;
+const MAX_TIMESTAMP: i64 = -3;
+const EARLIEST_LOCAL: i64 = -4;
+/// Offsets in a tier that this broker does not have: there is none.
+const LATEST_TIERED: i64 = -5;
+const EARLIEST_PENDING_UPLOAD: i64 = -6;
+
+/// From this version on an answer bears the epoch.
+const WITH_EPOCHS: i16 = 4;
+
+/// An answer: offset, time and epoch, each -1 where there is none.
+type Found = (i64, i64, i32);
+const NOTHING: Found = (-1, -1, -1);
+
+pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, HandleError> {
+    let request = ListOffsetsRequest::decode(head.body.clone(), head.version)?;
+    let image = shared.metadata.image();
+    let topics = request.topics.iter().map(|asked| {
+        let topic = image.topic(&asked.name);
+        let of = |partition: &ListOffsetsPartition| {
+            let log = topic.and_then(|topic| shared.metadata.log(topic, partition.partition_index));
+            respond(log.as_ref(), partition, head.version)
+        };
+        ListOffsetsTopicResponse {
+            name: asked.name.clone(),
+            partitions: asked.partitions.iter().map(of).collect(),
+        }
+    });
+    let response = ListOffsetsResponse { topics: topics.collect(), ..Default::default() };
+    answer(&response, ApiKey::ListOffsets, head)
+}
+
+fn respond(log: Option<&Log>, asked: &ListOffsetsPartition, version: i16) -> ListOffsetsPartitionResponse {
+    let found = match (log, super::fetch::check_epoch(asked.current_leader_epoch)) {
+        (None, _) => Err(ErrorCode::UnknownTopicOrPartition),
+        (_, Err(error)) => Err(error),
+        (Some(log), Ok(())) => find(log, asked.timestamp).map_err(|error| ErrorCode::from(&error)),
+    };
+    let (error, (offset, timestamp, leader_epoch)) = match found {
+        Ok(found) => (ErrorCode::None, found),
+        Err(error) => (error, NOTHING),
+    };
+    let leader_epoch = if version >= WITH_EPOCHS { leader_epoch } else { -1 };
+    let (partition_index, error_code) = (asked.partition_index, error.code());
+    ListOffsetsPartitionResponse { partition_index, error_code, timestamp, offset, leader_epoch }
+}
+
+fn find(log: &Log, timestamp: i64) -> Result<Found, ReadError> {
+    let bounds = log.bounds();
+    let epoch_at = |offset| log.epochs().epoch_at(offset).map_or(0, LeaderEpoch::get);
+    let found = match timestamp {
+        LATEST => return Ok((bounds.committed().get(), -1, epoch_at(bounds.committed()))),
+        EARLIEST | EARLIEST_LOCAL => return Ok((bounds.start().get(), -1, epoch_at(bounds.start()))),
+        LATEST_TIERED | EARLIEST_PENDING_UPLOAD => None,
+        MAX_TIMESTAMP => log.offset_of_max_timestamp()?,
+        time => log.offset_since(Timestamp::from_millis(time))?,
+    };
+    let triple = |f: klamm_log::TimestampedOffset| {
+        (f.offset.get(), f.timestamp.as_millis(), f.leader_epoch.map_or(-1, LeaderEpoch::get))
+    };
+    Ok(found.map_or(NOTHING, triple))
+}

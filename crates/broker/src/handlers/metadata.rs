@@ -1,0 +1,97 @@
+//! Brokers and topics; topics that are asked for are created, where that is allowed.
+
+use klamm_protocol::messages::metadata_request::{MetadataRequest, MetadataRequestTopic};
+use klamm_protocol::messages::metadata_response::{
+    MetadataResponse, MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
+};
+use klamm_protocol::{ApiKey, Message, RequestHead, Uuid};
+
+use super::{HandleError, Outcome, answer};
+use crate::error_code::ErrorCode;
+use crate::metadata::{NewTopic, Topic, TopicError};
+use crate::shared::Shared;
+
+pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, HandleError> {
+    let request = MetadataRequest::decode(head.body.clone(), head.version)?;
+    let node = shared.config.node_id;
+    let broker = MetadataResponseBroker {
+        node_id: node,
+        host: shared.advertised.host.as_str().into(),
+        port: shared.advertised.port.into(),
+        ..MetadataResponseBroker::default()
+    };
+    let response = MetadataResponse {
+        brokers: vec![broker],
+        cluster_id: Some(shared.metadata.identity.cluster_id.as_str().into()),
+        controller_id: node,
+        topics: topics(shared, &request, head.version),
+        ..MetadataResponse::default()
+    };
+    answer(&response, ApiKey::Metadata, head)
+}
+
+fn topics(shared: &Shared, request: &MetadataRequest, version: i16) -> Vec<MetadataResponseTopic> {
+    // In version 0 there is no null, and an empty list means all.
+    let asked = request.topics.as_ref().filter(|topics| version > 0 || !topics.is_empty());
+    match asked {
+        Some(asked) => {
+            asked.iter().map(|topic| asked_topic(shared, topic, request.allow_auto_topic_creation)).collect()
+        }
+        None => shared.metadata.image().topics().map(|topic| described(shared, topic)).collect(),
+    }
+}
+
+fn asked_topic(shared: &Shared, asked: &MetadataRequestTopic, may_create: bool) -> MetadataResponseTopic {
+    let image = shared.metadata.image();
+    let missing = |error: ErrorCode| MetadataResponseTopic {
+        error_code: error.code(),
+        name: asked.name.clone(),
+        topic_id: asked.topic_id,
+        ..MetadataResponseTopic::default()
+    };
+    let Some(name) = &asked.name else {
+        let found = image.topic_by_id(asked.topic_id);
+        return found.map_or_else(|| missing(ErrorCode::UnknownTopicId), |topic| described(shared, topic));
+    };
+    if asked.topic_id != Uuid::ZERO && image.topic_by_id(asked.topic_id).is_none() {
+        return missing(ErrorCode::UnknownTopicId);
+    }
+    match image.topic(name).cloned().map_or_else(|| create(shared, name, may_create), Ok) {
+        Ok(topic) => described(shared, &topic),
+        Err(error) => missing(ErrorCode::from(&error)),
+    }
+}
+
+/// Names that begin with two underscores are for the brokers' own topics.
+fn create(shared: &Shared, name: &str, may_create: bool) -> Result<Topic, TopicError> {
+    klamm_types::TopicName::new(name)?;
+    if !may_create || !shared.config.auto_create_topics || name.starts_with("__") {
+        return Err(TopicError::Unknown);
+    }
+    let wanted = NewTopic { name: name.to_owned(), partitions: -1, replication: -1, ..NewTopic::default() };
+    match shared.metadata.create_topic(&wanted, false) {
+        // Someone else was faster.
+        Err(TopicError::Exists { .. }) => {
+            shared.metadata.image().topic(name).cloned().ok_or(TopicError::Unknown)
+        }
+        created => created,
+    }
+}
+
+fn described(shared: &Shared, topic: &Topic) -> MetadataResponseTopic {
+    let node = shared.config.node_id;
+    let partition = |number: u32| MetadataResponsePartition {
+        partition_index: i32::try_from(number).unwrap_or(i32::MAX),
+        leader_id: node,
+        leader_epoch: 0,
+        replica_nodes: vec![node],
+        isr_nodes: vec![node],
+        ..MetadataResponsePartition::default()
+    };
+    MetadataResponseTopic {
+        name: Some(topic.name.as_str().into()),
+        topic_id: topic.id.into(),
+        partitions: (0..topic.partitions).map(partition).collect(),
+        ..MetadataResponseTopic::default()
+    }
+}

@@ -1,0 +1,140 @@
+//! One connection: a frame is read, answered and the answer sent before the next is read, so that answers come in the
+//! order of their requests. Connections go on beside each other.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use klamm_protocol::RequestHead;
+use tokio::net::TcpStream;
+use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
+
+use super::frame::{Frame, RequestMemory};
+use super::send::send;
+use super::workers::Workers;
+use crate::handlers::{Delayed, Outcome, Round, handle};
+use crate::shared::Shared;
+
+/// What a connection needs of its server.
+#[derive(Clone, Debug)]
+pub(crate) struct Connection {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) memory: RequestMemory,
+    pub(crate) workers: Workers,
+    pub(crate) stopping: watch::Receiver<bool>,
+    pub(crate) peer: SocketAddr,
+}
+
+impl Connection {
+    /// Serves until the other side closes, is silent for too long, sends something wrong, or the broker stops.
+    pub(crate) async fn run(mut self, mut stream: TcpStream) {
+        let _ = stream.set_nodelay(true);
+        let why = self.serve(&mut stream).await;
+        match why {
+            Ok(()) => tracing::debug!(peer = %self.peer, "connection closed"),
+            Err(reason) => tracing::warn!(peer = %self.peer, "closed a connection: {reason}"),
+        }
+    }
+
+    async fn serve(&mut self, stream: &mut TcpStream) -> Result<(), String> {
+        while let Some(frame) = self.next_frame(stream).await? {
+            let head = RequestHead::read(frame.bytes.clone())
+                .map_err(|error| format!("request has no head: {error}"))?;
+            match self.answer(&head, stream).await? {
+                Outcome::Answer(answer) => {
+                    send(stream, answer).await.map_err(|e| format!("cannot answer: {e}"))?;
+                }
+                Outcome::Close(reason) => return Err(reason),
+                Outcome::Silence | Outcome::Wait(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// `None` when there is none to come.
+    async fn next_frame(&mut self, stream: &mut TcpStream) -> Result<Option<Frame>, String> {
+        let (idle, memory) = (self.shared.config.max_idle, self.memory.clone());
+        tokio::select! {
+            frame = first_byte_then(stream, &memory, idle) => frame,
+            _ = self.stopping.wait_for(|stopping| *stopping) => Ok(None),
+        }
+    }
+
+    async fn answer(&mut self, head: &RequestHead, stream: &TcpStream) -> Result<Outcome, String> {
+        match self.work(head, Round::MayWait).await? {
+            Outcome::Wait(delayed) => self.wait(head, delayed, stream).await,
+            outcome => Ok(outcome),
+        }
+    }
+
+    async fn work(&self, head: &RequestHead, round: Round) -> Result<Outcome, String> {
+        let (shared, head) = (Arc::clone(&self.shared), head.clone());
+        let done = self.workers.run(move || handle(&shared, &head, round)).await;
+        done.ok_or_else(|| "the request could not be answered".to_owned())
+    }
+
+    /// Asks again whenever one of the partitions has grown, and for the last time at the deadline.
+    async fn wait(
+        &mut self,
+        head: &RequestHead,
+        delayed: Delayed,
+        stream: &TcpStream,
+    ) -> Result<Outcome, String> {
+        let deadline = Instant::now() + delayed.max_wait.min(LONGEST_WAIT);
+        let waiter = Arc::new(Notify::new());
+        loop {
+            self.shared.purgatory.watch(&delayed.partitions, &waiter);
+            // A partition may have grown before it was watched.
+            let outcome = self.work(head, Round::MayWait).await?;
+            let grown = match outcome {
+                Outcome::Wait(_) => self.grown(&waiter, deadline, stream).await,
+                _ => Ok(true),
+            };
+            self.shared.purgatory.forget(&delayed.partitions, &waiter);
+            match (outcome, grown?) {
+                (Outcome::Wait(_), true) => {}
+                (Outcome::Wait(_), false) => return self.work(head, Round::Last).await,
+                (outcome, _) => return Ok(outcome),
+            }
+        }
+    }
+
+    /// Whether a partition has grown; otherwise the time is up or the broker stops. An error when the other side has gone.
+    async fn grown(
+        &mut self,
+        waiter: &Notify,
+        deadline: Instant,
+        stream: &TcpStream,
+    ) -> Result<bool, String> {
+        tokio::select! {
+            () = waiter.notified() => Ok(true),
+            () = tokio::time::sleep_until(deadline) => Ok(false),
+            _ = self.stopping.wait_for(|stopping| *stopping) => Ok(false),
+            () = gone(stream) => Err("the other side closed while its fetch was waiting".to_owned()),
+        }
+    }
+}
+
+async fn first_byte_then(
+    stream: &mut TcpStream,
+    memory: &RequestMemory,
+    idle: Duration,
+) -> Result<Option<Frame>, String> {
+    match tokio::time::timeout(idle, stream.readable()).await {
+        Err(_) => Ok(None),
+        Ok(Err(error)) => Err(format!("connection failed: {error}")),
+        Ok(Ok(())) => memory.read(stream).await.map_err(|error| error.to_string()),
+    }
+}
+
+/// Resolves when the other side has closed; never once it has sent more, which then is read later.
+async fn gone(stream: &TcpStream) {
+    match stream.peek(&mut [0]).await {
+        Ok(0) | Err(_) => {}
+        Ok(_) => std::future::pending().await,
+    }
+}
+
+/// A client may ask to wait for weeks; nobody is kept longer than this.
+const LONGEST_WAIT: Duration = Duration::from_secs(300);

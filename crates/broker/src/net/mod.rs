@@ -1,0 +1,9 @@
+//! Sockets: frames in, answers out, in order.
+
+mod connection;
+mod frame;
+mod send;
+mod server;
+mod workers;
+
+pub(crate) use server::serve;
