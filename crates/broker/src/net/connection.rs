@@ -56,7 +56,7 @@ impl Connection {
     async fn next_frame(&mut self, stream: &mut TcpStream) -> Result<Option<Frame>, String> {
         let (idle, memory) = (self.shared.config.max_idle, self.memory.clone());
         tokio::select! {
-            frame = first_byte_then(stream, &memory, idle) => frame,
+            frame = memory.read(stream, idle) => frame.map_err(|error| error.to_string()),
             _ = self.stopping.wait_for(|stopping| *stopping) => Ok(None),
         }
     }
@@ -113,18 +113,6 @@ impl Connection {
             _ = self.stopping.wait_for(|stopping| *stopping) => Ok(false),
             () = gone(stream) => Err("the other side closed while its fetch was waiting".to_owned()),
         }
-    }
-}
-
-async fn first_byte_then(
-    stream: &mut TcpStream,
-    memory: &RequestMemory,
-    idle: Duration,
-) -> Result<Option<Frame>, String> {
-    match tokio::time::timeout(idle, stream.readable()).await {
-        Err(_) => Ok(None),
-        Ok(Err(error)) => Err(format!("connection failed: {error}")),
-        Ok(Ok(())) => memory.read(stream).await.map_err(|error| error.to_string()),
     }
 }
 

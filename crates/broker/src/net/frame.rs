@@ -42,10 +42,11 @@ impl RequestMemory {
         RequestMemory { free: Arc::new(Semaphore::new(bytes.min(Semaphore::MAX_PERMITS))), max_frame }
     }
 
-    /// The next frame; `None` when the other side has closed between two frames.
-    pub(crate) async fn read(&self, stream: &mut TcpStream) -> Result<Option<Frame>, FrameError> {
+    /// The next frame; `None` when the other side has closed between two frames, or was silent for `idle`.
+    pub(crate) async fn read(&self, stream: &mut TcpStream, idle: Duration) -> Result<Option<Frame>, FrameError> {
         let mut head = [0; 4];
-        if stream.read(&mut head[..1]).await? == 0 {
+        let first = tokio::time::timeout(idle, stream.read(&mut head[..1])).await;
+        if first.unwrap_or(Ok(0))? == 0 {
             return Ok(None);
         }
         let rest = async {
