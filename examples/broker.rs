@@ -16,13 +16,7 @@ use klamm_broker::{Broker, BrokerConfig, Settings};
 
 fn main() -> ExitCode {
     tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal()).init();
-    match run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("broker: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    klamm_examples::exit("broker", run())
 }
 
 fn run() -> Result<(), Box<dyn Error>> {

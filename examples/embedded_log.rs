@@ -8,6 +8,7 @@
 use std::error::Error;
 use std::io::Write;
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use clap::Parser;
 use klamm_log::{Durability, LogDir, NewRecord, Position};
@@ -23,7 +24,11 @@ struct Options {
     events: Option<u64>,
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> ExitCode {
+    klamm_examples::exit("embedded_log", run())
+}
+
+fn run() -> Result<(), Box<dyn Error>> {
     let options = Options::parse();
     let dir = LogDir::open(&options.dir)?;
     let events = dir.log("events", 0)?;

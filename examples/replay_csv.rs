@@ -10,6 +10,7 @@ use std::fs::File;
 use std::hash::{Hash, Hasher};
 use std::io::{BufReader, Read};
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::Parser;
@@ -54,7 +55,11 @@ struct Columns {
     time: Option<usize>,
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> ExitCode {
+    klamm_examples::exit("replay_csv", run())
+}
+
+fn run() -> Result<(), Box<dyn Error>> {
     let options = Options::parse();
     let log = LogConfig {
         compression: options.compression,

@@ -84,7 +84,7 @@ impl Client {
 
     /// Whether the broker has closed the connection.
     pub fn is_closed(&mut self) -> bool {
-match self.stream.read(&mut [0; 1]) {
+        match self.stream.read(&mut [0; 1]) {
             Ok(count) => count == 0,
             Err(error) => !matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut),
         }

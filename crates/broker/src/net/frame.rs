@@ -43,7 +43,11 @@ impl RequestMemory {
     }
 
     /// The next frame; `None` when the other side has closed between two frames, or was silent for `idle`.
-    pub(crate) async fn read(&self, stream: &mut TcpStream, idle: Duration) -> Result<Option<Frame>, FrameError> {
+    pub(crate) async fn read(
+        &self,
+        stream: &mut TcpStream,
+        idle: Duration,
+    ) -> Result<Option<Frame>, FrameError> {
         let mut head = [0; 4];
         let first = tokio::time::timeout(idle, stream.read(&mut head[..1])).await;
         if first.unwrap_or(Ok(0))? == 0 {

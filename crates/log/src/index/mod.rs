@@ -54,8 +54,8 @@ enum IndexBytes {
 
 /// Fresh entries that are gathered before they are written to the file.
 const GATHER: usize = 64;
-/// Smaller files are read, not mapped: a map costs a page table entry and a fault.
-const SMALL: usize = 16 * 1024;
+/// Smaller files are read, not mapped: a map costs a page table entry and a fault. A fuzz target maps all.
+const SMALL: usize = if cfg!(fuzzing) { 0 } else { 16 * 1024 };
 
 impl<E: IndexEntry> Index<E> {
     /// The index in file `name`, which need not be there; its entries are not looked at yet.
