@@ -1,4 +1,8 @@
-#![cfg_attr(all(feature = "lz4", feature = "gzip", feature = "snappy", feature = "zstd"), doc = include_str!("../README.md"))]
+#![cfg_attr(feature = "lz4", doc = include_str!("../README.md"))]
+#![cfg_attr(
+    not(feature = "lz4"),
+    doc = "Kafka's record batch, format v2: build, iterate, validate, compress."
+)]
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 #![cfg_attr(
