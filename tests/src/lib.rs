@@ -3,3 +3,8 @@
 
 pub mod client;
 pub mod fixtures;
+
+/// The root's README, so that its snippets are compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
