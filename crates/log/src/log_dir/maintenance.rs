@@ -1,0 +1,167 @@
+//! Rounds of maintenance, checkpoints, removing a log, closing the folder.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use klamm_types::{Timestamp, TopicPartition};
+
+use super::Maintained;
+use super::marker::{CLEAN_SHUTDOWN, CLEAN_TEXT};
+use super::shared::{Shared, State};
+use crate::folder::Folder;
+use crate::format::OffsetCheckpoint;
+use crate::load::{CHECKPOINT_LIMIT, format_error};
+use crate::log::Inner;
+use crate::{FileError, Log, LogError, OpenError};
+
+impl Shared {
+    /// The checkpoints forget the log first: its start must not become that of another log of the same name.
+    pub(super) fn remove(&self, log: &Inner) -> Result<(), LogError> {
+        self.marker.mark_dirty()?;
+        log.close();
+        self.change_checkpoints(|checkpoint| checkpoint.offsets.remove(&log.partition).is_some())?;
+        let number = self.removed.fetch_add(1, Ordering::Relaxed);
+        let now = self.config.clock.now();
+        let name = removed_name(&log.partition, now, number);
+        self.folder.rename(&log.partition.to_string(), &name)?;
+        self.folder.sync()?;
+        let due = now.saturating_add(log.appender.lock().config.file_delete_delay);
+        self.state.lock().removals.push((due, name));
+        Ok(())
+    }
+
+    /// Changes recovery points and start offsets, on the disk before in memory.
+    pub(super) fn change_checkpoints(
+        &self,
+        change: impl Fn(&mut OffsetCheckpoint) -> bool,
+    ) -> Result<(), FileError> {
+        let mut state = self.state.lock();
+        let (mut points, mut starts) = (state.recovery_points.clone(), state.start_offsets.clone());
+        if change(&mut points) {
+            self.folder.replace(RECOVERY_POINTS, points.to_text().as_bytes())?;
+            state.recovery_points = points;
+        }
+        if change(&mut starts) {
+            self.folder.replace(START_OFFSETS, starts.to_text().as_bytes())?;
+            state.start_offsets = starts;
+        }
+        Ok(())
+    }
+
+    pub(super) fn maintain(&self, logs: &[Log], now: Timestamp) -> Result<Maintained, LogError> {
+        let mut done = Maintained::default();
+        let mut first_error = None;
+        let retain = self.is_due(now, self.config.retention_interval, |state| &mut state.retained);
+        for log in logs {
+            let round = log.inner.flush_if_due(now).map(|synced| done.synced_logs += usize::from(synced));
+            let round = round.and_then(|()| if retain { log.enforce_retention(now) } else { Ok(0) });
+            match round {
+                Ok(retired) => done.retired_segments += retired,
+                Err(error) => drop(first_error.get_or_insert(error)),
+            }
+        }
+        self.remove_due(now)?;
+        if self.is_due(now, self.config.checkpoint_interval, |state| &mut state.checkpointed)
+            && self.marker.is_dirty()
+        {
+            let logs: Vec<_> = self.logs.read().values().cloned().collect();
+            let held = self.lock.lock();
+            if held.is_some() {
+                self.write_checkpoints(&logs)?;
+                done.checkpointed = true;
+            }
+        }
+        first_error.map_or(Ok(done), Err)
+    }
+
+    fn is_due(
+        &self,
+        now: Timestamp,
+        every: Duration,
+        last: impl Fn(&mut State) -> &mut Option<Timestamp>,
+    ) -> bool {
+        let mut state = self.state.lock();
+        let last = last(&mut state);
+        let due = last.is_none_or(|last| now.since(last) >= every);
+        if due {
+            *last = Some(now);
+        }
+        due
+    }
+
+    fn remove_due(&self, now: Timestamp) -> Result<(), FileError> {
+        let mut state = self.state.lock();
+        let (due, later): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut state.removals).into_iter().partition(|r| r.0 <= now);
+        state.removals = later;
+        drop(state);
+        due.iter().try_for_each(|(_, name)| self.folder.remove_folder(name))
+    }
+
+    fn write_checkpoints(&self, logs: &[Arc<Inner>]) -> Result<(), FileError> {
+        let mut state = self.state.lock();
+        for log in logs {
+            let (partition, published) = (&log.partition, log.published.read().clone());
+            let (bounds, first) = (published.bounds, published.segments.first().base());
+            state.recovery_points.offsets.insert(partition.clone(), log.group.synced());
+            state.committed.offsets.insert(partition.clone(), bounds.committed());
+            if bounds.start() > first {
+                state.start_offsets.offsets.insert(partition.clone(), bounds.start());
+            } else {
+                state.start_offsets.offsets.remove(partition);
+            }
+        }
+        let State { recovery_points, start_offsets, committed, .. } = &*state;
+        for (name, checkpoint) in
+            [(RECOVERY_POINTS, recovery_points), (START_OFFSETS, start_offsets), (COMMITTED, committed)]
+        {
+            self.folder.replace(name, checkpoint.to_text().as_bytes())?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn close(&self) -> Result<(), LogError> {
+        // Both are held until the end: no log is created, no checkpoint written, and nobody opens the folder meanwhile.
+        let logs = self.logs.write();
+        let mut held = self.lock.lock();
+        if held.is_none() {
+            return Ok(());
+        }
+        let all: Vec<_> = logs.values().cloned().collect();
+        // Before the marker: no append is let in any more.
+        all.iter().for_each(|log| log.close());
+        let written = self.marker.is_dirty() && self.state.lock().loaded;
+        let closed = if written { self.close_written(&all) } else { Ok(()) };
+        held.take();
+        closed
+    }
+
+    fn close_written(&self, logs: &[Arc<Inner>]) -> Result<(), LogError> {
+        let results: Vec<_> = logs.iter().map(|log| log.sync_for_close()).collect();
+        self.write_checkpoints(logs)?;
+        results.into_iter().collect::<Result<(), _>>()?;
+        self.folder.replace(CLEAN_SHUTDOWN, CLEAN_TEXT.as_bytes())?;
+        Ok(())
+    }
+}
+
+/// `topic-0.<32 hex digits>-delete`; a long topic name is cut so that the whole has at most 255 bytes.
+fn removed_name(partition: &TopicPartition, now: Timestamp, number: usize) -> String {
+    let tail = format!(".{:016x}{number:016x}-delete", now.as_millis());
+    let name = partition.to_string();
+    let (topic, digits) = name.rsplit_once('-').unwrap_or((&name, "0"));
+    let most = 255 - tail.len() - digits.len() - 1;
+    format!("{}-{digits}{tail}", &topic[..topic.len().min(most)])
+}
+
+/// A checkpoint of the folder; empty when it is not there.
+pub(super) fn read_checkpoint(folder: &Folder, name: &str) -> Result<OffsetCheckpoint, OpenError> {
+    let Some(bytes) = folder.read(name, CHECKPOINT_LIMIT)? else { return Ok(OffsetCheckpoint::default()) };
+    let parsed = OffsetCheckpoint::parse(&String::from_utf8_lossy(&bytes));
+    parsed.map_err(|error| format_error(folder, name, error))
+}
+
+pub(super) const RECOVERY_POINTS: &str = "recovery-point-offset-checkpoint";
+pub(super) const START_OFFSETS: &str = "log-start-offset-checkpoint";
+pub(super) const COMMITTED: &str = "replication-offset-checkpoint";

@@ -1,0 +1,76 @@
+//! The marker of a clean stop, and what a log knows of the folder it lives in.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
+
+use klamm_types::{Offset, TopicPartition};
+use parking_lot::Mutex;
+
+use super::shared::Shared;
+use crate::FileError;
+use crate::folder::Folder;
+
+/// The marker of a clean stop.
+#[derive(Debug)]
+pub(super) struct CleanMarker {
+    folder: Folder,
+    /// Whether the marker is gone, so that writing is allowed.
+    dirty: AtomicBool,
+    lock: Mutex<()>,
+}
+
+/// What a log knows of its folder.
+#[derive(Clone, Debug)]
+pub(crate) struct Owner {
+    pub(super) marker: Arc<CleanMarker>,
+    pub(super) shared: Weak<Shared>,
+}
+
+impl CleanMarker {
+    /// The marker in `folder`, which is there when the folder is `clean`.
+    pub(super) fn new(folder: Folder, clean: bool) -> CleanMarker {
+        CleanMarker { folder, dirty: AtomicBool::new(!clean), lock: Mutex::new(()) }
+    }
+
+    #[inline]
+    pub(super) fn is_dirty(&self) -> bool {
+        self.dirty.load(Ordering::Acquire)
+    }
+
+    #[inline]
+    pub(super) fn mark_dirty(&self) -> Result<(), FileError> {
+        if self.is_dirty() { Ok(()) } else { self.take_away() }
+    }
+
+    #[cold]
+    fn take_away(&self) -> Result<(), FileError> {
+        let _one = self.lock.lock();
+        if !self.is_dirty() {
+            self.folder.remove(CLEAN_SHUTDOWN)?;
+            self.folder.sync()?;
+            self.dirty.store(true, Ordering::Release);
+        }
+        Ok(())
+    }
+}
+
+impl Owner {
+    /// Must come before each write: takes the marker of a clean stop away.
+    #[inline]
+    pub(crate) fn mark_dirty(&self) -> Result<(), FileError> {
+        self.marker.mark_dirty()
+    }
+
+    /// Before a log is truncated neither its recovery point nor its start may lie beyond what will be left.
+    pub(crate) fn lower_checkpoints(&self, partition: &TopicPartition, to: Offset) -> Result<(), FileError> {
+        let Some(shared) = self.shared.upgrade() else { return Ok(()) };
+        shared.change_checkpoints(|checkpoint| {
+            let beyond = checkpoint.offsets.get_mut(partition).filter(|offset| **offset > to);
+            beyond.map(|offset| *offset = to).is_some()
+        })
+    }
+}
+
+pub(super) const CLEAN_SHUTDOWN: &str = ".kafka_cleanshutdown";
+/// What Kafka writes there, without an epoch of a broker.
+pub(super) const CLEAN_TEXT: &str = "{\"version\":0,\"brokerEpoch\":-1}";

@@ -1,0 +1,237 @@
+//! A folder of logs: Kafka's `log.dirs`.
+//!
+//! ```text
+//! .lock                               held while the folder is open; excludes Kafka too
+//! .kafka_cleanshutdown                there when the folder was closed cleanly and not written to since
+//! recovery-point-offset-checkpoint    before which all is durable, for each log
+//! log-start-offset-checkpoint         where logs start whose first records were deleted
+//! replication-offset-checkpoint       commit bounds
+//! topic-0/ topic-1/ ...               the logs
+//! topic-0.<hex>-delete/               a log that was removed; its files go later
+//! ```
+//!
+//! The marker of a clean stop is taken away, durably, before the first write after opening; so a folder that is only read
+//! stays as it was, and a marker never stands over something half written.
+
+mod maintenance;
+mod marker;
+mod shared;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
+
+use klamm_types::{Timestamp, TopicId, TopicName, TopicPartition};
+use parking_lot::{Mutex, RwLock};
+
+use crate::disk::{Disk, OsDisk};
+use crate::folder::Folder;
+use crate::format::{PARTITION_METADATA, PartitionMetadata};
+use crate::load::{CHECKPOINT_LIMIT, format_error};
+use crate::log::Inner;
+use crate::{Clock, Log, LogConfig, LogError, OpenError, SystemClock};
+
+use maintenance::{COMMITTED, RECOVERY_POINTS, START_OFFSETS, read_checkpoint};
+use marker::{CLEAN_SHUTDOWN, CleanMarker};
+use shared::{HeldLock, State};
+
+pub(crate) use marker::Owner;
+pub(crate) use shared::Shared;
+
+/// A folder of logs. All logs in it are opened with it. A handle: clones share the folder. It is closed when the last handle
+/// on it or on one of its logs is dropped; [`LogDir::close`] does so at once and tells of errors.
+#[derive(Clone, Debug)]
+pub struct LogDir {
+    shared: Arc<Shared>,
+}
+
+/// How a folder of logs behaves.
+#[derive(Clone, Debug)]
+pub struct DirConfig {
+    /// Settings of logs that are not given others.
+    pub log: LogConfig,
+    /// Threads that open and recover logs; 2 (`num.recovery.threads.per.data.dir`).
+    pub recovery_threads: usize,
+    /// How often the recovery points are written; one minute (`log.flush.offset.checkpoint.interval.ms`).
+    pub checkpoint_interval: Duration,
+    /// How often retention is enforced; 5 minutes (`log.retention.check.interval.ms`).
+    pub retention_interval: Duration,
+    /// Where the time comes from; the machine's clock.
+    pub clock: Arc<dyn Clock>,
+    /// Where the files are; the operating system's disk.
+    pub disk: Arc<dyn Disk>,
+}
+
+/// What a round of [`LogDir::maintain`] did.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Maintained {
+    /// Segments taken out of their logs.
+    pub retired_segments: usize,
+    /// Logs that were synced.
+    pub synced_logs: usize,
+    /// Whether the checkpoints were written.
+    pub checkpointed: bool,
+}
+
+impl Default for DirConfig {
+    fn default() -> DirConfig {
+        DirConfig {
+            log: LogConfig::default(),
+            recovery_threads: 2,
+            checkpoint_interval: Duration::from_secs(60),
+            retention_interval: Duration::from_secs(300),
+            clock: Arc::new(SystemClock),
+            disk: Arc::new(OsDisk),
+        }
+    }
+}
+
+impl LogDir {
+    /// Opens the folder at `path`, which is created when it is not there, with default settings.
+    ///
+    /// # Errors
+    /// [`OpenError::Locked`] when another process has it open, [`OpenError`] otherwise.
+    pub fn open(path: impl AsRef<Path>) -> Result<LogDir, OpenError> {
+        LogDir::open_with(path, DirConfig::default())
+    }
+
+    /// Opens the folder at `path` with these settings. After an unclean stop all logs are recovered, in parallel.
+    ///
+    /// # Errors
+    /// As [`LogDir::open`].
+    pub fn open_with(path: impl AsRef<Path>, config: DirConfig) -> Result<LogDir, OpenError> {
+        config.log.validate()?;
+        let folder = Folder::new(Arc::clone(&config.disk), path.as_ref().to_owned());
+        folder.create()?;
+        let held = folder.lock(LOCK)?.ok_or_else(|| OpenError::Locked { path: folder.path().to_owned() })?;
+        let clean = folder.stat(CLEAN_SHUTDOWN)?.is_some();
+        let state = State {
+            recovery_points: read_checkpoint(&folder, RECOVERY_POINTS)?,
+            start_offsets: read_checkpoint(&folder, START_OFFSETS)?,
+            committed: read_checkpoint(&folder, COMMITTED)?,
+            ..State::default()
+        };
+        let marker = CleanMarker::new(folder.clone(), clean);
+        let shared = Arc::new(Shared {
+            folder,
+            config,
+            logs: RwLock::default(),
+            marker: Arc::new(marker),
+            state: Mutex::new(state),
+            lock: Mutex::new(Some(HeldLock(held))),
+            removed: AtomicUsize::new(0),
+        });
+        shared.load_all(clean)?;
+        shared.state.lock().loaded = true;
+        Ok(LogDir { shared })
+    }
+
+    /// The log of partition `partition` of `topic`; it is created when it is not there.
+    ///
+    /// # Errors
+    /// [`OpenError::Name`] for a name that cannot be one, [`OpenError`] when it cannot be created.
+    pub fn log(&self, topic: &str, partition: u32) -> Result<Log, OpenError> {
+        let name = TopicName::new(topic)?;
+        let wrong = || klamm_types::NameError::NotAPartition { got: format!("{topic}-{partition}") };
+        let partition = TopicPartition::new(name, partition).ok_or_else(wrong)?;
+        self.create(&partition, self.shared.config.log.clone(), None)
+    }
+
+    /// The log of `partition`; when it is not there it is created with these settings and, if given, its topic's id.
+    ///
+    /// # Errors
+    /// [`OpenError`] when it cannot be created.
+    pub fn create(
+        &self,
+        partition: &TopicPartition,
+        config: LogConfig,
+        topic_id: Option<TopicId>,
+    ) -> Result<Log, OpenError> {
+        if let Some(log) = self.get(partition) {
+            return Ok(log);
+        }
+        config.validate()?;
+        let mut logs = self.shared.logs.write();
+        if self.shared.lock.lock().is_none() {
+            return Err(OpenError::Closed);
+        }
+        if let Some(log) = logs.get(partition) {
+            return Ok(self.handle(log));
+        }
+        let log = Arc::new(self.shared.create(partition, config, topic_id)?);
+        logs.insert(partition.clone(), Arc::clone(&log));
+        Ok(self.handle(&log))
+    }
+
+    /// The log of `partition`, if it is there.
+    #[must_use]
+    pub fn get(&self, partition: &TopicPartition) -> Option<Log> {
+        self.shared.logs.read().get(partition).map(|log| self.handle(log))
+    }
+
+    /// All logs, by name.
+    #[must_use]
+    pub fn logs(&self) -> Vec<Log> {
+        self.shared.logs.read().values().map(|log| self.handle(log)).collect()
+    }
+
+    /// The id of a log's topic, where its folder says one.
+    ///
+    /// # Errors
+    /// [`OpenError`] when `partition.metadata` cannot be read.
+    pub fn topic_id(&self, partition: &TopicPartition) -> Result<Option<TopicId>, OpenError> {
+        let folder = self.shared.folder.join(&partition.to_string());
+        let Some(bytes) = folder.read(PARTITION_METADATA, CHECKPOINT_LIMIT)? else { return Ok(None) };
+        let parsed = PartitionMetadata::parse(&String::from_utf8_lossy(&bytes));
+        let metadata = parsed.map_err(|error| format_error(&folder, PARTITION_METADATA, error))?;
+        Ok(Some(metadata.topic_id))
+    }
+
+    /// Removes a log: at once it is no longer there, its files go `file.delete.delay.ms` later. Says whether it was there.
+    ///
+    /// # Errors
+    /// [`LogError`] when its folder cannot be renamed.
+    pub fn remove(&self, partition: &TopicPartition) -> Result<bool, LogError> {
+        // Held until the folder has its other name, so that nobody opens it meanwhile.
+        let mut logs = self.shared.logs.write();
+        let Some(log) = logs.get(partition).cloned() else { return Ok(false) };
+        self.shared.remove(&log)?;
+        logs.remove(partition);
+        Ok(true)
+    }
+
+    /// Does what is due at `now`: retention, syncs that `flush.messages` and `flush.ms` ask for, checkpoints, removals.
+    /// [`Background`](crate::Background) calls it from a thread; a program that has a loop of its own can do so itself.
+    ///
+    /// # Errors
+    /// The first [`LogError`]; the other logs are seen to all the same.
+    pub fn maintain(&self, now: Timestamp) -> Result<Maintained, LogError> {
+        self.shared.maintain(&self.logs(), now)
+    }
+
+    /// Syncs all logs, writes the checkpoints and the marker of a clean stop, and gives the folder free. Logs that are
+    /// still in someone's hands can be read but take no more writes.
+    ///
+    /// # Errors
+    /// [`LogError`] when something could not be made durable; the next opening then recovers.
+    pub fn close(&self) -> Result<(), LogError> {
+        self.shared.close()
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.shared.folder.path()
+    }
+
+    fn handle(&self, inner: &Arc<Inner>) -> Log {
+        Log { inner: Arc::clone(inner), _dir: Arc::clone(&self.shared) }
+    }
+
+    pub(crate) fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.shared.config.clock)
+    }
+}
+
+const LOCK: &str = ".lock";

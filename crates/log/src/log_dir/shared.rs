@@ -1,0 +1,140 @@
+//! What all handles on a folder share: its logs, its lock, its checkpoints; and opening and creating logs.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use klamm_types::{Offset, Timestamp, TopicId, TopicPartition};
+use parking_lot::{Mutex, RwLock};
+
+use super::DirConfig;
+use super::marker::{CleanMarker, Owner};
+use crate::folder::Folder;
+use crate::format::{OffsetCheckpoint, PARTITION_METADATA, PartitionMetadata};
+use crate::load::{Trust, load};
+use crate::log::Inner;
+use crate::{FileError, LogConfig, OpenError};
+
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(super) folder: Folder,
+    pub(super) config: DirConfig,
+    /// Without a handle on this, so that it can end when the last handle is dropped.
+    pub(super) logs: RwLock<BTreeMap<TopicPartition, Arc<Inner>>>,
+    pub(super) marker: Arc<CleanMarker>,
+    pub(super) state: Mutex<State>,
+    pub(super) lock: Mutex<Option<HeldLock>>,
+    pub(super) removed: AtomicUsize,
+}
+
+pub(super) struct HeldLock(#[allow(dead_code)] pub(super) Box<dyn Send + Sync>);
+
+/// What the folder's checkpoints hold, and when rounds were last made.
+#[derive(Debug, Default)]
+pub(super) struct State {
+    /// Whether all logs were opened. A folder that could not be opened is left as it is.
+    pub(super) loaded: bool,
+    pub(super) recovery_points: OffsetCheckpoint,
+    pub(super) start_offsets: OffsetCheckpoint,
+    pub(super) committed: OffsetCheckpoint,
+    pub(super) checkpointed: Option<Timestamp>,
+    pub(super) retained: Option<Timestamp>,
+    /// Folders of removed logs, and when their files go.
+    pub(super) removals: Vec<(Timestamp, String)>,
+}
+
+impl Shared {
+    pub(super) fn load_all(self: &Arc<Self>, clean: bool) -> Result<(), OpenError> {
+        let partitions = self.find_partitions()?;
+        let next = AtomicUsize::new(0);
+        let load_some = || -> Result<Vec<Inner>, OpenError> {
+            let claim = || partitions.get(next.fetch_add(1, Ordering::Relaxed));
+            std::iter::from_fn(claim).map(|partition| self.load_one(partition, clean)).collect()
+        };
+        let threads = self.config.recovery_threads.clamp(1, partitions.len().max(1));
+        let loaded: Vec<_> = std::thread::scope(|scope| {
+            let others: Vec<_> = (1..threads).map(|_| scope.spawn(load_some)).collect();
+            let own = load_some();
+            let joined = others.into_iter().map(|thread| thread.join().expect("loading does not panic"));
+            joined.chain([own]).collect()
+        });
+        let mut logs = self.logs.write();
+        for log in loaded.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().flatten() {
+            logs.insert(log.partition.clone(), Arc::new(log));
+        }
+        Ok(())
+    }
+
+    /// The partitions that have a folder; folders of removed logs are cleared away.
+    fn find_partitions(&self) -> Result<Vec<TopicPartition>, FileError> {
+        let mut partitions = Vec::new();
+        for name in self.folder.names()? {
+            if name.ends_with("-delete") {
+                self.folder.remove_folder(&name)?;
+            } else if let Ok(partition) = name.parse::<TopicPartition>() {
+                let is_dir = self.folder.stat(&name)?.is_some_and(|stat| stat.is_dir);
+                if is_dir && name != METADATA_LOG {
+                    partitions.push(partition);
+                }
+            }
+        }
+        Ok(partitions)
+    }
+
+    fn load_one(self: &Arc<Self>, partition: &TopicPartition, clean: bool) -> Result<Inner, OpenError> {
+        let (point, start) = {
+            let state = self.state.lock();
+            let of = |checkpoint: &OffsetCheckpoint| checkpoint.offsets.get(partition).copied();
+            (of(&state.recovery_points), of(&state.start_offsets))
+        };
+        let trust = if clean { Trust::Clean } else { Trust::From(point.unwrap_or_default()) };
+        self.open_log(partition, self.config.log.clone(), trust, start)
+    }
+
+    fn open_log(
+        self: &Arc<Self>,
+        partition: &TopicPartition,
+        config: LogConfig,
+        trust: Trust,
+        start: Option<Offset>,
+    ) -> Result<Inner, OpenError> {
+        let folder = self.folder.join(&partition.to_string());
+        let loaded = load(&folder, &config, trust, start)?;
+        let owner = Owner { marker: Arc::clone(&self.marker), shared: Arc::downgrade(self) };
+        Ok(Inner::new(partition.clone(), folder, config, Arc::clone(&self.config.clock), owner, &loaded))
+    }
+
+    pub(super) fn create(
+        self: &Arc<Self>,
+        partition: &TopicPartition,
+        config: LogConfig,
+        topic_id: Option<TopicId>,
+    ) -> Result<Inner, OpenError> {
+        self.marker.mark_dirty()?;
+        let folder = self.folder.join(&partition.to_string());
+        folder.create()?;
+        if let Some(topic_id) = topic_id {
+            folder.replace(PARTITION_METADATA, PartitionMetadata { topic_id }.to_text().as_bytes())?;
+        }
+        // Its folder can be there from before when it is one that opening passes over.
+        let log = self.open_log(partition, config, Trust::From(Offset::ZERO), None)?;
+        folder.sync()?;
+        self.folder.sync()?;
+        Ok(log)
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        let _ = self.close();
+    }
+}
+
+impl std::fmt::Debug for HeldLock {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("HeldLock")
+    }
+}
+
+/// The metadata quorum's log lives in the same folder but is nobody's to expire: it is opened only when asked for.
+const METADATA_LOG: &str = "__cluster_metadata-0";
