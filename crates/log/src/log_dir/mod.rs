@@ -121,8 +121,9 @@ impl LogDir {
             state: Mutex::new(state),
             lock: Mutex::new(Some(HeldLock(held))),
             removed: AtomicUsize::new(0),
+            was_clean: clean,
         });
-        shared.load_all(clean)?;
+        shared.load_all()?;
         shared.state.lock().loaded = true;
         Ok(LogDir { shared })
     }

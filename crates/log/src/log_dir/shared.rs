@@ -25,6 +25,8 @@ pub(crate) struct Shared {
     pub(super) state: Mutex<State>,
     pub(super) lock: Mutex<Option<HeldLock>>,
     pub(super) removed: AtomicUsize,
+    /// Whether the folder had been closed cleanly when it was opened.
+    pub(super) was_clean: bool,
 }
 
 pub(super) struct HeldLock(#[allow(dead_code)] pub(super) Box<dyn Send + Sync>);
@@ -44,12 +46,14 @@ pub(super) struct State {
 }
 
 impl Shared {
-    pub(super) fn load_all(self: &Arc<Self>, clean: bool) -> Result<(), OpenError> {
+    pub(super) fn load_all(self: &Arc<Self>) -> Result<(), OpenError> {
         let partitions = self.find_partitions()?;
         let next = AtomicUsize::new(0);
         let load_some = || -> Result<Vec<Inner>, OpenError> {
             let claim = || partitions.get(next.fetch_add(1, Ordering::Relaxed));
-            std::iter::from_fn(claim).map(|partition| self.load_one(partition, clean)).collect()
+            std::iter::from_fn(claim)
+                .map(|partition| self.load_one(partition, self.config.log.clone()))
+                .collect()
         };
         let threads = self.config.recovery_threads.clamp(1, partitions.len().max(1));
         let loaded: Vec<_> = std::thread::scope(|scope| {
@@ -81,14 +85,15 @@ impl Shared {
         Ok(partitions)
     }
 
-    fn load_one(self: &Arc<Self>, partition: &TopicPartition, clean: bool) -> Result<Inner, OpenError> {
+    /// Opens a log that was there when the folder was opened.
+    fn load_one(self: &Arc<Self>, partition: &TopicPartition, config: LogConfig) -> Result<Inner, OpenError> {
         let (point, start) = {
             let state = self.state.lock();
             let of = |checkpoint: &OffsetCheckpoint| checkpoint.offsets.get(partition).copied();
             (of(&state.recovery_points), of(&state.start_offsets))
         };
-        let trust = if clean { Trust::Clean } else { Trust::From(point.unwrap_or_default()) };
-        self.open_log(partition, self.config.log.clone(), trust, start)
+        let trust = if self.was_clean { Trust::Clean } else { Trust::From(point.unwrap_or_default()) };
+        self.open_log(partition, config, trust, start)
     }
 
     fn open_log(
@@ -112,12 +117,16 @@ impl Shared {
     ) -> Result<Inner, OpenError> {
         self.marker.mark_dirty()?;
         let folder = self.folder.join(&partition.to_string());
+        // One that opening passes over.
+        let is_there = self.folder.stat(&partition.to_string())?.is_some();
         folder.create()?;
         if let Some(topic_id) = topic_id {
             folder.replace(PARTITION_METADATA, PartitionMetadata { topic_id }.to_text().as_bytes())?;
         }
-        // Its folder can be there from before when it is one that opening passes over.
-        let log = self.open_log(partition, config, Trust::From(Offset::ZERO), None)?;
+        let log = match is_there {
+            true => self.load_one(partition, config)?,
+            false => self.open_log(partition, config, Trust::From(Offset::ZERO), None)?,
+        };
         folder.sync()?;
         self.folder.sync()?;
         Ok(log)
