@@ -1,6 +1,6 @@
 //! Byte for byte what Kafka's own classes write: random content, every message, every version.
 //!
-//! `vectors.txt` was written by `cargo xtask vectors`; `KLAMM_VECTORS` names another file, e.g. one made with a new seed.
+//! `vectors.txt` was written by `cargo xtask vectors`; `PROTOCOL_VECTORS` names another file, e.g. one made with a new seed.
 
 mod generated;
 
@@ -26,7 +26,7 @@ fn unhex(hex: &str) -> Vec<u8> {
 
 fn vectors() -> String {
     let own = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors.txt").to_owned();
-    let path = std::env::var("KLAMM_VECTORS").unwrap_or(own);
+    let path = std::env::var("PROTOCOL_VECTORS").unwrap_or(own);
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
