@@ -43,8 +43,8 @@ static ALLOCATOR: Counting = Counting;
 const ROUNDS: usize = 9;
 
 fn main() {
-    let root = tempfile::tempdir_in(std::env::var("BENCH_DIR").unwrap_or_else(|_| ".".into()))
-        .expect("writable");
+    let root =
+        tempfile::tempdir_in(std::env::var("BENCH_DIR").unwrap_or_else(|_| ".".into())).expect("writable");
     warm_up(root.path());
     append_batches(root.path());
     single_records(root.path());

@@ -11,6 +11,7 @@ use klamm_protocol::messages::create_topics_request::{
 use klamm_protocol::messages::delete_topics_request::{DeleteTopicState, DeleteTopicsRequest};
 use klamm_protocol::messages::fetch_request::{FetchPartition, FetchRequest, FetchTopic};
 use klamm_protocol::messages::fetch_response::PartitionData;
+use klamm_protocol::messages::find_coordinator_request::FindCoordinatorRequest;
 use klamm_protocol::messages::list_offsets_request::{
     ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic,
 };
@@ -98,7 +99,7 @@ fn every_api_answers_in_every_version_it_advertises() {
     let (_broker, mut client) = start();
     let id = topic(&mut client, "t");
     let advertised = client.call(&ApiVersionsRequest::default(), 0).api_keys;
-    assert_eq!(advertised.len(), 7);
+    assert_eq!(advertised.len(), 8);
     for key in advertised {
         for version in key.min_version..=key.max_version {
             match key.api_key {
@@ -118,6 +119,11 @@ fn every_api_answers_in_every_version_it_advertises() {
                     let response = client.call(&request, version);
                     assert_eq!(response.topics[0].name.as_deref(), Some("t"), "metadata {version}");
                 }
+                10 => assert_eq!(
+                    client.call(&FindCoordinatorRequest::default(), version).error_code,
+                    35,
+                    "no coordinators yet"
+                ),
                 18 => assert_eq!(client.call(&ApiVersionsRequest::default(), version).error_code, 0),
                 19 => assert_eq!(
                     create(&mut client, &format!("c{version}"), &[], version).0,
@@ -286,6 +292,62 @@ fn topics_are_created_deleted_and_checked() {
     assert_eq!(
         client.call(&MetadataRequest { allow_auto_topic_creation: false, ..request }, 9).topics[0].error_code,
         17
+    );
+}
+
+/// Each of these was found by review.
+#[test]
+fn the_brokers_own_log_is_nobodys_topic() {
+    let (broker, mut client) = start();
+    let id = topic(&mut client, "t");
+    assert_eq!(create(&mut client, "__cluster_metadata", &[], 7).0, 42);
+    assert_eq!(delete(&mut client, "__cluster_metadata", 6), 3);
+    assert_eq!(topic(&mut client, "t"), id);
+    drop(broker);
+}
+
+#[test]
+fn what_is_asked_for_twice_is_answered_once() {
+    let (_broker, mut client) = start();
+    let id = topic(&mut client, "t");
+    let asked = vec![MetadataRequestTopic { name: Some("t".into()), ..Default::default() }; 1000];
+    let request =
+        MetadataRequest { topics: Some(asked), allow_auto_topic_creation: true, ..Default::default() };
+    assert_eq!(client.call(&request, 9).topics.len(), 1);
+    let partitions = vec![ListOffsetsPartition { timestamp: -3, ..Default::default() }; 3];
+    let topics = vec![ListOffsetsTopic { name: "t".into(), partitions }];
+    let response = client.call(&ListOffsetsRequest { replica_id: -1, topics, ..Default::default() }, 7);
+    let codes: Vec<i16> = response.topics[0].partitions.iter().map(|p| p.error_code).collect();
+    assert_eq!(codes, [0, 42, 42]);
+    let mut request = fetch_request("t", id, 0, 1000, (1, 50), 12);
+    let partition = request.topics[0].partitions[0].clone();
+    request.topics[0].partitions = vec![partition; 100_000];
+    assert_eq!(client.call(&request, 12).responses[0].partitions.len(), 100_000);
+}
+
+#[test]
+fn a_refusal_is_never_too_long_to_send() {
+    let (_broker, mut client) = start();
+    let (code, message) = create(&mut client, "t", &[("segment.bytes", &"9".repeat(30_000))], 7);
+    assert!(
+        code == 40 && message.starts_with("segment.bytes is") && message.len() <= 1000,
+        "{}",
+        message.len()
+    );
+}
+
+#[test]
+fn a_fetch_that_ends_with_its_segment_does_not_wait_for_more() {
+    let (_broker, mut client) = start();
+    create(&mut client, "t", &[("segment.bytes", "1024")], 7);
+    let id = topic(&mut client, "t");
+    for _ in 0..30 {
+        produce(&mut client, "t", id, batch(&["some value"], Compression::None), 1, 9);
+    }
+    let began = Instant::now();
+    let response = client.call(&fetch_request("t", id, 0, 1 << 20, (1 << 20, 60_000), 12), 12);
+    assert!(
+        !values(&response.responses[0].partitions[0]).is_empty() && began.elapsed() < Duration::from_secs(30)
     );
 }
 

@@ -89,10 +89,10 @@ impl From<&TopicError> for ErrorCode {
             TopicError::Config { .. } => ErrorCode::InvalidConfig,
             TopicError::Unknown => ErrorCode::UnknownTopicOrPartition,
             TopicError::UnknownId => ErrorCode::UnknownTopicId,
-            TopicError::Ambiguous => ErrorCode::InvalidRequest,
+            TopicError::Ambiguous | TopicError::Reserved { .. } => ErrorCode::InvalidRequest,
             TopicError::DeletionDisabled => ErrorCode::TopicDeletionDisabled,
             TopicError::Append(error) => ErrorCode::from(error),
-            TopicError::Open(OpenError::File(_)) | TopicError::Remove(_) => ErrorCode::StorageError,
+            TopicError::Open(OpenError::File(_)) | TopicError::Stranger { .. } => ErrorCode::StorageError,
             TopicError::Open(_) => ErrorCode::UnknownServerError,
         }
     }

@@ -69,7 +69,7 @@ fn read(published: &Published, offset: Offset, limit: ReadLimit) -> Result<Slice
     }
     let active = published.segments.last();
     let file = Arc::clone(active.file()?);
-    Ok(Slice { segment: Arc::clone(active), file, position: 0, length: 0, start: offset })
+    Ok(Slice { segment: Arc::clone(active), file, position: 0, length: 0, start: offset, reaches_end: true })
 }
 
 fn slice(
@@ -89,5 +89,7 @@ fn slice(
     let length = usize::try_from(wanted.min(end.saturating_sub(first.position))).unwrap_or(usize::MAX);
     let file = Arc::clone(segment.file()?);
     let start = first.header.base_offset();
-    Ok(Slice { segment: Arc::clone(segment), file, position: first.position, length, start })
+    let ends_here = is_active || visible < published.bounds.end();
+    let reaches_end = ends_here && first.position + length as u64 >= end;
+    Ok(Slice { segment: Arc::clone(segment), file, position: first.position, length, start, reaches_end })
 }

@@ -18,6 +18,7 @@ pub struct Slice {
     pub(crate) position: u64,
     pub(crate) length: usize,
     pub(crate) start: Offset,
+    pub(crate) reaches_end: bool,
 }
 
 impl Slice {
@@ -37,6 +38,12 @@ impl Slice {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.length == 0
+    }
+
+    /// Whether it ends where what can be read ends; otherwise there is more behind it, in this segment or the next.
+    #[must_use]
+    pub fn reaches_end(&self) -> bool {
+        self.reaches_end
     }
 
     /// Base offset of its first batch, which can be lower than the offset asked for.

@@ -146,7 +146,8 @@ impl Search<'_> {
 fn read_batch(segment: &Arc<Segment>, batch: &Scanned) -> Result<bytes::Bytes, ReadError> {
     let (file, position) = (Arc::clone(segment.file()?), batch.position);
     let (length, start): (usize, Offset) = (batch.header.size(), batch.header.base_offset());
-    let bytes = Slice { segment: Arc::clone(segment), file, position, length, start }.read()?;
+    let bytes =
+        Slice { segment: Arc::clone(segment), file, position, length, start, reaches_end: false }.read()?;
     batch.header.check_crc(&bytes).map_err(|fault| segment.damage(position, start, fault))?;
     Ok(bytes)
 }

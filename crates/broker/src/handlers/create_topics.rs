@@ -51,6 +51,6 @@ fn create(shared: &Shared, topic: &CreatableTopic, check_only: bool) -> Creatabl
 }
 
 fn refused(topic: &CreatableTopic, error: ErrorCode, message: &str) -> CreatableTopicResult {
-    let (name, error_message) = (topic.name.clone(), Some(message.into()));
+    let (name, error_message) = (topic.name.clone(), Some(super::message(message)));
     CreatableTopicResult { name, error_code: error.code(), error_message, ..CreatableTopicResult::default() }
 }

@@ -33,7 +33,7 @@ fn delete(shared: &Shared, name: Option<ByteString>, id: Uuid) -> DeletableTopic
             name,
             topic_id: id,
             error_code: ErrorCode::from(&error).code(),
-            error_message: Some(error.to_string().as_str().into()),
+            error_message: Some(super::message(&error.to_string())),
         },
     }
 }

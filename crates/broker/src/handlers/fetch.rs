@@ -2,7 +2,7 @@
 //!
 //! There are no fetch sessions yet: the answer bears session 0, after which clients name all their partitions each time.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use klamm_log::{Log, ReadError, ReadLimit, Slice, Visibility};
@@ -38,7 +38,8 @@ struct Fetching<'a> {
     bytes: usize,
     /// An error, or a partition that shrank, is answered at once.
     urgent: bool,
-    partitions: Vec<TopicPartition>,
+    /// Each once, however often it is asked for.
+    partitions: BTreeSet<TopicPartition>,
 }
 
 pub(super) fn handle(shared: &Shared, head: &RequestHead, round: Round) -> Result<Outcome, HandleError> {
@@ -49,14 +50,17 @@ pub(super) fn handle(shared: &Shared, head: &RequestHead, round: Round) -> Resul
     }
     let budget = usize::try_from(request.max_bytes).unwrap_or(0).min(shared.config.max_fetch_bytes);
     let (version, isolation) = (head.version, request.isolation_level);
-    let (slices, partitions) = (HashMap::new(), Vec::new());
+    let (slices, partitions) = (HashMap::new(), BTreeSet::new());
     let mut fetching =
         Fetching { shared, version, isolation, left: budget, slices, bytes: 0, urgent: false, partitions };
     let responses: Vec<_> = request.topics.iter().map(|topic| fetching.topic(topic)).collect();
-    let enough = fetching.bytes >= usize::try_from(request.min_bytes).unwrap_or(0);
+    let enough = fetching.bytes >= usize::try_from(request.min_bytes).unwrap_or(0).min(budget);
     let max_wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0));
     if !enough && !fetching.urgent && round == Round::MayWait && !max_wait.is_zero() {
-        return Ok(Outcome::Wait(Delayed { partitions: fetching.partitions, max_wait }));
+        return Ok(Outcome::Wait(Delayed {
+            partitions: fetching.partitions.into_iter().collect(),
+            max_wait,
+        }));
     }
     let response = FetchResponse { responses, ..FetchResponse::default() };
     let frame = encode_response(&response, ApiKey::Fetch, head.version, head.correlation_id)?;
@@ -109,7 +113,7 @@ impl Fetching<'_> {
 
     fn found(&mut self, log: &Log, wanted: &FetchPartition, slice: Option<Slice>) -> PartitionData {
         let bounds = log.bounds();
-        self.partitions.push(log.partition().clone());
+        self.partitions.insert(log.partition().clone());
         PartitionData {
             partition_index: wanted.partition,
             high_watermark: bounds.committed().get(),
@@ -122,6 +126,8 @@ impl Fetching<'_> {
     }
 
     fn region(&mut self, slice: Slice) -> Records {
+        // There is more behind it, in the next segment or beyond a limit: waiting would bring nothing.
+        self.urgent |= !slice.reaches_end();
         let (token, length) = (self.slices.len() as u64, slice.len());
         self.bytes += length;
         self.left = self.left.saturating_sub(length);

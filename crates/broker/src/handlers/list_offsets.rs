@@ -1,5 +1,7 @@
 //! Finding offsets by time; negative times have meanings of their own.
 
+use std::collections::BTreeSet;
+
 use klamm_log::{Log, ReadError};
 use klamm_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsRequest};
 use klamm_protocol::messages::list_offsets_response::{
@@ -30,9 +32,14 @@ const NOTHING: Found = (-1, -1, -1);
 pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, HandleError> {
     let request = ListOffsetsRequest::decode(head.body.clone(), head.version)?;
     let image = shared.metadata.image();
+    let mut seen = BTreeSet::new();
     let topics = request.topics.iter().map(|asked| {
         let topic = image.topic(&asked.name);
         let of = |partition: &ListOffsetsPartition| {
+            // A lookup can be work: each partition has one.
+            if !seen.insert((asked.name.clone(), partition.partition_index)) {
+                return refused(partition, ErrorCode::InvalidRequest);
+            }
             let log = topic.and_then(|topic| shared.metadata.log(topic, partition.partition_index));
             respond(log.as_ref(), partition, head.version)
         };
@@ -58,6 +65,11 @@ fn respond(log: Option<&Log>, asked: &ListOffsetsPartition, version: i16) -> Lis
     let leader_epoch = if version >= WITH_EPOCHS { leader_epoch } else { -1 };
     let (partition_index, error_code) = (asked.partition_index, error.code());
     ListOffsetsPartitionResponse { partition_index, error_code, timestamp, offset, leader_epoch }
+}
+
+fn refused(asked: &ListOffsetsPartition, error: ErrorCode) -> ListOffsetsPartitionResponse {
+    let (partition_index, error_code) = (asked.partition_index, error.code());
+    ListOffsetsPartitionResponse { partition_index, error_code, ..ListOffsetsPartitionResponse::default() }
 }
 
 fn find(log: &Log, timestamp: i64) -> Result<Found, ReadError> {

@@ -1,5 +1,7 @@
 //! Brokers and topics; topics that are asked for are created, where that is allowed.
 
+use std::collections::BTreeSet;
+
 use klamm_protocol::messages::metadata_request::{MetadataRequest, MetadataRequestTopic};
 use klamm_protocol::messages::metadata_response::{
     MetadataResponse, MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
@@ -35,7 +37,10 @@ fn topics(shared: &Shared, request: &MetadataRequest, version: i16) -> Vec<Metad
     let asked = request.topics.as_ref().filter(|topics| version > 0 || !topics.is_empty());
     match asked {
         Some(asked) => {
-            asked.iter().map(|topic| asked_topic(shared, topic, request.allow_auto_topic_creation)).collect()
+            // However often a topic is asked for, it is described once.
+            let mut seen = BTreeSet::new();
+            let once = asked.iter().filter(|topic| seen.insert((topic.name.clone(), topic.topic_id)));
+            once.map(|topic| asked_topic(shared, topic, request.allow_auto_topic_creation)).collect()
         }
         None => shared.metadata.image().topics().map(|topic| described(shared, topic)).collect(),
     }

@@ -4,6 +4,7 @@ mod api_versions;
 mod create_topics;
 mod delete_topics;
 mod fetch;
+mod find_coordinator;
 mod list_offsets;
 mod metadata;
 mod produce;
@@ -26,6 +27,7 @@ const SERVED: &[(ApiKey, RangeInclusive<i16>)] = &[
     (ApiKey::Fetch, 4..=18),
     (ApiKey::ListOffsets, 1..=11),
     (ApiKey::Metadata, 0..=13),
+    (ApiKey::FindCoordinator, 0..=0),
     (ApiKey::ApiVersions, 0..=4),
     (ApiKey::CreateTopics, 2..=7),
     (ApiKey::DeleteTopics, 1..=6),
@@ -81,6 +83,7 @@ pub(crate) fn handle(shared: &Shared, head: &RequestHead, round: Round) -> Outco
         ApiKey::Fetch => fetch::handle(shared, head, round),
         ApiKey::ListOffsets => list_offsets::handle(shared, head),
         ApiKey::Metadata => metadata::handle(shared, head),
+        ApiKey::FindCoordinator => find_coordinator::handle(head),
         ApiKey::CreateTopics => create_topics::handle(shared, head),
         ApiKey::DeleteTopics => delete_topics::handle(shared, head),
         _ => api_versions::handle(head),
@@ -99,6 +102,12 @@ fn unsupported(api: ApiKey, head: &RequestHead) -> Outcome {
         return Outcome::Close(format!("{} {} is not served", api.name(), head.version));
     }
     api_versions::refuse(head).unwrap_or_else(|error| Outcome::Close(error.to_string()))
+}
+
+/// Words for people in a response: a text on the wire has at most 32,767 bytes.
+fn message(text: &str) -> klamm_protocol::ByteString {
+    let cut = text.char_indices().map(|(at, _)| at).take_while(|at| *at <= 1000).last().unwrap_or(0);
+    if text.len() <= 1000 { text.into() } else { text[..cut].into() }
 }
 
 /// The frame of a response.

@@ -112,7 +112,7 @@ fn respond(
             index,
             error_code: error.code(),
             base_offset: -1,
-            error_message: message.as_deref().map(Into::into),
+            error_message: message.as_deref().map(super::message),
             ..PartitionProduceResponse::default()
         },
     }

@@ -39,6 +39,7 @@ impl Metadata {
             image: RwLock::new(Arc::new(image.clone())),
             log: Mutex::new(log),
         };
+        metadata.remove_leftovers().map_err(|e| e.to_string())?;
         image.topics().try_for_each(|topic| metadata.open_logs(topic)).map_err(|e| e.to_string())?;
         Ok(metadata)
     }
@@ -72,8 +73,12 @@ impl Metadata {
         if check_only {
             return Ok(topic);
         }
-        self.open_logs(&topic)?;
         self.commit(&log, &records)?;
+        if let Err(error) = self.open_logs(&topic) {
+            self.commit(&log, &[MetadataRecord::RemoveTopic { id: topic.id }])?;
+            self.remove_logs(&topic);
+            return Err(error);
+        }
         tracing::info!(topic = %topic.name, partitions = topic.partitions, "created a topic");
         Ok(topic)
     }
@@ -83,9 +88,7 @@ impl Metadata {
         let log = self.log.lock();
         let (record, topic) = plan_deletion(&self.image(), topic, self.config.delete_topics)?;
         self.commit(&log, &[record])?;
-        for partition in topic.partitions() {
-            self.dir.remove(&partition)?;
-        }
+        self.remove_logs(&topic);
         tracing::info!(topic = %topic.name, "deleted a topic");
         Ok(topic)
     }
@@ -111,19 +114,54 @@ impl Metadata {
     fn open_logs(&self, topic: &Topic) -> Result<(), TopicError> {
         let config = self.topic_config(topic)?.log;
         for partition in topic.partitions() {
-            self.forget_stranger(&partition, topic)?;
+            self.make_way(&partition, topic)?;
             let log = self.dir.create(&partition, config.clone(), Some(topic.id))?;
             log.set_config(config.clone()).map_err(klamm_log::OpenError::from)?;
         }
         Ok(())
     }
 
-    /// A log of another topic of the same name: its creation or deletion was cut short by a crash.
-    fn forget_stranger(&self, partition: &TopicPartition, topic: &Topic) -> Result<(), TopicError> {
-        let there = self.dir.topic_id(partition)?;
-        if self.dir.get(partition).is_some() && there.is_some_and(|id| id != topic.id) {
-            tracing::warn!(%partition, "removed the log of an earlier topic of this name");
-            self.dir.remove(partition)?;
+    /// Removes what there is of a topic's logs. One that cannot be removed now is at the next start.
+    fn remove_logs(&self, topic: &Topic) {
+        for partition in topic.partitions() {
+            let is_its_own = self.dir.topic_id(&partition).is_ok_and(|id| id == Some(topic.id));
+            if is_its_own {
+                self.forget(&partition);
+            }
+        }
+    }
+
+    /// What a removal that a crash cut short has left.
+    fn remove_leftovers(&self) -> Result<(), TopicError> {
+        let image = self.image();
+        for log in self.dir.logs() {
+            let id = self.dir.topic_id(log.partition())?;
+            match id {
+                Some(id) if image.is_removed(id) => self.forget(log.partition()),
+                Some(id) if image.topic_by_id(id.into()).is_some() => {}
+                _ => {
+                    tracing::warn!(partition = %log.partition(), "a log that belongs to no topic is left alone");
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn forget(&self, partition: &TopicPartition) {
+        if let Err(error) = self.dir.remove(partition) {
+            tracing::warn!(%partition, "cannot remove a log: {error}");
+        }
+    }
+
+    /// A log that is in the way: that of a removed topic goes, any other is not ours to touch.
+    fn make_way(&self, partition: &TopicPartition, topic: &Topic) -> Result<(), TopicError> {
+        if self.dir.get(partition).is_none() {
+            return Ok(());
+        }
+        match self.dir.topic_id(partition)? {
+            Some(id) if id == topic.id => {}
+            Some(id) if self.image().is_removed(id) => self.forget(partition),
+            _ => return Err(TopicError::Stranger { partition: partition.to_string() }),
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-use klamm_log::{AppendError, LogError, OpenError};
+use klamm_log::{AppendError, OpenError};
 use klamm_types::NameError;
 use thiserror::Error;
 
@@ -9,6 +9,10 @@ pub(crate) enum TopicError {
     Name(#[from] NameError),
     #[error("topic {name:?} exists already")]
     Exists { name: String },
+    #[error("{name:?} is the broker's own and cannot be a topic")]
+    Reserved { name: String },
+    #[error("folder {partition} holds a log that belongs to no topic or to another; move it away first")]
+    Stranger { partition: String },
     #[error("a topic needs 1 partition or more, got {got}")]
     Partitions { got: i32 },
     #[error("a topic can have at most {max} partitions, got {got}")]
@@ -31,6 +35,4 @@ pub(crate) enum TopicError {
     Append(#[from] AppendError),
     #[error(transparent)]
     Open(#[from] OpenError),
-    #[error(transparent)]
-    Remove(#[from] LogError),
 }

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use klamm_protocol::Uuid;
 use klamm_types::{TopicId, TopicName, TopicPartition};
@@ -11,6 +11,8 @@ pub(crate) struct MetadataImage {
     topics: BTreeMap<TopicName, Topic>,
     /// Invariant: an entry for each topic, and none else.
     names: BTreeMap<Uuid, TopicName>,
+    /// Ids of topics that were removed: their logs, where a crash left some, can go.
+    removed: BTreeSet<Uuid>,
 }
 
 /// A topic.
@@ -39,6 +41,10 @@ impl MetadataImage {
         self.topics.get(self.names.get(&id)?)
     }
 
+    pub(crate) fn is_removed(&self, id: TopicId) -> bool {
+        self.removed.contains(&id.into())
+    }
+
     pub(crate) fn topics(&self) -> impl Iterator<Item = &Topic> {
         self.topics.values()
     }
@@ -65,6 +71,7 @@ impl MetadataImage {
                 }
             }
             MetadataRecord::RemoveTopic { id } => {
+                self.removed.insert((*id).into());
                 if let Some(name) = self.names.remove(&Uuid::from(*id)) {
                     self.topics.remove(&name);
                 }

@@ -37,6 +37,9 @@ pub(crate) struct Defaults<'a> {
     pub(crate) log: &'a LogConfig,
 }
 
+/// The broker's own: nobody makes, writes to or deletes it through a request.
+const RESERVED: [&str; 1] = ["__cluster_metadata"];
+
 /// Kafka's bound on the partitions of one request.
 const MAX_PARTITIONS: i64 = 10_000;
 
@@ -48,6 +51,9 @@ pub(crate) fn plan_creation(
     defaults: Defaults<'_>,
 ) -> Result<(Vec<MetadataRecord>, Topic), TopicError> {
     let name = TopicName::new(&wanted.name)?;
+    if RESERVED.contains(&name.as_str()) {
+        return Err(TopicError::Reserved { name: wanted.name.clone() });
+    }
     if image.topic(&wanted.name).is_some() {
         return Err(TopicError::Exists { name: wanted.name.clone() });
     }
@@ -87,7 +93,7 @@ fn assigned_partitions(assignments: &[(i32, Vec<i32>)], node: i32) -> Result<u32
     }
     if !numbers.iter().zip(0..).all(|(got, want)| *got == want) {
         return Err(TopicError::Assignment {
-            reason: format!("partitions must be 0 to n-1, got {numbers:?}"),
+            reason: "partitions must be numbered from 0, each once".to_owned(),
         });
     }
     Ok(u32::try_from(count).unwrap_or(u32::MAX))
@@ -156,8 +162,12 @@ mod tests {
             (new(10_001, 1), Err("a topic can have at most 10000 partitions, got 10001")),
             (new(1, 3), Err("replication factor is 3, expected 1 or -1: there is one broker")),
             (assigned(&[(1, 1), (0, 1)]), Ok(2)),
+            (
+                NewTopic { name: "__cluster_metadata".into(), ..new(1, 1) },
+                Err("\"__cluster_metadata\" is the broker's own and cannot be a topic"),
+            ),
             (assigned(&[(0, 2)]), Err("each partition must be assigned to broker 1, the only one")),
-            (assigned(&[(0, 1), (2, 1)]), Err("partitions must be 0 to n-1, got [0, 2]")),
+            (assigned(&[(0, 1), (2, 1)]), Err("partitions must be numbered from 0, each once")),
             (configured("retention.ms", "-1"), Ok(1)),
             (
                 configured("retention.ms", "x"),
@@ -197,6 +207,6 @@ mod tests {
         assert!(matches!(plan_deletion(&image, &by_id, false), Err(TopicError::DeletionDisabled)));
         let (record, _) = plan_deletion(&image, &by_id, true).unwrap();
         image.apply(&MetadataRecord::decode(record.encode(1).unwrap()).unwrap());
-        assert_eq!(image, MetadataImage::default());
+        assert!(image.topic("t").is_none() && image.is_removed(topic.id));
     }
 }

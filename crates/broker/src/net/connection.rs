@@ -41,9 +41,14 @@ impl Connection {
         while let Some(frame) = self.next_frame(stream).await? {
             let head = RequestHead::read(frame.bytes.clone())
                 .map_err(|error| format!("request has no head: {error}"))?;
-            match self.answer(&head, stream).await? {
+            let outcome = self.answer(&head, stream).await?;
+            // Its memory is for others from here on: an answer may take as long as its reader likes.
+            drop((head, frame));
+            match outcome {
                 Outcome::Answer(answer) => {
-                    send(stream, answer).await.map_err(|e| format!("cannot answer: {e}"))?;
+                    send(stream, answer, self.shared.config.max_idle)
+                        .await
+                        .map_err(|e| format!("cannot answer: {e}"))?;
                 }
                 Outcome::Close(reason) => return Err(reason),
                 Outcome::Silence | Outcome::Wait(_) => {}

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::AsFd;
+use std::time::Duration;
 
 use klamm_log::Slice;
 use klamm_protocol::{Piece, Region};
@@ -11,15 +12,23 @@ use tokio::net::TcpStream;
 
 use crate::handlers::Answer;
 
-/// Sends the whole answer. After an error part of it may have been sent, and the connection must be closed.
-pub(crate) async fn send(stream: &mut TcpStream, answer: Answer) -> io::Result<()> {
+/// Sends the whole answer; the other side has to take each piece within `patience`. After an error part of it may have
+/// been sent, and the connection must be closed.
+pub(crate) async fn send(stream: &mut TcpStream, answer: Answer, patience: Duration) -> io::Result<()> {
     for piece in &answer.frame.pieces {
-        match piece {
-            Piece::Bytes(bytes) => stream.write_all(bytes).await?,
-            Piece::Region(region) => send_region(stream, region, answer.slices.get(&region.token)).await?,
-        }
+        let sent = send_piece(stream, piece, &answer);
+        tokio::time::timeout(patience, sent)
+            .await
+            .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
     }
     Ok(())
+}
+
+async fn send_piece(stream: &mut TcpStream, piece: &Piece, answer: &Answer) -> io::Result<()> {
+    match piece {
+        Piece::Bytes(bytes) => stream.write_all(bytes).await,
+        Piece::Region(region) => send_region(stream, region, answer.slices.get(&region.token)).await,
+    }
 }
 
 async fn send_region(stream: &mut TcpStream, region: &Region, slice: Option<&Slice>) -> io::Result<()> {

@@ -35,7 +35,12 @@ impl Workers {
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Option<T> {
         let (done, result) = oneshot::channel();
-        let job: Job = Box::new(move || drop(done.send(work())));
+        let job: Job = Box::new(move || {
+            // When the connection has gone meanwhile, nobody wants the answer.
+            if !done.is_closed() {
+                drop(done.send(work()));
+            }
+        });
         self.queue.send(job).await.ok()?;
         result.await.ok()
     }
