@@ -69,7 +69,8 @@ proptest! {
         base in 0..u32::MAX,
         codec in 0..5usize,
     ) {
-        let compression = Compression::ALL[codec];
+        // Under Miri there are fewer codecs.
+        let compression = Some(Compression::ALL[codec]).filter(|codec| codec.is_available()).unwrap_or_default();
         let options = BatchOptions { compression, base_offset: Offset::from(base), ..BatchOptions::default() };
         let batch = RecordBatch::parse(build(&records, options).into()).unwrap();
         prop_assert_eq!(read(&batch), records.clone());
