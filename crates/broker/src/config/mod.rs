@@ -1,5 +1,6 @@
 //! The broker's settings, under Kafka's names.
 
+pub(crate) mod parse;
 mod sources;
 mod table;
 

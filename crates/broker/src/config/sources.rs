@@ -1,6 +1,7 @@
 //! Where settings come from: a file in Kafka's format, the environment, flags; the later wins.
 
-use super::table::{Row, TABLE};
+use super::parse::Row;
+use super::table::TABLE;
 use super::{BrokerConfig, SettingError};
 
 /// Settings from one or more sources, as texts.
@@ -84,7 +85,7 @@ impl Settings {
     }
 }
 
-fn wrong_value(row: &Row, value: &str, origin: &str) -> SettingError {
+fn wrong_value(row: &Row<BrokerConfig>, value: &str, origin: &str) -> SettingError {
     let (key, expected) = (row.key, row.expected);
     SettingError::Value { origin: origin.to_owned(), key, value: value.to_owned(), expected }
 }

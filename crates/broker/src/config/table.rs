@@ -4,28 +4,12 @@
 use std::time::Duration;
 
 use super::BrokerConfig;
-
-pub(super) struct Row {
-    pub(super) key: &'static str,
-    pub(super) expected: &'static str,
-    pub(super) set: fn(&mut BrokerConfig, &str) -> Option<()>,
-}
-
-const fn row(
-    key: &'static str,
-    expected: &'static str,
-    set: fn(&mut BrokerConfig, &str) -> Option<()>,
-) -> Row {
-    Row { key, expected, set }
-}
+use super::parse::{BYTES, MILLIS, OR_NONE, Row, millis, number, or_none, put, row, unsigned};
 
 const NUMBER: &str = "a number from 1 to 2,147,483,647";
-const BYTES: &str = "a number of bytes from 1 to 2,147,483,647";
-const MILLIS: &str = "a number of milliseconds, at least 1";
-const OR_NONE: &str = "a number, or -1 for none";
 const SWITCH: &str = "true or false";
 
-pub(super) const TABLE: &[Row] = &[
+pub(super) const TABLE: &[Row<BrokerConfig>] = &[
     row("node.id", "a number from 0 to 2,147,483,647", |c, v| put(&mut c.node_id, number(v, 0)?)),
     row("broker.id", "a number from 0 to 2,147,483,647", |c, v| put(&mut c.node_id, number(v, 0)?)),
     row("listeners", "one address such as PLAINTEXT://127.0.0.1:9092", |c, v| {
@@ -87,20 +71,6 @@ pub(super) const TABLE: &[Row] = &[
     }),
 ];
 
-#[allow(clippy::unnecessary_wraps)]
-fn put<T>(slot: &mut T, value: T) -> Option<()> {
-    *slot = value;
-    Some(())
-}
-
-fn number(value: &str, least: i32) -> Option<i32> {
-    value.parse().ok().filter(|n| *n >= least)
-}
-
-fn unsigned(value: &str) -> Option<u32> {
-    number(value, 1)?.try_into().ok()
-}
-
 fn size(value: &str) -> Option<usize> {
     number(value, 1)?.try_into().ok()
 }
@@ -109,17 +79,8 @@ fn threads(value: &str) -> Option<usize> {
     size(value).filter(|n| *n <= 1024)
 }
 
-fn millis(value: &str) -> Option<Duration> {
-    value.parse().ok().filter(|n| *n > 0).map(Duration::from_millis)
-}
-
 fn hours(value: &str) -> Option<Duration> {
     value.parse::<u64>().ok().filter(|n| *n > 0)?.checked_mul(3600).map(Duration::from_secs)
-}
-
-/// `-1` is `None`.
-fn or_none<T>(value: &str, read: impl Fn(&str) -> Option<T>) -> Option<Option<T>> {
-    if value == "-1" { Some(None) } else { read(value).map(Some) }
 }
 
 fn one_folder(value: &str) -> Option<&str> {
