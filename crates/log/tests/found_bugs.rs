@@ -663,3 +663,22 @@ fn writer_mixed_sizes() {
     w.flush().unwrap();
     assert_eq!(log.bounds().end(), Offset::from(101));
 }
+
+/// The pages that a failed sync did not write may be gone: another sync would say nothing about them.
+#[test]
+fn a_failed_sync_is_never_followed_by_success() {
+    let root = tempfile::tempdir().unwrap();
+    let (disk, dir) = open_hook(root.path(), LogConfig::default());
+    let log = dir.log("t", 0).unwrap();
+    append(&log, "written");
+    disk.set(|op, path| {
+        if op == "sync" && path.extension().is_some_and(|e| e == "log") { Err(enospc()) } else { Ok(()) }
+    });
+    assert!(log.append(&NewRecord::new("lost?"), Durability::Synced).is_err());
+    disk.clear();
+    assert!(matches!(log.sync(), Err(LogError::Failed { .. })));
+    assert!(log.append(&NewRecord::new("more"), Durability::Written).is_err());
+    assert_eq!(values(&log)[0], "written", "it can still be read");
+    assert!(dir.close().is_err());
+    assert!(!root.path().join(".kafka_cleanshutdown").exists());
+}
