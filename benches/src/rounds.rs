@@ -14,8 +14,28 @@ pub struct Figures {
     pub per_wall: Vec<f64>,
 }
 
-/// A contestant: called once a round, it does its work and says how many units that was.
-pub type Contestant<'a> = (&'a str, Box<dyn FnMut() -> u64 + 'a>);
+/// A contestant: called once a round, it does its work and says what that was.
+pub type Contestant<'a> = (&'a str, Box<dyn FnMut() -> Round<'a> + 'a>);
+
+/// What a contestant did in a round.
+pub struct Round<'a> {
+    units: u64,
+    cleanup: Option<Box<dyn FnOnce() + 'a>>,
+}
+
+impl<'a> Round<'a> {
+    /// So many units of work.
+    #[must_use]
+    pub fn of(units: u64) -> Round<'a> {
+        Round { units, cleanup: None }
+    }
+
+    /// With something to be put away when the clock has stopped.
+    #[must_use]
+    pub fn then(self, cleanup: impl FnOnce() + 'a) -> Round<'a> {
+        Round { cleanup: Some(Box::new(cleanup)), ..self }
+    }
+}
 
 /// Runs the contestants in turn, A B C A B C, `rounds` times.
 pub fn run(rounds: usize, mut contestants: Vec<Contestant<'_>>) -> Vec<Figures> {
@@ -24,8 +44,9 @@ pub fn run(rounds: usize, mut contestants: Vec<Contestant<'_>>) -> Vec<Figures> 
     for _ in 0..rounds {
         for (figure, (_, work)) in figures.iter_mut().zip(&mut contestants) {
             let (began, cpu) = (Instant::now(), thread_cpu());
-            let units = work();
+            let Round { units, cleanup } = work();
             let (wall, cpu) = (began.elapsed(), thread_cpu().saturating_sub(cpu));
+            cleanup.into_iter().for_each(|cleanup| cleanup());
             figure.per_wall.push(rate(units, wall));
             figure.per_cpu.push(rate(units, cpu));
         }

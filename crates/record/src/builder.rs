@@ -242,7 +242,7 @@ impl<B: BorrowMut<Vec<u8>>> BatchBuilder<B> {
         put(51, &producer.map_or(-1, |p| p.epoch.get()).to_be_bytes());
         put(53, &options.base_sequence.unwrap_or(u32::MAX).to_be_bytes());
         put(57, &count.to_be_bytes());
-        let crc = crc32c::crc32c(&batch[BatchHeader::CRC_COVERS..]);
+        let crc = crate::crc::crc(&batch[BatchHeader::CRC_COVERS..]);
         batch[BatchHeader::CRC_START..BatchHeader::CRC_COVERS].copy_from_slice(&crc.to_be_bytes());
     }
 }

@@ -113,7 +113,7 @@ impl BatchHeader {
         assert!(batch.len() >= Self::SIZE, "BATCH-1: a batch has a header");
         batch[22] |= 1 << 3;
         batch[35..43].copy_from_slice(&now.as_millis().to_be_bytes());
-        let crc = crc32c::crc32c(&batch[Self::CRC_COVERS..]);
+        let crc = crate::crc::crc(&batch[Self::CRC_COVERS..]);
         batch[Self::CRC_START..Self::CRC_COVERS].copy_from_slice(&crc.to_be_bytes());
     }
 
@@ -226,7 +226,7 @@ impl BatchHeader {
     pub fn check_crc(&self, batch: &[u8]) -> Result<(), BatchError> {
         let truncated = BatchError::Truncated { expected: self.size, got: batch.len() };
         let covered = batch.get(Self::CRC_COVERS..self.size).ok_or(truncated)?;
-        match crc32c::crc32c(covered) {
+        match crate::crc::crc(covered) {
             got if got == self.crc => Ok(()),
             got => Err(BatchError::Checksum { expected: self.crc, got }),
         }
@@ -236,7 +236,7 @@ impl BatchHeader {
     /// is not in memory as a whole. It begins with 0 and in the end should be [`BatchHeader::crc`].
     #[must_use]
     pub fn extend_crc(crc: u32, bytes: &[u8]) -> u32 {
-        crc32c::crc32c_append(crc, bytes)
+        crate::crc::extend(crc, bytes)
     }
 
     /// The decompressed form of `body`, what follows the header, in at most `limit` bytes; `None` when there is no codec,

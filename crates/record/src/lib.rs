@@ -15,6 +15,7 @@ mod batches;
 mod builder;
 mod compression;
 mod control;
+mod crc;
 mod error;
 mod header;
 mod record;

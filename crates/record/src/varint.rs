@@ -32,7 +32,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// A 32-bit number; one that needs more bits than that is refused.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn varint(&mut self) -> Option<i32> {
         match *self.rest {
             [a, ..] if a < 0x80 => {
@@ -48,7 +48,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// A 64-bit number.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn varlong(&mut self) -> Option<i64> {
         match *self.rest {
             [a, ..] if a < 0x80 => {
@@ -68,6 +68,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    #[cold]
     fn raw(&mut self, most: usize) -> Option<u64> {
         let mut value = 0u64;
         for (i, byte) in self.rest.iter().take(most).enumerate() {
