@@ -1,7 +1,7 @@
 //! Appending: as leader, which gives out offsets, and as follower, which keeps them.
 
 use klamm_record::{
-    BatchBuilder, BatchError, BatchHeader, BatchOptions, Depth, NewRecord, check_produced, validate,
+    BatchBuilder, BatchError, BatchHeader, BatchOptions, Depth, Finished, NewRecord, check_produced, validate,
 };
 use klamm_types::{LeaderEpoch, Offset, Timestamp};
 use parking_lot::MutexGuard;
@@ -30,12 +30,31 @@ impl Log {
     pub fn append(&self, record: &NewRecord<'_>, durability: Durability) -> Result<Offset, AppendError> {
         let appended = {
             let mut appender = self.inner.lock_appender()?;
-            let bytes = appender.build(record, &*self.inner.clock)?;
-            let appended = self.inner.commit(&mut appender, &bytes, LeaderEpoch::ZERO);
-            appender.scratch = bytes;
+            let batch = appender.build(record, &*self.inner.clock)?;
+            appender.headers.clear();
+            appender.headers.push(batch.header);
+            let appended = self.inner.commit(&mut appender, &batch.buffer, LeaderEpoch::ZERO);
+            appender.scratch = batch.buffer;
             appended?
         };
         self.inner.finish(appended, durability).map(|appended| appended.base_offset)
+    }
+
+    /// Appends a batch that was built here, whose CRC need not be checked, in the log's own epoch.
+    pub(crate) fn append_built(
+        &self,
+        batch: &mut Finished,
+        durability: Durability,
+    ) -> Result<Offset, AppendError> {
+        let appended = {
+            let mut appender = self.inner.lock_appender()?;
+            let epoch = appender.latest_epoch();
+            appender.headers.clear();
+            appender.headers.push(batch.header);
+            appender.assign(&mut batch.buffer, epoch)?;
+            self.inner.commit(&mut appender, &batch.buffer, epoch)?
+        };
+        self.inner.finish(appended, durability).map(|appended| appended.next_offset)
     }
 
     /// Appends one or more batches, giving them the next offsets and `epoch`, which is written into `batches`: what a
@@ -147,7 +166,7 @@ impl Inner {
         let max_timestamp = appender.headers.iter().filter_map(BatchHeader::max_timestamp).max();
         let appended = Appended { base_offset: first, next_offset: appender.next, max_timestamp };
         let mut published = self.published.write();
-        published.bounds = published.bounds.with_end(appended.next_offset);
+        published.bounds.set_end(appended.next_offset);
         published.active_size = appender.position;
         drop(published);
         Ok(appended)
@@ -165,28 +184,27 @@ impl Inner {
 
 impl Appender {
     /// Builds a batch of one record with the next offset, in memory that is kept from the last time.
-    fn build(&mut self, record: &NewRecord<'_>, clock: &dyn crate::Clock) -> Result<Vec<u8>, AppendError> {
+    fn build(&mut self, record: &NewRecord<'_>, clock: &dyn crate::Clock) -> Result<Finished, AppendError> {
         let timestamp = record.timestamp.unwrap_or_else(|| clock.now());
         let mut buffer = std::mem::take(&mut self.scratch);
         buffer.clear();
         let mut builder = BatchBuilder::new(buffer, self.batch_options());
         builder.append(&NewRecord { timestamp: Some(timestamp), ..*record })?;
-        let bytes = builder.finish()?.buffer;
-        let header = BatchHeader::parse(&bytes).map_err(|fault| AppendError::Batch { index: 0, fault })?;
-        self.headers.clear();
-        self.headers.push(header);
-        Ok(bytes)
+        Ok(builder.finish()?)
     }
 
     /// For batches that are built here, with the next offset.
     fn batch_options(&self) -> BatchOptions {
-        let epoch = self.epochs.latest().map_or(LeaderEpoch::ZERO, |latest| latest.epoch);
         BatchOptions {
             base_offset: self.next,
-            leader_epoch: Some(epoch),
+            leader_epoch: Some(self.latest_epoch()),
             compression: self.config.compression,
             ..BatchOptions::default()
         }
+    }
+
+    fn latest_epoch(&self) -> LeaderEpoch {
+        self.epochs.latest().map_or(LeaderEpoch::ZERO, |latest| latest.epoch)
     }
 
     /// Gives the batches at hand the next offsets.
@@ -197,9 +215,8 @@ impl Appender {
         let (mut at, mut next) = (0, self.next);
         for header in &mut self.headers {
             let batch = &mut batches[at..at + header.size()];
+            *header = header.assigned(next, epoch).ok_or(AppendError::OffsetsExhausted { end: next })?;
             BatchHeader::assign(batch, next, epoch);
-            let exhausted = AppendError::OffsetsExhausted { end: next };
-            *header = BatchHeader::parse(batch).map_err(|_| exhausted)?;
             next = header.next_offset();
             at += header.size();
         }

@@ -34,9 +34,18 @@ impl Bounds {
     }
 
     /// A new end: everything behind follows it down, as after a truncation.
-    pub(crate) fn with_end(self, end: Offset) -> Bounds {
-        let committed = self.committed.map(|c| c.min(end));
-        Bounds { start: self.start.min(end), committed, end }.checked()
+    pub(crate) fn with_end(mut self, end: Offset) -> Bounds {
+        self.set_end(end);
+        self
+    }
+
+    /// As [`Bounds::with_end`], in place, for each append.
+    #[inline]
+    pub(crate) fn set_end(&mut self, end: Offset) {
+        self.end = end;
+        self.start = self.start.min(end);
+        self.committed = self.committed.map(|c| c.min(end));
+        self.check();
     }
 
     /// A new start, at most the end; the commit bound is never behind it.
@@ -51,8 +60,13 @@ impl Bounds {
     }
 
     fn checked(self) -> Bounds {
-        assert!(self.start <= self.committed() && self.committed() <= self.end, "LOG-1: {self:?}");
+        self.check();
         self
+    }
+
+    #[inline]
+    fn check(&self) {
+        assert!(self.start <= self.committed() && self.committed() <= self.end, "LOG-1: {self:?}");
     }
 }
 

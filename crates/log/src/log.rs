@@ -262,6 +262,8 @@ impl Inner {
         self.health.closed.store(true, Ordering::Release);
         self.health.unwell.store(true, Ordering::Release);
         drop(appender);
+        // The lock that `notify` wants taken.
+        drop(self.published.write());
         self.tail.notify();
     }
 

@@ -1,6 +1,6 @@
 //! Tells those who follow a log that it has grown. An append without followers pays one atomic load.
 
-use std::sync::atomic::{AtomicUsize, Ordering, fence};
+use std::sync::atomic::{AtomicUsize, Ordering};
 #[cfg(feature = "async")]
 use std::task::Waker;
 use std::time::Instant;
@@ -22,10 +22,12 @@ struct Waiters {
 }
 
 impl TailSignal {
-    /// Called after the new end has been published.
+    /// Called after a change that was made under the lock on what is published, or before that lock was last taken.
+    ///
+    /// Who waits has counted itself before it looks, and looks under the same lock: so either it sees the change, or its
+    /// count is seen here.
     #[inline]
     pub(crate) fn notify(&self) {
-        fence(Ordering::SeqCst);
         if self.waiting.load(Ordering::Relaxed) > 0 {
             self.wake_all();
         }

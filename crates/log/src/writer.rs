@@ -1,5 +1,5 @@
-use klamm_record::{BatchBuilder, BatchOptions, Depth, NewRecord};
-use klamm_types::{LeaderEpoch, Offset};
+use klamm_record::{BatchBuilder, BatchOptions, NewRecord};
+use klamm_types::Offset;
 
 use crate::{AppendError, Durability, Log};
 
@@ -63,21 +63,11 @@ impl Writer {
         let Some(full) = self.builder.take_if(|builder| !builder.is_empty()) else {
             return Ok(self.log.bounds().end());
         };
-        let mut bytes = full.finish()?.buffer;
-        let appended = self.log.append_built(&mut bytes, self.durability);
-        bytes.clear();
-        self.builder = Some(BatchBuilder::new(bytes, self.options));
+        let mut batch = full.finish()?;
+        let appended = self.log.append_built(&mut batch, self.durability);
+        batch.buffer.clear();
+        self.builder = Some(BatchBuilder::new(batch.buffer, self.options));
         appended
-    }
-}
-
-impl Log {
-    /// Appends batches that were built here, whose CRC need not be checked, in the log's own epoch.
-    fn append_built(&self, batches: &mut [u8], durability: Durability) -> Result<Offset, AppendError> {
-        let epoch =
-            self.inner.lock_appender()?.epochs.latest().map_or(LeaderEpoch::ZERO, |latest| latest.epoch);
-        let appended = self.append_batches(batches, epoch, Depth::Header, durability)?;
-        Ok(appended.next_offset)
     }
 }
 

@@ -65,8 +65,8 @@ pub struct NewRecord<'a> {
 pub struct Finished<B = Vec<u8>> {
     /// The buffer, with the batch at its end.
     pub buffer: B,
-    /// The batch's size in bytes.
-    pub size: usize,
+    /// The batch's header.
+    pub header: BatchHeader,
 }
 
 impl<'a> NewRecord<'a> {
@@ -205,9 +205,8 @@ impl<B: BorrowMut<Vec<u8>>> BatchBuilder<B> {
             return Err(BuildError::Empty);
         }
         self.compress()?;
-        self.write_header();
-        let size = self.size();
-        Ok(Finished { buffer: self.buffer, size })
+        let header = self.write_header();
+        Ok(Finished { buffer: self.buffer, header })
     }
 
     fn compress(&mut self) -> Result<(), BuildError> {
@@ -221,29 +220,24 @@ impl<B: BorrowMut<Vec<u8>>> BatchBuilder<B> {
         self.check_size(0)
     }
 
-    fn write_header(&mut self) {
-        let (options, start) = (self.options, self.start);
-        let (last_delta, count) = (self.last_delta, self.count);
-        let (base, max) = (self.base_timestamp, self.max_timestamp);
-        let max = options.log_append_time.map_or(max, Timestamp::as_millis);
-        let producer = options.producer;
-        let batch = &mut self.buffer.borrow_mut()[start..];
-        let length = batch.len() - BatchHeader::LENGTH_END;
-        let mut put = |at: usize, bytes: &[u8]| batch[at..at + bytes.len()].copy_from_slice(bytes);
-        put(0, &options.base_offset.get().to_be_bytes());
-        put(8, &i32::try_from(length).expect("BATCH-2: the size is checked").to_be_bytes());
-        put(12, &options.leader_epoch.map_or(-1, LeaderEpoch::get).to_be_bytes());
-        put(16, &[2]);
-        put(21, &options.attributes().to_be_bytes());
-        put(23, &i32::try_from(last_delta).expect("BATCH-2: deltas are 32 bits").to_be_bytes());
-        put(27, &base.to_be_bytes());
-        put(35, &max.to_be_bytes());
-        put(43, &producer.map_or(-1, |p| p.id.get()).to_be_bytes());
-        put(51, &producer.map_or(-1, |p| p.epoch.get()).to_be_bytes());
-        put(53, &options.base_sequence.unwrap_or(u32::MAX).to_be_bytes());
-        put(57, &count.to_be_bytes());
-        let crc = crate::crc::crc(&batch[BatchHeader::CRC_COVERS..]);
-        batch[BatchHeader::CRC_START..BatchHeader::CRC_COVERS].copy_from_slice(&crc.to_be_bytes());
+    fn write_header(&mut self) -> BatchHeader {
+        let options = self.options;
+        let mut header = BatchHeader {
+            base_offset: options.base_offset,
+            size: self.size(),
+            leader_epoch: options.leader_epoch.map_or(-1, LeaderEpoch::get),
+            crc: 0,
+            attributes: options.attributes(),
+            compression: options.compression,
+            last_offset_delta: u32::try_from(self.last_delta).expect("BATCH-2: deltas are 32 bits"),
+            base_timestamp: self.base_timestamp,
+            max_timestamp: options.log_append_time.map_or(self.max_timestamp, Timestamp::as_millis),
+            producer: options.producer,
+            base_sequence: options.base_sequence.unwrap_or(u32::MAX).cast_signed(),
+            record_count: self.count,
+        };
+        header.seal(&mut self.buffer.borrow_mut()[self.start..]);
+        header
     }
 }
 

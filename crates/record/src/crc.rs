@@ -3,6 +3,7 @@
 use crc_fast::{CrcAlgorithm, Digest};
 
 /// The CRC of `bytes`.
+#[inline]
 pub(crate) fn crc(bytes: &[u8]) -> u32 {
     crc_fast::crc32_iscsi(bytes)
 }

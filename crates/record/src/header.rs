@@ -14,26 +14,27 @@
 
 use klamm_types::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, Timestamp};
 
+use crate::crc::{crc, extend};
 use crate::{BatchError, Compression};
 
 /// The header of a record batch, parsed and found consistent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct BatchHeader {
     /// Invariant: `base_offset + last_offset_delta + 1` does not overflow.
-    base_offset: Offset,
+    pub(crate) base_offset: Offset,
     /// Whole batch in bytes. Invariant: at least [`BatchHeader::SIZE`].
-    size: usize,
-    leader_epoch: i32,
-    crc: u32,
-    attributes: i16,
-    compression: Compression,
-    last_offset_delta: u32,
-    base_timestamp: i64,
-    max_timestamp: i64,
-    producer: Option<BatchProducer>,
-    base_sequence: i32,
+    pub(crate) size: usize,
+    pub(crate) leader_epoch: i32,
+    pub(crate) crc: u32,
+    pub(crate) attributes: i16,
+    pub(crate) compression: Compression,
+    pub(crate) last_offset_delta: u32,
+    pub(crate) base_timestamp: i64,
+    pub(crate) max_timestamp: i64,
+    pub(crate) producer: Option<BatchProducer>,
+    pub(crate) base_sequence: i32,
     /// Invariant: at most `last_offset_delta + 1`.
-    record_count: u32,
+    pub(crate) record_count: u32,
 }
 
 /// The idempotent producer that wrote a batch (KIP-98).
@@ -93,6 +94,34 @@ impl BatchHeader {
         })
     }
 
+    /// Writes the header into the front of `batch`, the whole batch, and the CRC of what follows with it.
+    pub(crate) fn seal(&mut self, batch: &mut [u8]) {
+        let length = i32::try_from(self.size - Self::LENGTH_END).expect("BATCH-2: the size is checked");
+        let mut put = |at: usize, bytes: &[u8]| batch[at..at + bytes.len()].copy_from_slice(bytes);
+        put(0, &self.base_offset.get().to_be_bytes());
+        put(8, &length.to_be_bytes());
+        put(12, &self.leader_epoch.to_be_bytes());
+        put(16, &[2]);
+        put(21, &self.attributes.to_be_bytes());
+        put(23, &self.last_offset_delta.to_be_bytes());
+        put(27, &self.base_timestamp.to_be_bytes());
+        put(35, &self.max_timestamp.to_be_bytes());
+        put(43, &self.producer.map_or(-1, |p| p.id.get()).to_be_bytes());
+        put(51, &self.producer.map_or(-1, |p| p.epoch.get()).to_be_bytes());
+        put(53, &self.base_sequence.to_be_bytes());
+        put(57, &self.record_count.to_be_bytes());
+        self.crc = crc(&batch[Self::CRC_COVERS..]);
+        batch[Self::CRC_START..Self::CRC_COVERS].copy_from_slice(&self.crc.to_be_bytes());
+    }
+
+    /// The header as it is once [`BatchHeader::assign`] has written these into the batch; `None` when there are not enough
+    /// offsets behind `base_offset`.
+    #[must_use]
+    pub fn assigned(self, base_offset: Offset, epoch: LeaderEpoch) -> Option<BatchHeader> {
+        base_offset.checked_add(i64::from(self.last_offset_delta) + 1)?;
+        Some(BatchHeader { base_offset, leader_epoch: epoch.get(), ..self })
+    }
+
     /// Writes base offset and leader epoch into the head of `batch`: what a leader does when it appends. Both lie
     /// outside of the CRC.
     ///
@@ -113,7 +142,7 @@ impl BatchHeader {
         assert!(batch.len() >= Self::SIZE, "BATCH-1: a batch has a header");
         batch[22] |= 1 << 3;
         batch[35..43].copy_from_slice(&now.as_millis().to_be_bytes());
-        let crc = crate::crc::crc(&batch[Self::CRC_COVERS..]);
+        let crc = crc(&batch[Self::CRC_COVERS..]);
         batch[Self::CRC_START..Self::CRC_COVERS].copy_from_slice(&crc.to_be_bytes());
     }
 
@@ -226,7 +255,7 @@ impl BatchHeader {
     pub fn check_crc(&self, batch: &[u8]) -> Result<(), BatchError> {
         let truncated = BatchError::Truncated { expected: self.size, got: batch.len() };
         let covered = batch.get(Self::CRC_COVERS..self.size).ok_or(truncated)?;
-        match crate::crc::crc(covered) {
+        match crc(covered) {
             got if got == self.crc => Ok(()),
             got => Err(BatchError::Checksum { expected: self.crc, got }),
         }
@@ -236,7 +265,7 @@ impl BatchHeader {
     /// is not in memory as a whole. It begins with 0 and in the end should be [`BatchHeader::crc`].
     #[must_use]
     pub fn extend_crc(crc: u32, bytes: &[u8]) -> u32 {
-        crate::crc::extend(crc, bytes)
+        extend(crc, bytes)
     }
 
     /// The decompressed form of `body`, what follows the header, in at most `limit` bytes; `None` when there is no codec,

@@ -55,6 +55,10 @@ impl<'a> Cursor<'a> {
                 self.rest = &self.rest[1..];
                 Some(unzigzag64(u64::from(a)))
             }
+            [a, b, ..] if b < 0x80 => {
+                self.rest = &self.rest[2..];
+                Some(unzigzag64(u64::from(a & 0x7f) | u64::from(b) << 7))
+            }
             _ => self.raw(10).map(unzigzag64),
         }
     }

@@ -149,7 +149,7 @@ fn two_batches_in_one_buffer_and_half_a_third() {
     for value in ["one", "two", "three"] {
         let mut builder = BatchBuilder::new(&mut buffer, BatchOptions::default());
         builder.append(&NewRecord::new(value)).unwrap();
-        assert_eq!(builder.finish().unwrap().size, BatchHeader::SIZE + 7 + value.len());
+        assert_eq!(builder.finish().unwrap().header.size(), BatchHeader::SIZE + 7 + value.len());
     }
     buffer.pop();
     let mut batches = Batches::new(buffer.into());
