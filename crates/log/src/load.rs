@@ -112,9 +112,9 @@ fn recover(
     // After a clean stop all is durable, so that any cut would be damage.
     let point = if let Trust::From(point) = trust { point } else { Offset::MAX };
     let first = segments.partition_point(|s| s.base() <= point).saturating_sub(1);
-    let mut at = first;
+    let (mut at, mut buffer, interval) = (first, Vec::new(), config.index_interval_bytes);
     loop {
-        let recovered = recovery::recover(&segments[at], point, config.index_interval_bytes, epochs)?;
+        let recovered = recovery::recover(&segments[at], point, interval, epochs, &mut buffer)?;
         let follows = segments.get(at + 1).is_some_and(|next| next.base() >= recovered.tail.next);
         if follows && recovered.cut == 0 {
             segments[at].forget_indexes();

@@ -57,18 +57,20 @@ pub(crate) fn clean_tail(segment: &Segment, interval: u32) -> Result<Option<Tail
 }
 
 /// Checks all batches that lie behind `recovery_point`, cuts the segment at the first that is not valid, and builds the
-/// indexes of that part again. From there on `epochs` is what the batches tell.
+/// indexes of that part again. From there on `epochs` is what the batches tell. `buffer` is memory kept between segments.
 pub(crate) fn recover(
     segment: &Segment,
     recovery_point: Offset,
     interval: u32,
     epochs: &mut EpochHistory,
+    buffer: &mut Vec<u8>,
 ) -> Result<Recovered, OpenError> {
     let anchor = anchor(segment, recovery_point)?;
     let (mut indexes, max) = kept_indexes(segment, &anchor)?;
     let mut pace = IndexPace::new(segment.base(), interval, max);
     let size = segment.size()?;
-    let mut scan = Scan::new(&**segment.file()?, anchor.position, size, Check::Checksum, WINDOW);
+    let scan = Scan::new(&**segment.file()?, anchor.position, size, Check::Checksum, WINDOW);
+    let mut scan = scan.with_buffer(std::mem::take(buffer));
     let mut next = anchor.next;
     epochs.truncate_to(next);
     let fault = loop {
@@ -87,6 +89,7 @@ pub(crate) fn recover(
             Err(ScanError::Batch(fault)) => break Some((scan.position(), fault)),
         }
     };
+    *buffer = scan.into_buffer();
     let end = fault.as_ref().map_or(size, |(position, _)| *position);
     check_not_before(segment, recovery_point, next, fault)?;
     finish(segment, end, size, indexes, &pace)?;
@@ -135,6 +138,9 @@ fn finish(
 /// The last index entry before the recovery point whose batch is there; the segment's start when there is none.
 fn anchor(segment: &Segment, recovery_point: Offset) -> Result<Anchor, OpenError> {
     let start = Anchor { position: 0, next: segment.base(), offsets: 0, times: 0 };
+    if recovery_point <= segment.base() {
+        return Ok(start);
+    }
     let Some(indexes) = segment.stored_indexes()? else { return Ok(start) };
     let relative = recovery_point.since(segment.base());
     let before = indexes.offsets.partition_point(|e| i64::from(e.relative_offset) < relative)?;

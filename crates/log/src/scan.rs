@@ -14,9 +14,10 @@ pub(crate) struct Scan<'a> {
     /// Where the walk ends, at most the file's length.
     end: u64,
     check: Check,
-    /// Bytes of the file from `buffered_at` on.
+    /// Its first `buffered` bytes are those of the file from `buffered_at` on; it never shrinks.
     buffer: Vec<u8>,
     buffered_at: u64,
+    buffered: usize,
     /// Bytes to read at a time.
     window: usize,
 }
@@ -63,7 +64,18 @@ impl<'a> Scan<'a> {
     /// Walks the batches of `file` from `start` to `end`, reading `window` bytes at a time.
     pub(crate) fn new(file: &'a dyn DiskFile, start: u64, end: u64, check: Check, window: usize) -> Scan<'a> {
         let window = window.max(BatchHeader::SIZE);
-        Scan { file, position: start, end, check, buffer: Vec::new(), buffered_at: start, window }
+        let (buffer, buffered) = (Vec::new(), 0);
+        Scan { file, position: start, end, check, buffer, buffered_at: start, buffered, window }
+    }
+
+    /// The walk in memory that another one has left: for a file after the other, first touch of new pages would cost as much
+    /// as reading.
+    pub(crate) fn with_buffer(self, buffer: Vec<u8>) -> Scan<'a> {
+        Scan { buffer, ..self }
+    }
+
+    pub(crate) fn into_buffer(self) -> Vec<u8> {
+        self.buffer
     }
 
     /// Where the next batch starts.
@@ -115,15 +127,18 @@ impl<'a> Scan<'a> {
     fn bytes(&mut self, position: u64, want: usize) -> io::Result<&[u8]> {
         let left = usize::try_from(self.end - position).unwrap_or(usize::MAX);
         let want = want.min(left);
-        if position < self.buffered_at || position + want as u64 > self.buffered_at + self.buffer.len() as u64
-        {
-            self.buffer.resize(want.max(self.window).min(left), 0);
+        let buffered_to = self.buffered_at + self.buffered as u64;
+        if position < self.buffered_at || position + want as u64 > buffered_to {
+            let window = want.max(self.window).min(left);
+            if self.buffer.len() < window {
+                self.buffer.resize(window, 0);
+            }
             self.buffered_at = position;
-            let got = read_full(self.file, &mut self.buffer, position)?;
-            self.buffer.truncate(got);
+            self.buffered = 0;
+            self.buffered = read_full(self.file, &mut self.buffer[..window], position)?;
         }
         let start = usize::try_from(position - self.buffered_at).unwrap_or(usize::MAX);
-        let end = (start + want).min(self.buffer.len());
+        let end = (start + want).min(self.buffered);
         Ok(&self.buffer[start..end])
     }
 }

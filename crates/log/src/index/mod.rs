@@ -119,18 +119,33 @@ impl<E: IndexEntry> Index<E> {
         if bytes.is_empty() && self.len() > 0 {
             return Ok(());
         }
-        if position == 0 {
-            file.truncate(0).map_err(|e| self.folder.failed("truncate", &self.name, e))?;
+        if position == 0 && Self::file_holds(&**file, &bytes).map_err(|e| self.failed("read", e))? {
+            self.written = self.fresh.len();
+            return Ok(());
         }
-        file.write_all_at(&bytes, position).map_err(|e| self.folder.failed("write to", &self.name, e))?;
+        if position == 0 {
+            file.truncate(0).map_err(|e| self.failed("truncate", e))?;
+        }
+        file.write_all_at(&bytes, position).map_err(|e| self.failed("write to", e))?;
         self.written = self.fresh.len();
         Ok(())
+    }
+
+    /// Whether the file is these bytes already, as after a recovery that found all in order: then it need not be written.
+    fn file_holds(file: &dyn DiskFile, bytes: &[u8]) -> io::Result<bool> {
+        let mut held = vec![0; bytes.len() + 1];
+        let got = read_full(file, &mut held, 0)?;
+        Ok(&held[..got] == bytes)
+    }
+
+    fn failed(&self, operation: &'static str, error: io::Error) -> FileError {
+        self.folder.failed(operation, &self.name, error)
     }
 
     /// Writes what is not yet in the file and makes all of it durable.
     pub(crate) fn sync(&mut self) -> Result<(), FileError> {
         self.write()?;
-        self.file()?.sync().map_err(|e| self.folder.failed("sync", &self.name, e))
+        self.file()?.sync().map_err(|e| self.failed("sync", e))
     }
 
     /// Keeps the first `count` entries only.
@@ -142,7 +157,7 @@ impl<E: IndexEntry> Index<E> {
         self.stored = self.stored.min(count);
         self.written = self.written.min(self.fresh.len());
         let length = ((self.stored + self.written) * E::SIZE) as u64;
-        file.truncate(length).map_err(|e| self.folder.failed("truncate", &self.name, e))
+        file.truncate(length).map_err(|e| self.failed("truncate", e))
     }
 
     fn file(&self) -> Result<&Arc<dyn DiskFile>, FileError> {
@@ -154,7 +169,7 @@ impl<E: IndexEntry> Index<E> {
 
     fn bytes(&self) -> Result<&[u8], FileError> {
         if self.bytes.get().is_none() {
-            let bytes = self.load().map_err(|e| self.folder.failed("read", &self.name, e))?;
+            let bytes = self.load().map_err(|e| self.failed("read", e))?;
             let _ = self.bytes.set(bytes);
         }
         Ok(self.bytes.get().map_or(&[], IndexBytes::as_slice))
