@@ -35,9 +35,16 @@ impl Log {
     /// # Errors
     /// [`ReadError`] when segments on the way cannot be read.
     pub fn offset_of_max_timestamp(&self) -> Result<Option<TimestampedOffset>, ReadError> {
-        self.search(|search| match search.largest()? {
-            Some(largest) => search.first_since(largest),
-            None => Ok(None),
+        self.search(|search| {
+            // The indexes know the times of markers too, which are not records.
+            for largest in [Search::largest_indexed, Search::largest_walked] {
+                let Some(largest) = largest(search)? else { return Ok(None) };
+                let found = search.first_since(largest)?;
+                if found.is_some() {
+                    return Ok(found);
+                }
+            }
+            Ok(None)
         })
     }
 
@@ -79,18 +86,44 @@ impl Search<'_> {
         Ok(None)
     }
 
-    fn largest(&self) -> Result<Option<Timestamp>, ReadError> {
+    /// The largest time as the indexes know it; only what they do not cover is walked.
+    fn largest_indexed(&self) -> Result<Option<Timestamp>, ReadError> {
+        let bounds = self.published.bounds;
+        let segments = &self.published.segments;
+        let ends = segments.iter().skip(1).map(|next| Some(next.base())).chain([None]);
         let mut largest = None;
-        for segment in self.published.segments.from(self.published.bounds.start()) {
-            self.for_each_batch(segment, 0, |batch| {
-                if batch.header.base_offset() >= self.published.bounds.start() {
-                    largest = largest.max(batch.header.max_timestamp());
-                } else {
-                    self.for_each_record(segment, batch, |r| largest = largest.max(Some(r.timestamp)))?;
-                }
-                Ok(false)
-            })?;
+        for (segment, end) in
+            segments.iter().zip(ends).filter(|(_, end)| end.is_none_or(|e| e > bounds.start()))
+        {
+            let is_whole = segment.base() >= bounds.start();
+            let is_sealed = end.is_some_and(|end| end <= bounds.committed());
+            let known = if is_whole { segment.last_time_before(bounds.committed())? } else { None };
+            largest = largest.max(known.map(|(time, _)| time));
+            if known.is_none() || !is_sealed {
+                largest = largest.max(self.largest_of(segment, known.map_or(0, |(_, position)| position))?);
+            }
         }
+        Ok(largest)
+    }
+
+    /// The largest time of a record, from the batches themselves.
+    fn largest_walked(&self) -> Result<Option<Timestamp>, ReadError> {
+        let segments = self.published.segments.from(self.published.bounds.start());
+        let each = segments.iter().map(|segment| self.largest_of(segment, 0));
+        each.try_fold(None, |largest: Option<Timestamp>, one| Ok(largest.max(one?)))
+    }
+
+    /// The largest time of a visible record of `segment` from `position` on.
+    fn largest_of(&self, segment: &Arc<Segment>, position: u64) -> Result<Option<Timestamp>, ReadError> {
+        let mut largest = None;
+        self.for_each_batch(segment, position, |batch| {
+            if batch.header.base_offset() >= self.published.bounds.start() {
+                largest = largest.max(batch.header.max_timestamp());
+            } else {
+                self.for_each_record(segment, batch, |r| largest = largest.max(Some(r.timestamp)))?;
+            }
+            Ok(false)
+        })?;
         Ok(largest)
     }
 
@@ -161,6 +194,18 @@ impl Segment {
         })??;
         let Some(entry) = before else { return Ok(0) };
         Ok(self.span_of(self.base() + entry.relative_offset)?.from)
+    }
+
+    /// The largest time that the index has of records before `offset`, and where a walk over what follows can begin.
+    fn last_time_before(&self, offset: Offset) -> Result<Option<(Timestamp, u64)>, ReadError> {
+        let relative = offset.since(self.base());
+        let last = self.with_indexes(|indexes| {
+            let before = indexes.times.partition_point(|e| i64::from(e.relative_offset) < relative)?;
+            before.checked_sub(1).map_or(Ok(None), |at| indexes.times.get(at))
+        })??;
+        let Some(entry) = last else { return Ok(None) };
+        let position = self.span_of(self.base() + entry.relative_offset)?.from;
+        Ok(Some((Timestamp::from_millis(entry.timestamp), position)))
     }
 }
 

@@ -39,7 +39,11 @@ fn topics(shared: &Shared, request: &MetadataRequest, version: i16) -> Vec<Metad
         Some(asked) => {
             // However often a topic is asked for, it is described once.
             let mut seen = BTreeSet::new();
-            let once = asked.iter().filter(|topic| seen.insert((topic.name.clone(), topic.topic_id)));
+            let key = |topic: &MetadataRequestTopic| match &topic.name {
+                Some(name) => (Some(name.clone()), Uuid::ZERO),
+                None => (None, topic.topic_id),
+            };
+            let once = asked.iter().filter(|topic| seen.insert(key(topic)));
             once.map(|topic| asked_topic(shared, topic, request.allow_auto_topic_creation)).collect()
         }
         None => shared.metadata.image().topics().map(|topic| described(shared, topic)).collect(),

@@ -11,7 +11,7 @@ use klamm_types::Timestamp;
 
 use super::{HandleError, Outcome, answer};
 use crate::error_code::ErrorCode;
-use crate::metadata::Topic;
+use crate::metadata::{Topic, TopicConfig};
 use crate::shared::Shared;
 
 /// From this version on a topic is named by its id.
@@ -45,9 +45,13 @@ fn topic(shared: &Shared, data: &TopicProduceData, acks: i16, version: i16) -> T
     } else {
         (image.topic(&data.name), ErrorCode::UnknownTopicOrPartition)
     };
-    let append = |partition: &PartitionProduceData| match found {
-        Some(topic) => append(shared, topic, partition, acks, version),
-        None => Err((missing, None)),
+    let found = found.ok_or((missing, None)).and_then(|topic| {
+        let config = shared.metadata.topic_config(topic);
+        Ok((topic, config.map_err(|e| (ErrorCode::from(&e), Some(e.to_string())))?))
+    });
+    let append = |partition: &PartitionProduceData| {
+        let (topic, config) = found.as_ref().map_err(Refusal::clone)?;
+        append(shared, topic, config, partition, acks, version)
     };
     let partition_responses = data.partition_data.iter().map(|p| respond(p.index, append(p))).collect();
     TopicProduceResponse { name: data.name.clone(), topic_id: data.topic_id, partition_responses }
@@ -56,6 +60,7 @@ fn topic(shared: &Shared, data: &TopicProduceData, acks: i16, version: i16) -> T
 fn append(
     shared: &Shared,
     topic: &Topic,
+    config: &TopicConfig,
     data: &PartitionProduceData,
     acks: i16,
     version: i16,
@@ -64,8 +69,6 @@ fn append(
         return Err((ErrorCode::InvalidRequiredAcks, None));
     }
     let log = shared.metadata.log(topic, data.index).ok_or((ErrorCode::UnknownTopicOrPartition, None))?;
-    let config =
-        shared.metadata.topic_config(topic).map_err(|e| (ErrorCode::from(&e), Some(e.to_string())))?;
     let records = data.records.as_ref().and_then(|r| r.as_bytes()).filter(|b| !b.is_empty());
     let records = records.ok_or((ErrorCode::InvalidRecord, Some("there are no records".to_owned())))?;
     check_batches(records, version)?;

@@ -6,13 +6,16 @@ use crate::DecodeError;
 #[derive(Debug)]
 pub struct Reader {
     rest: Bytes,
+    /// Bytes of memory that the elements of collections may still take.
+    room: usize,
 }
 
 impl Reader {
-    /// Reads `bytes`.
+    /// Reads `bytes`. What the elements of its collections take in memory is bounded by a multiple of its length.
     #[must_use]
     pub fn new(bytes: Bytes) -> Reader {
-        Reader { rest: bytes }
+        let room = bytes.len().saturating_mul(ROOM_PER_BYTE).saturating_add(ROOM);
+        Reader { rest: bytes, room }
     }
 
     /// Bytes that are left.
@@ -123,6 +126,12 @@ impl Reader {
         }
     }
 
+    /// Counts an element of `size` bytes in memory.
+    pub(crate) fn charge(&mut self, size: usize) -> Result<(), DecodeError> {
+        self.room = self.room.checked_sub(size).ok_or(DecodeError::Memory { max: ROOM_PER_BYTE })?;
+        Ok(())
+    }
+
     /// Passes over tagged fields.
     pub(crate) fn skip_tags(&mut self) -> Result<(), DecodeError> {
         self.tags(&mut |_, _| Ok(false))
@@ -136,10 +145,11 @@ impl Reader {
         for _ in 0..self.uvarint()? {
             let tag = self.uvarint()?;
             let size = usize::try_from(self.uvarint()?).unwrap_or(usize::MAX);
-            let mut field = Reader::new(self.take("tagged field", size)?);
+            let mut field = Reader { rest: self.take("tagged field", size)?, room: self.room };
             if read(tag, &mut field)? {
                 field.finish("a tagged field")?;
             }
+            self.room = field.room;
         }
         Ok(())
     }
@@ -153,3 +163,9 @@ pub(crate) enum Width {
     /// 32 bits.
     Long,
 }
+
+/// Bytes in memory for a byte of the frame: an element is one byte at the least, and some hundred in memory. Honest messages
+/// stay under eight.
+const ROOM_PER_BYTE: usize = 16;
+/// What any frame may take, however short.
+const ROOM: usize = 1024;

@@ -153,6 +153,7 @@ impl<T: Wire> Wire for Option<Vec<T>> {
         // What is declared is not what is there: the room grows with what has been read.
         let mut elements = Vec::with_capacity(count.min(FIRST_ROOM));
         for _ in 0..count {
+            reader.charge(size_of::<T>())?;
             elements.push(T::read(reader, version, flex)?);
         }
         Ok(Some(elements))
