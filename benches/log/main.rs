@@ -42,7 +42,10 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-const PARTS: [(&str, fn(&Path)); 5] = [
+/// A part of the bench, by its name.
+type Part = (&'static str, fn(&Path));
+
+const PARTS: [Part; 5] = [
     ("batches", batches::run),
     ("single", append::single),
     ("writer", append::writer),

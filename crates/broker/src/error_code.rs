@@ -58,7 +58,9 @@ impl From<&AppendError> for ErrorCode {
             AppendError::Batch { .. } => ErrorCode::CorruptMessage,
             AppendError::TooLarge { setting: "segment.bytes", .. } => ErrorCode::RecordListTooLarge,
             AppendError::TooLarge { .. } => ErrorCode::MessageTooLarge,
-            AppendError::File(_) | AppendError::Log(LogError::Failed { .. }) => ErrorCode::StorageError,
+            AppendError::File(_) | AppendError::Log(LogError::Failed { .. } | LogError::File(_)) => {
+                ErrorCode::StorageError
+            }
             AppendError::Log(LogError::Closed { .. }) => ErrorCode::UnknownTopicOrPartition,
             AppendError::FencedEpoch { .. } => ErrorCode::FencedLeaderEpoch,
             _ => ErrorCode::UnknownServerError,

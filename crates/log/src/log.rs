@@ -7,10 +7,12 @@ use parking_lot::{Mutex, RwLock};
 
 use crate::appender::Appender;
 use crate::folder::Folder;
+use crate::format::FileKind;
 use crate::group_commit::GroupCommit;
 use crate::load::Loaded;
 use crate::log_dir::{Owner, Shared};
 use crate::retention::Removals;
+use crate::segment::Segment;
 use crate::segment_list::SegmentList;
 use crate::tail::TailSignal;
 use crate::{Bounds, Clock, ConfigError, LogConfig, LogError};
@@ -101,7 +103,7 @@ impl Log {
         let newest = self.inner.appender.lock().pace.max_timestamp();
         let segments = self.inner.published.read().segments.clone();
         let active = segments.last().base();
-        let summary = |segment: &Arc<crate::segment::Segment>| {
+        let summary = |segment: &Arc<Segment>| {
             let (base_offset, bytes) = (segment.base(), segment.size()?);
             // The active segment's index does not know its latest times yet.
             let known = newest.filter(|_| base_offset == active);
@@ -213,10 +215,21 @@ impl Inner {
         };
         let synced = older.iter().try_for_each(|segment| segment.sync_all());
         let synced = synced.and_then(|()| if older.is_empty() { Ok(()) } else { self.folder.sync() });
-        match synced.and_then(|()| active.sync()) {
+        let synced = synced.and_then(|()| active.sync()).and_then(|()| self.check_present(&active));
+        match synced {
             Ok(()) => Ok(end),
             Err(error) => Err(self.fail(error).into()),
         }
+    }
+
+    /// A file that someone has removed takes writes and syncs as before, and all is gone when it is closed.
+    fn check_present(&self, segment: &Arc<Segment>) -> Result<(), crate::FileError> {
+        let name = segment.name(FileKind::Log);
+        if self.folder.stat(&name)?.is_some() || !Arc::ptr_eq(&self.appender.lock().active, segment) {
+            return Ok(());
+        }
+        let removed = std::io::Error::new(std::io::ErrorKind::NotFound, "it is no longer in its folder");
+        Err(self.folder.failed("sync", &name, removed))
     }
 
     /// Syncs when `flush.messages` or `flush.ms` say so; tells whether it did.

@@ -109,7 +109,7 @@ impl Search<'_> {
     /// The largest time of a record, from the batches themselves.
     fn largest_walked(&self) -> Result<Option<Timestamp>, ReadError> {
         let segments = self.published.segments.from(self.published.bounds.start());
-        let each = segments.iter().map(|segment| self.largest_of(segment, 0));
+        let mut each = segments.iter().map(|segment| self.largest_of(segment, 0));
         each.try_fold(None, |largest: Option<Timestamp>, one| Ok(largest.max(one?)))
     }
 

@@ -4,105 +4,15 @@
 #![allow(clippy::cast_possible_wrap, clippy::cast_possible_truncation, clippy::type_complexity)]
 
 mod support;
-use klamm_log::disk::*;
 use klamm_log::*;
 use klamm_record::{BatchBuilder, BatchOptions, NewRecord};
 use std::io;
-use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use support::hook_disk::open_hook;
 use support::*;
 
-#[derive(Clone, Default)]
-struct HookDisk {
-    hook: Arc<std::sync::RwLock<Option<Arc<dyn Fn(&str, &Path) -> io::Result<()> + Send + Sync>>>>,
-}
-impl std::fmt::Debug for HookDisk {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("H")
-    }
-}
-impl HookDisk {
-    fn set(&self, f: impl Fn(&str, &Path) -> io::Result<()> + Send + Sync + 'static) {
-        *self.hook.write().unwrap() = Some(Arc::new(f));
-    }
-    fn clear(&self) {
-        *self.hook.write().unwrap() = None;
-    }
-    fn call(&self, op: &str, p: &Path) -> io::Result<()> {
-        let h = self.hook.read().unwrap().clone();
-        h.map_or(Ok(()), |h| h(op, p))
-    }
-}
-#[derive(Debug)]
-struct HookFile {
-    disk: HookDisk,
-    path: PathBuf,
-    inner: Box<dyn DiskFile>,
-}
-impl DiskFile for HookFile {
-    fn read_at(&self, b: &mut [u8], p: u64) -> io::Result<usize> {
-        self.disk.call("read", &self.path)?;
-        self.inner.read_at(b, p)
-    }
-    fn write_all_at(&self, b: &[u8], p: u64) -> io::Result<()> {
-        self.disk.call("write", &self.path)?;
-        self.inner.write_all_at(b, p)
-    }
-    fn sync(&self) -> io::Result<()> {
-        self.disk.call("sync", &self.path)?;
-        self.inner.sync()
-    }
-    fn truncate(&self, l: u64) -> io::Result<()> {
-        self.disk.call("truncate", &self.path)?;
-        self.inner.truncate(l)
-    }
-    fn len(&self) -> io::Result<u64> {
-        self.inner.len()
-    }
-    fn as_file(&self) -> Option<&std::fs::File> {
-        self.inner.as_file()
-    }
-}
-impl Disk for HookDisk {
-    fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Box<dyn DiskFile>> {
-        self.call("open", path)?;
-        Ok(Box::new(HookFile { disk: self.clone(), path: path.to_owned(), inner: OsDisk.open(path, mode)? }))
-    }
-    fn create_dir(&self, p: &Path) -> io::Result<()> {
-        OsDisk.create_dir(p)
-    }
-    fn list(&self, p: &Path) -> io::Result<Vec<String>> {
-        OsDisk.list(p)
-    }
-    fn stat(&self, p: &Path) -> io::Result<Stat> {
-        OsDisk.stat(p)
-    }
-    fn rename(&self, f: &Path, t: &Path) -> io::Result<()> {
-        self.call("rename", f)?;
-        OsDisk.rename(f, t)
-    }
-    fn remove_file(&self, p: &Path) -> io::Result<()> {
-        self.call("remove", p)?;
-        OsDisk.remove_file(p)
-    }
-    fn remove_dir(&self, p: &Path) -> io::Result<()> {
-        OsDisk.remove_dir(p)
-    }
-    fn sync_dir(&self, p: &Path) -> io::Result<()> {
-        self.call("sync_dir", p)?;
-        OsDisk.sync_dir(p)
-    }
-    fn lock(&self, p: &Path) -> io::Result<Option<Box<dyn Send + Sync>>> {
-        OsDisk.lock(p)
-    }
-}
-fn open_hook(path: &Path, log: LogConfig) -> (HookDisk, LogDir) {
-    let disk = HookDisk::default();
-    let config = DirConfig { log, disk: Arc::new(disk.clone()), ..DirConfig::default() };
-    (disk, LogDir::open_with(path, config).unwrap())
-}
 fn enospc() -> io::Error {
     io::Error::from_raw_os_error(28)
 }

@@ -1,6 +1,6 @@
 //! No frame makes decoding take more memory than a small multiple of its length: every message and version, with frames that
 //! declare as much as they can. The allocator counts, so that this test is alone in its process.
-#![allow(unsafe_code)]
+#![allow(unsafe_code, clippy::cast_possible_truncation)]
 
 mod generated;
 

@@ -1,13 +1,13 @@
 //! Appending what producers send. With one broker what is appended is committed, so that acks 1 and all are the same.
 
-use klamm_log::{Appended, Depth, Durability, LeaderEpoch};
+use klamm_log::{AppendError, Appended, Depth, Durability, LeaderEpoch};
 use klamm_protocol::messages::produce_request::{PartitionProduceData, ProduceRequest, TopicProduceData};
 use klamm_protocol::messages::produce_response::{
     PartitionProduceResponse, ProduceResponse, TopicProduceResponse,
 };
 use klamm_protocol::{ApiKey, Message, RequestHead};
 use klamm_record::{BatchHeader, Compression, TimestampType};
-use klamm_types::Timestamp;
+use klamm_types::{Timestamp, TopicPartition};
 
 use super::{HandleError, Outcome, answer};
 use crate::error_code::ErrorCode;
@@ -82,9 +82,18 @@ fn append(
     }
     let depth = Depth::Records { limit: config.log.max_decompressed_bytes };
     let appended = log.append_batches(&mut batch, LeaderEpoch::ZERO, depth, Durability::Written);
-    let appended = appended.map_err(|error| (ErrorCode::from(&error), Some(error.to_string())))?;
+    let appended = appended.map_err(|error| refused(log.partition(), &error))?;
     shared.purgatory.grown(log.partition());
     Ok((appended, append_time, log.bounds().start().get()))
+}
+
+/// What fails on the disk is told to the operator too: a client may show the code alone.
+fn refused(partition: &TopicPartition, error: &AppendError) -> Refusal {
+    let code = ErrorCode::from(error);
+    if code == ErrorCode::StorageError {
+        tracing::error!(%partition, %error, "records were not appended");
+    }
+    (code, Some(error.to_string()))
 }
 
 /// One batch a partition, and only codecs that the version knows.

@@ -75,6 +75,7 @@ impl Metadata {
         }
         self.commit(&log, &records)?;
         if let Err(error) = self.open_logs(&topic) {
+            tracing::error!(topic = %topic.name, %error, "a topic's logs were not opened");
             self.commit(&log, &[MetadataRecord::RemoveTopic { id: topic.id }])?;
             self.remove_logs(&topic);
             return Err(error);
@@ -104,7 +105,8 @@ impl Metadata {
             builder.append(&NewRecord::new(&value).at(now)).map_err(klamm_log::AppendError::from)?;
         }
         let mut batch = builder.finish().map_err(klamm_log::AppendError::from)?.buffer;
-        log.append_batches(&mut batch, LeaderEpoch::ZERO, Depth::Header, Durability::Synced)?;
+        log.append_batches(&mut batch, LeaderEpoch::ZERO, Depth::Header, Durability::Synced)
+            .inspect_err(|error| tracing::error!(%error, "a change of the metadata was not logged"))?;
         let mut image = MetadataImage::clone(&self.image());
         records.iter().for_each(|record| image.apply(record));
         *self.image.write() = Arc::new(image);
@@ -134,7 +136,8 @@ impl Metadata {
     /// What a removal that a crash cut short has left.
     fn remove_leftovers(&self) -> Result<(), TopicError> {
         let image = self.image();
-        for log in self.dir.logs() {
+        let logs = self.dir.logs().into_iter().filter(|log| log.partition().to_string() != METADATA_LOG);
+        for log in logs {
             let id = self.dir.topic_id(log.partition())?;
             match id {
                 Some(id) if image.is_removed(id) => self.forget(log.partition()),

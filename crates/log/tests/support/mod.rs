@@ -1,5 +1,7 @@
 //! What the tests of the log share.
-#![allow(dead_code, unreachable_pub)]
+#![allow(dead_code, unreachable_pub, clippy::cast_possible_wrap)]
+
+pub mod hook_disk;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -1,0 +1,99 @@
+//! Folders that are not as they should be: read-only, removed under an open log.
+
+mod support;
+
+use std::error::Error;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use klamm_log::{DirConfig, Durability, LogConfig, LogDir, NewRecord};
+use support::hook_disk::{HookDisk, open_hook};
+use support::{append, open, values};
+
+/// What all of an error's chain says.
+fn told(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(error) = next {
+        text += &format!(": {error}");
+        next = error.source();
+    }
+    text
+}
+
+fn read_only(disk: &HookDisk) {
+    disk.set(|operation, _| match operation {
+        "open" | "write" | "truncate" | "rename" | "remove" | "create_dir" => {
+            Err(io::Error::from(io::ErrorKind::ReadOnlyFilesystem))
+        }
+        _ => Ok(()),
+    });
+}
+
+fn filled(path: &Path) {
+    let dir = open(path, LogConfig::default());
+    let log = dir.log("t", 0).unwrap();
+    for n in 0..10 {
+        append(&log, &n.to_string());
+    }
+    dir.close().unwrap();
+}
+
+#[test]
+fn a_disk_that_became_read_only_says_so_and_what_is_there_can_be_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let (disk, dir) = open_hook(folder.path(), LogConfig::default());
+    let log = dir.log("t", 0).unwrap();
+    for n in 0..10 {
+        append(&log, &n.to_string());
+    }
+    read_only(&disk);
+    let error = log.append(&NewRecord::new("late"), Durability::Written).unwrap_err();
+    let text = told(&error);
+    assert!(text.contains("t-0") && text.contains("read-only"), "{text}");
+    assert_eq!(values(&log).len(), 10);
+    let error = dir.log("new", 0).unwrap_err();
+    let text = told(&error);
+    assert!(text.contains("new-0") && text.contains("read-only"), "{text}");
+    disk.clear();
+}
+
+#[test]
+fn a_folder_on_a_read_only_disk_is_refused_with_its_path_and_stays_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    filled(folder.path());
+    let disk = HookDisk::default();
+    read_only(&disk);
+    let config = DirConfig { disk: Arc::new(disk.clone()), ..DirConfig::default() };
+    let opened = LogDir::open_with(folder.path(), config);
+    let (error, name) = match &opened {
+        Err(error) => (told(error), folder.path().to_owned()),
+        Ok(dir) => {
+            let log = dir.log("t", 0).unwrap();
+            assert_eq!(values(&log).len(), 10);
+            let error = log.append(&NewRecord::new("late"), Durability::Written).unwrap_err();
+            (told(&error), folder.path().to_owned())
+        }
+    };
+    assert!(error.contains(name.to_str().unwrap()) && error.contains("read-only"), "{error}");
+    drop(opened);
+    disk.clear();
+    let dir = open(folder.path(), LogConfig::default());
+    assert_eq!(values(&dir.log("t", 0).unwrap()).len(), 10);
+}
+
+#[test]
+fn a_folder_that_is_removed_is_noticed_before_anything_more_is_called_durable() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("data");
+    let dir = open(&path, LogConfig::default());
+    let log = dir.log("t", 0).unwrap();
+    log.append(&NewRecord::new("there"), Durability::Synced).unwrap();
+    std::fs::remove_dir_all(&path).unwrap();
+    let error = log.append(&NewRecord::new("gone"), Durability::Synced).unwrap_err();
+    let text = told(&error);
+    assert!(text.contains("00000000000000000000.log") && text.contains("no longer"), "{text}");
+    let error = log.append(&NewRecord::new("more"), Durability::Written).unwrap_err();
+    assert!(told(&error).contains("no longer"), "{error}");
+}
