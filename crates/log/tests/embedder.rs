@@ -4,6 +4,7 @@
 
 mod support;
 
+#[cfg(feature = "async")]
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
