@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::Path;
 
+use klamm_log::format::ProducerSnapshot;
 use klamm_log::{
     DirConfig, LogConfig, LogDir, Offset, Position, ReadLimit, Timestamp, TopicPartition, Visibility,
 };
@@ -177,4 +178,68 @@ fn records_are_found_by_time() {
         plain.offset_since(Timestamp::from_millis(1_700_000_000_033)).unwrap().unwrap().offset,
         Offset::from(33)
     );
+}
+
+/// Without snapshots and transaction indexes, and after a kill, both are made anew from the batches: the snapshot at the end
+/// holds what Kafka's does, each transaction index is byte for byte Kafka's. A cleaner removes batches, so that less is known.
+#[test]
+fn producer_state_from_the_batches_is_kafkas() {
+    let root = copied();
+    fs::remove_file(root.path().join(".kafka_cleanshutdown")).unwrap();
+    fs::remove_file(root.path().join("recovery-point-offset-checkpoint")).unwrap();
+    let uncompacted: Vec<_> =
+        fixtures::partitions().into_iter().filter(|name| !name.starts_with("compacted")).collect();
+    let is_state = |path: &Path| path.extension().is_some_and(|e| e == "snapshot" || e == "txnindex");
+    for partition in &uncompacted {
+        for entry in fs::read_dir(root.path().join(partition)).unwrap() {
+            let path = entry.unwrap().path();
+            if is_state(&path) {
+                fs::remove_file(path).unwrap();
+            }
+        }
+    }
+    open(root.path()).close().unwrap();
+    let (mut snapshots, mut indexes) = (0, 0);
+    for partition in uncompacted.iter().filter(|name| *name != "__cluster_metadata-0") {
+        let ours = |name: &str| fs::read(root.path().join(partition).join(name)).unwrap_or_default();
+        let folder = fixtures::root().join(partition);
+        let mut files: Vec<_> = fs::read_dir(&folder).unwrap().map(|e| e.unwrap().path()).collect();
+        files.sort();
+        let newest = files.iter().rfind(|path| path.extension().is_some_and(|e| e == "snapshot"));
+        for path in files.iter().filter(|path| is_state(path)) {
+            let (name, kafkas) = (path.file_name().unwrap().to_str().unwrap(), fs::read(path).unwrap());
+            if name.ends_with("txnindex") {
+                assert_eq!(ours(name), kafkas, "{partition}/{name}");
+                indexes += usize::from(!kafkas.is_empty());
+                continue;
+            }
+            let snapshot = ProducerSnapshot::parse(&kafkas).unwrap();
+            assert_eq!(snapshot.to_bytes(), kafkas, "{partition}/{name}");
+            if Some(path) == newest && !snapshot.entries.is_empty() {
+                // Kafka forgot some when it was started again: their records are from 2023.
+                let ours = ProducerSnapshot::parse(&ours(name)).unwrap().entries;
+                let missing: Vec<_> = snapshot.entries.iter().filter(|e| !ours.contains(e)).collect();
+                assert!(missing.is_empty(), "{partition}/{name}: {missing:?} are not in {ours:?}");
+                snapshots += usize::from(ours.len() == snapshot.entries.len());
+            }
+        }
+    }
+    assert!(snapshots > 10 && indexes == 3, "{snapshots} snapshots, {indexes} indexes");
+}
+
+/// Which transactions were aborted and where the open one began is what `fixtures/README.md` says.
+#[test]
+fn transactions_are_known() {
+    let root = copied();
+    let dir = open(root.path());
+    let log = dir.log("txn", 0).unwrap();
+    let bounds = log.bounds();
+    let aborted = log.aborted_transactions(bounds.start(), bounds.end()).unwrap();
+    let firsts: Vec<_> = aborted.iter().map(|a| a.first_offset.get()).collect();
+    assert_eq!(firsts, [1, 11, 33, 34, 55, 67, 77, 99, 100, 121]);
+    assert_eq!(bounds.stable(), bounds.end());
+    let some = log.aborted_transactions(Offset::from(35), Offset::from(60)).unwrap();
+    assert_eq!(some.iter().map(|a| a.first_offset.get()).collect::<Vec<_>>(), [33, 34, 55]);
+    let open = dir.log("txn-open", 0).unwrap();
+    assert_eq!(open.bounds().stable(), Offset::from(6));
 }

@@ -8,6 +8,7 @@ use parking_lot::MutexGuard;
 
 use crate::appender::{Appender, WriteFailure};
 use crate::log::Inner;
+use crate::producer::{Duplicate, check};
 use crate::{AppendError, Durability, Log};
 
 /// What an append did.
@@ -19,6 +20,16 @@ pub struct Appended {
     pub next_offset: Offset,
     /// The largest time of the records.
     pub max_timestamp: Option<Timestamp>,
+    /// Whether the log had them already, from the same idempotent producer: nothing was written then, and the offsets are
+    /// those of the first time.
+    pub is_duplicate: bool,
+}
+
+impl From<Duplicate> for Appended {
+    fn from(duplicate: Duplicate) -> Appended {
+        let Duplicate { base_offset, next_offset, max_timestamp } = duplicate;
+        Appended { base_offset, next_offset, max_timestamp, is_duplicate: true }
+    }
 }
 
 impl Log {
@@ -58,7 +69,8 @@ impl Log {
     }
 
     /// Appends one or more batches, giving them the next offsets and `epoch`, which is written into `batches`: what a
-    /// leader does with what a producer sent. `depth` says how much of them is checked. All go into one segment.
+    /// leader does with what a producer sent. `depth` says how much of them is checked. All go into one segment. A batch of
+    /// an idempotent producer that the log has already is not written again (KIP-98).
     ///
     /// # Errors
     /// [`AppendError`]; nothing of them is then in the log, unless a sync failed.
@@ -75,9 +87,15 @@ impl Log {
         }
         let appended = {
             let mut appender = self.inner.lock_appender()?;
-            appender.headers = headers;
-            appender.assign(batches, epoch)?;
-            self.inner.commit(&mut appender, batches, epoch)?
+            match check(&appender.producers, &headers) {
+                Err((index, fault)) => return Err(AppendError::Producer { index, fault }),
+                Ok(Some(duplicate)) => duplicate.into(),
+                Ok(None) => {
+                    appender.headers = headers;
+                    appender.assign(batches, epoch)?;
+                    self.inner.commit(&mut appender, batches, epoch)?
+                }
+            }
         };
         self.inner.finish(appended, durability)
     }
@@ -162,11 +180,14 @@ impl Inner {
             Err(WriteFailure::Undone(error)) => return Err(error.into()),
             Err(WriteFailure::Torn(error)) => return Err(self.fail(error).into()),
         }
-        appender.advance(bytes.len());
+        appender.advance(bytes);
         let max_timestamp = appender.headers.iter().filter_map(BatchHeader::max_timestamp).max();
-        let appended = Appended { base_offset: first, next_offset: appender.next, max_timestamp };
+        let appended =
+            Appended { base_offset: first, next_offset: appender.next, max_timestamp, is_duplicate: false };
         let mut published = self.published.write();
         published.bounds.set_end(appended.next_offset);
+        let committed = published.bounds.committed();
+        published.bounds.set_unstable(appender.producers.first_unstable(committed));
         published.active_size = appender.position;
         drop(published);
         Ok(appended)

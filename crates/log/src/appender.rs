@@ -9,7 +9,9 @@ use crate::folder::Folder;
 use crate::format::{EPOCH_CHECKPOINT, EpochCheckpoint};
 use crate::index::IndexPace;
 use crate::load::Loaded;
+use crate::producer::{ProducerStates, Snapshots, marker};
 use crate::segment::Segment;
+use crate::segment_list::SegmentList;
 use crate::{AppendError, Clock, FileError, LogConfig, ReadError};
 
 /// The writing end of a log.
@@ -22,6 +24,8 @@ pub(crate) struct Appender {
     pub(crate) position: u64,
     pub(crate) next: Offset,
     pub(crate) epochs: EpochHistory,
+    pub(crate) producers: ProducerStates,
+    pub(crate) snapshots: Snapshots,
     pub(crate) pace: IndexPace,
     /// The first batch's time, which `segment.ms` counts from; not read from the file until needed.
     first_time: FirstTime,
@@ -42,7 +46,7 @@ enum FirstTime {
 }
 
 impl Appender {
-    pub(crate) fn new(folder: Folder, config: Arc<LogConfig>, loaded: &Loaded) -> Appender {
+    pub(crate) fn new(folder: Folder, config: Arc<LogConfig>, loaded: Loaded) -> Appender {
         let first_time = if loaded.tail.position == 0 { FirstTime::Known(None) } else { FirstTime::Unread };
         Appender {
             folder,
@@ -50,11 +54,13 @@ impl Appender {
             active: Arc::clone(loaded.segments.last()),
             position: loaded.tail.position,
             next: loaded.tail.next,
-            epochs: loaded.epochs.clone(),
+            unsynced: loaded.unsynced(),
+            epochs: loaded.epochs,
+            producers: loaded.producers,
+            snapshots: loaded.snapshots,
             pace: loaded.tail.pace,
             first_time,
             began: None,
-            unsynced: loaded.unsynced(),
             headers: Vec::new(),
             scratch: Vec::new(),
         }
@@ -102,6 +108,8 @@ impl Appender {
     /// Closes the active segment and begins one at `base`. The old one is synced later, by whoever syncs the log.
     pub(crate) fn roll(&mut self, base: Offset, now: Timestamp) -> Result<Arc<Segment>, AppendError> {
         self.close_indexes()?;
+        self.producers.advance_to(base);
+        self.snapshots.take(&self.producers)?;
         let interval = self.config.index_interval_bytes;
         let segment = Arc::new(Segment::create(&self.folder, base, interval)?);
         let old = std::mem::replace(&mut self.active, Arc::clone(&segment));
@@ -112,6 +120,14 @@ impl Appender {
         self.first_time = FirstTime::Known(None);
         self.began = Some(now);
         Ok(segment)
+    }
+
+    /// At a clean stop: the next opening need not read the batches. Those that were taken for nothing else go.
+    pub(crate) fn take_snapshot(&mut self, segments: &SegmentList) -> Result<(), FileError> {
+        self.producers.advance_to(self.next);
+        self.snapshots.take(&self.producers)?;
+        let bases: Vec<_> = segments.iter().map(|segment| segment.base()).collect();
+        self.snapshots.tidy(&bases)
     }
 
     /// Writes what the active segment's indexes have not yet in their files, and the last time.
@@ -158,7 +174,7 @@ impl Appender {
 
     /// Notes the batches at hand, which have been written. They are in the log whatever becomes of the index: it is a cache,
     /// and what could not be written of it is tried again with the next entry, at the latest when the log is closed.
-    pub(crate) fn advance(&mut self, bytes: usize) {
+    pub(crate) fn advance(&mut self, bytes: &[u8]) {
         let mut position = self.position;
         for header in &self.headers {
             if self.pace.is_due() {
@@ -169,13 +185,27 @@ impl Appender {
             }
             position += header.size() as u64;
         }
+        self.note_producers(bytes);
         if self.first_time == FirstTime::Known(None) {
             let time = self.headers.first().and_then(BatchHeader::max_timestamp);
             self.first_time = FirstTime::Known(time);
         }
-        self.position += bytes as u64;
+        self.position += bytes.len() as u64;
         self.next = self.headers.last().map_or(self.next, BatchHeader::next_offset);
         self.active.set_size(self.position);
+    }
+
+    /// Notes what the batches at hand say of their producers.
+    fn note_producers(&mut self, bytes: &[u8]) {
+        let mut at = 0;
+        for header in &self.headers {
+            let aborted = self.producers.apply(header, marker(header, &bytes[at..]));
+            if let Some(entry) = aborted {
+                // As with the other indexes: what could not be written is tried again by the next sync.
+                let _tried_again_later = self.active.push_aborted(entry);
+            }
+            at += header.size();
+        }
     }
 
     /// Forgets what is known of the active segment's beginning, after a truncation.

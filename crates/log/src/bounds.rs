@@ -8,6 +8,8 @@ pub struct Bounds {
     start: Offset,
     committed: Option<Offset>,
     end: Offset,
+    /// Where the earliest transaction began that is not decided and committed yet.
+    unstable: Option<Offset>,
 }
 
 impl Bounds {
@@ -25,6 +27,12 @@ impl Bounds {
     #[must_use]
     pub fn committed(&self) -> Offset {
         self.committed.unwrap_or(self.end)
+    }
+
+    /// The offset before which all transactions are decided (Kafka's last stable offset); at most the commit bound.
+    #[must_use]
+    pub fn stable(&self) -> Offset {
+        self.unstable.map_or(self.committed(), |unstable| unstable.min(self.committed()))
     }
 
     /// The offset that the next record gets (Kafka's log end offset).
@@ -57,6 +65,15 @@ impl Bounds {
     /// A new commit bound, brought to between start and end; `None` lets it follow the end.
     pub(crate) fn with_committed(self, committed: Option<Offset>) -> Bounds {
         Bounds { committed: committed.map(|c| c.clamp(self.start, self.end)), ..self }.checked()
+    }
+
+    #[inline]
+    pub(crate) fn set_unstable(&mut self, unstable: Option<Offset>) {
+        self.unstable = unstable;
+    }
+
+    pub(crate) fn has_unstable(&self) -> bool {
+        self.unstable.is_some()
     }
 
     fn checked(self) -> Bounds {

@@ -26,6 +26,8 @@ pub struct LogConfig {
     pub flush_messages: Option<u64>,
     /// Time after which what was appended is synced in the background; none (`flush.ms`).
     pub flush_time: Option<Duration>,
+    /// Silence after which an idempotent producer is forgotten; one day (`producer.id.expiration.ms`).
+    pub producer_id_expiration: Duration,
     /// Codec of the batches that this crate builds ([`Log::append`](crate::Log::append), [`Writer`](crate::Writer));
     /// none. Batches that come as bytes stay as they are.
     pub compression: Compression,
@@ -59,6 +61,7 @@ impl Default for LogConfig {
             file_delete_delay: Duration::from_secs(60),
             flush_messages: None,
             flush_time: None,
+            producer_id_expiration: DAY,
             compression: Compression::None,
             max_decompressed_bytes: 64 << 20,
         }

@@ -5,7 +5,7 @@ use klamm_record::{BatchError, BuildError};
 use klamm_types::{LeaderEpoch, Offset};
 use thiserror::Error;
 
-use crate::ConfigError;
+use crate::{ConfigError, ProducerError};
 
 /// The operating system refused something.
 #[derive(Debug, Error)]
@@ -83,6 +83,14 @@ pub enum AppendError {
         index: usize,
         /// What is wrong with it.
         fault: BatchError,
+    },
+    /// An idempotent producer's batch was refused; `index` counts the batches of the call from 0.
+    #[error("batch {index}: {fault}")]
+    Producer {
+        /// Which of the batches.
+        index: usize,
+        /// Why.
+        fault: ProducerError,
     },
     /// A record does not fit into a batch.
     #[error(transparent)]

@@ -7,10 +7,14 @@ use klamm_types::{EpochHistory, Offset};
 
 use crate::folder::Folder;
 use crate::format::{CheckpointError, EPOCH_CHECKPOINT, EpochCheckpoint, FileKind, SegmentFileName};
+use crate::producer::{ProducerStates, Snapshots, restore};
 use crate::recovery::{self, Tail};
 use crate::segment::Segment;
 use crate::segment_list::SegmentList;
 use crate::{LogConfig, OpenError};
+
+/// Segments, the end of the last, and the producers there.
+type Found = (Vec<Arc<Segment>>, Tail, ProducerStates);
 
 /// How much of a folder can be believed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -27,6 +31,8 @@ pub(crate) struct Loaded {
     pub(crate) segments: SegmentList,
     pub(crate) tail: Tail,
     pub(crate) epochs: EpochHistory,
+    pub(crate) producers: ProducerStates,
+    pub(crate) snapshots: Snapshots,
     pub(crate) start: Offset,
     /// Before it all is known to be durable.
     pub(crate) synced: Offset,
@@ -48,7 +54,8 @@ pub(crate) fn load(
     trust: Trust,
     start: Option<Offset>,
 ) -> Result<Loaded, OpenError> {
-    let bases = tidy(folder)?;
+    let (bases, snapshots) = tidy(folder)?;
+    let mut snapshots = Snapshots::new(folder, snapshots);
     let interval = config.index_interval_bytes;
     let segments: Vec<_> =
         bases.iter().map(|base| Arc::new(Segment::existing(folder, *base, interval))).collect();
@@ -59,14 +66,24 @@ pub(crate) fn load(
         Trust::From(_) => None,
     };
     let found_clean = found.is_some();
-    let (segments, tail) = match (found, segments.is_empty()) {
-        (_, true) => begin(folder, config, start.unwrap_or_default())?,
-        (Some(tail), _) => (segments, tail),
-        (None, _) => recover(folder, segments, config, trust, &mut epochs)?,
+    let (segments, tail, producers) = match (found, segments.is_empty()) {
+        (_, true) => begin(folder, config, start.unwrap_or_default(), &mut snapshots)?,
+        (Some(tail), _) => {
+            // A clean stop leaves a snapshot, unless there are no producers.
+            let producers = match snapshots.is_empty() {
+                true => ProducerStates::at(tail.next),
+                false => restore(&mut snapshots, &segments, tail.next)?,
+            };
+            (segments, tail, producers)
+        }
+        (None, _) => recover(folder, segments, config, trust, &mut epochs, &mut snapshots)?,
     };
     let start = start.unwrap_or_default().max(segments[0].base());
-    let (segments, tail) =
-        if start > tail.next { restart(folder, &segments, config, start)? } else { (segments, tail) };
+    let (segments, tail, producers) = if start > tail.next {
+        restart(folder, &segments, config, start, &mut snapshots)?
+    } else {
+        (segments, tail, producers)
+    };
     epochs.truncate_to(tail.next.checked_next().unwrap_or(Offset::MAX));
     epochs.advance_start(start);
     if trust != Trust::Clean && epochs != stored {
@@ -77,17 +94,24 @@ pub(crate) fn load(
         Trust::Clean if found_clean => tail.next,
         Trust::Clean => start,
     };
-    Ok(Loaded { segments: SegmentList::new(segments), tail, epochs, start, synced })
+    let segments = SegmentList::new(segments);
+    Ok(Loaded { segments, tail, epochs, producers, snapshots, start, synced })
 }
 
 fn clean(segments: &[Arc<Segment>], config: &LogConfig) -> Result<Option<Tail>, OpenError> {
     segments.last().map_or(Ok(None), |active| recovery::clean_tail(active, config.index_interval_bytes))
 }
 
-fn begin(folder: &Folder, config: &LogConfig, base: Offset) -> Result<(Vec<Arc<Segment>>, Tail), OpenError> {
+fn begin(
+    folder: &Folder,
+    config: &LogConfig,
+    base: Offset,
+    snapshots: &mut Snapshots,
+) -> Result<Found, OpenError> {
+    snapshots.clear()?;
     let segment = Arc::new(Segment::create(folder, base, config.index_interval_bytes)?);
     let pace = crate::index::IndexPace::new(base, config.index_interval_bytes, None);
-    Ok((vec![segment], Tail { position: 0, next: base, pace }))
+    Ok((vec![segment], Tail { position: 0, next: base, pace }, ProducerStates::at(base)))
 }
 
 /// The log ends before its start, as when records were deleted and the segments lost since: it begins anew there, so
@@ -97,9 +121,10 @@ fn restart(
     segments: &[Arc<Segment>],
     config: &LogConfig,
     start: Offset,
-) -> Result<(Vec<Arc<Segment>>, Tail), OpenError> {
+    snapshots: &mut Snapshots,
+) -> Result<Found, OpenError> {
     segments.iter().try_for_each(|segment| remove(folder, segment.base()))?;
-    begin(folder, config, start)
+    begin(folder, config, start, snapshots)
 }
 
 fn recover(
@@ -108,13 +133,15 @@ fn recover(
     config: &LogConfig,
     trust: Trust,
     epochs: &mut EpochHistory,
-) -> Result<(Vec<Arc<Segment>>, Tail), OpenError> {
+    snapshots: &mut Snapshots,
+) -> Result<Found, OpenError> {
     // After a clean stop all is durable, so that any cut would be damage.
     let point = if let Trust::From(point) = trust { point } else { Offset::MAX };
     let first = segments.partition_point(|s| s.base() <= point).saturating_sub(1);
-    let (mut at, mut buffer, interval) = (first, Vec::new(), config.index_interval_bytes);
+    let (mut at, interval) = (first, config.index_interval_bytes);
+    let mut replay = recovery::Replay::new(epochs, restore(snapshots, &segments, segments[first].base())?);
     loop {
-        let recovered = recovery::recover(&segments[at], point, interval, epochs, &mut buffer)?;
+        let recovered = recovery::recover(&segments[at], point, interval, &mut replay)?;
         let follows = segments.get(at + 1).is_some_and(|next| next.base() >= recovered.tail.next);
         if follows && recovered.cut == 0 {
             segments[at].forget_indexes();
@@ -122,8 +149,9 @@ fn recover(
             continue;
         }
         segments.drain(at + 1..).try_for_each(|lost| remove(folder, lost.base()))?;
+        snapshots.truncate(recovered.tail.next)?;
         folder.sync()?;
-        return Ok((segments, recovered.tail));
+        return Ok((segments, recovered.tail, replay.into_producers()));
     }
 }
 
@@ -147,13 +175,13 @@ pub(crate) fn format_error(folder: &Folder, name: &str, error: CheckpointError) 
     OpenError::Format { path: folder.path_of(name), line, expected, got }
 }
 
-/// Removes what a crash left behind and returns the base offsets of the segments.
+/// Removes what a crash left behind and returns the base offsets of the segments, and the offsets of the snapshots.
 ///
 /// `.deleted` was to be removed; `.cleaned` is a cleaning that did not finish; `.swap` is one that did, and takes the
 /// place of the segments whose offsets it has; an index without a log is of no use.
-fn tidy(folder: &Folder) -> Result<Vec<Offset>, OpenError> {
+fn tidy(folder: &Folder) -> Result<(Vec<Offset>, Vec<Offset>), OpenError> {
     let mut logs = BTreeMap::new();
-    let (mut swaps, mut indexes) = (Vec::new(), Vec::new());
+    let (mut swaps, mut indexes, mut snapshots) = (Vec::new(), Vec::new(), Vec::new());
     for name in folder.names()? {
         let parsed = SegmentFileName::parse(&name);
         match parsed.as_ref().map(|p| (p.suffix.as_str(), p.kind, p.base)) {
@@ -161,7 +189,8 @@ fn tidy(folder: &Folder) -> Result<Vec<Offset>, OpenError> {
             None if name.ends_with(".tmp") => folder.remove(&name)?,
             Some((".swap", kind, base)) => swaps.push((name, kind, base)),
             Some(("", FileKind::Log, base)) => drop(logs.insert(base, ())),
-            Some(("", FileKind::OffsetIndex | FileKind::TimeIndex, base)) => indexes.push((name, base)),
+            Some(("", FileKind::ProducerSnapshot, base)) => snapshots.push(base),
+            Some(("", _, base)) => indexes.push((name, base)),
             _ => {}
         }
     }
@@ -169,7 +198,7 @@ fn tidy(folder: &Folder) -> Result<Vec<Offset>, OpenError> {
     for (name, _) in indexes.iter().filter(|(_, base)| !logs.contains_key(base)) {
         folder.remove(name)?;
     }
-    Ok(logs.into_keys().collect())
+    Ok((logs.into_keys().collect(), snapshots))
 }
 
 fn finish_swaps(

@@ -11,11 +11,12 @@ use crate::format::FileKind;
 use crate::group_commit::GroupCommit;
 use crate::load::Loaded;
 use crate::log_dir::{Owner, Shared};
+use crate::producer::Snapshots;
 use crate::retention::Removals;
 use crate::segment::Segment;
 use crate::segment_list::SegmentList;
 use crate::tail::TailSignal;
-use crate::{Bounds, Clock, ConfigError, LogConfig, LogError};
+use crate::{Bounds, Clock, ConfigError, FileError, LogConfig, LogError};
 
 /// One partition's log: append at its end, read anywhere. A handle: clones share the log, all methods take `&self`, and
 /// the folder that it lives in stays open as long as there is one.
@@ -137,7 +138,14 @@ impl Log {
     pub fn set_committed(&self, committed: Option<Offset>) {
         let mut published = self.inner.published.write();
         published.bounds = published.bounds.with_committed(committed);
+        let has_unstable = published.bounds.has_unstable();
         drop(published);
+        if has_unstable {
+            let mut appender = self.inner.appender.lock();
+            let mut published = self.inner.published.write();
+            let committed = published.bounds.committed();
+            published.bounds.set_unstable(appender.producers.first_unstable(committed));
+        }
         self.inner.tail.notify();
     }
 
@@ -177,15 +185,17 @@ impl Inner {
         config: LogConfig,
         clock: Arc<dyn Clock>,
         owner: Owner,
-        loaded: &Loaded,
+        mut loaded: Loaded,
     ) -> Inner {
-        let bounds = Bounds::new(loaded.start, loaded.tail.next);
+        let mut bounds = Bounds::new(loaded.start, loaded.tail.next);
+        bounds.set_unstable(loaded.producers.first_unstable(bounds.committed()));
         let published = Published {
             segments: loaded.segments.clone(),
             bounds,
             active_size: loaded.tail.position,
             generation: 0,
         };
+        let synced = loaded.synced;
         let appender = Appender::new(folder.clone(), Arc::new(config), loaded);
         Inner {
             partition,
@@ -194,7 +204,7 @@ impl Inner {
             owner,
             published: RwLock::new(published),
             appender: Mutex::new(appender),
-            group: GroupCommit::new(loaded.synced),
+            group: GroupCommit::new(synced),
             tail: TailSignal::default(),
             removals: Mutex::new(Removals::default()),
             health: Health::default(),
@@ -209,21 +219,39 @@ impl Inner {
     /// Syncs what has been written until now. The lock is not held while the disk works.
     fn sync_now(&self) -> Result<Offset, LogError> {
         self.check_sound()?;
-        let (end, active, older) = {
+        let (end, active, older, snapshots) = {
             let mut appender = self.appender.lock();
-            (appender.next, Arc::clone(&appender.active), std::mem::take(&mut appender.unsynced))
+            let older = std::mem::take(&mut appender.unsynced);
+            let snapshots = older.first().map(|_| appender.snapshots.clone());
+            (appender.next, Arc::clone(&appender.active), older, snapshots)
         };
-        let synced = older.iter().try_for_each(|segment| segment.sync_all());
-        let synced = synced.and_then(|()| if older.is_empty() { Ok(()) } else { self.folder.sync() });
-        let synced = synced.and_then(|()| active.sync()).and_then(|()| self.check_present(&active));
+        let synced = self.sync_older(&older, snapshots.as_ref());
+        let synced = synced.and_then(|()| self.sync_active(&active));
         match synced {
             Ok(()) => Ok(end),
             Err(error) => Err(self.fail(error).into()),
         }
     }
 
+    /// Syncs the segments before the active one, and the snapshots that were taken since they were begun.
+    fn sync_older(&self, older: &[Arc<Segment>], snapshots: Option<&Snapshots>) -> Result<(), FileError> {
+        let (Some(oldest), Some(snapshots)) = (older.first(), snapshots) else { return Ok(()) };
+        older.iter().try_for_each(|segment| segment.sync_all())?;
+        snapshots.sync(oldest.base())?;
+        self.folder.sync()
+    }
+
+    /// The transaction index first: it is not built again for what lies before the recovery point.
+    fn sync_active(&self, active: &Arc<Segment>) -> Result<(), FileError> {
+        if active.sync_aborted()? {
+            self.folder.sync()?;
+        }
+        active.sync()?;
+        self.check_present(active)
+    }
+
     /// A file that someone has removed takes writes and syncs as before, and all is gone when it is closed.
-    fn check_present(&self, segment: &Arc<Segment>) -> Result<(), crate::FileError> {
+    fn check_present(&self, segment: &Arc<Segment>) -> Result<(), FileError> {
         let name = segment.name(FileKind::Log);
         if self.folder.stat(&name)?.is_some() || !Arc::ptr_eq(&self.appender.lock().active, segment) {
             return Ok(());
@@ -254,16 +282,21 @@ impl Inner {
     pub(crate) fn sync_for_close(&self) -> Result<(), LogError> {
         let mut appender = self.appender.lock();
         appender.close_indexes()?;
-        let (end, active) = (appender.next, Arc::clone(&appender.active));
+        let segments = self.published.read().segments.clone();
+        let taken = appender.take_snapshot(&segments);
+        let (end, active, snapshots) =
+            (appender.next, Arc::clone(&appender.active), appender.snapshots.clone());
         drop(appender);
+        taken?;
         self.sync_to(end)?;
         active.sync_all()?;
+        snapshots.sync(active.base())?;
         Ok(self.folder.sync()?)
     }
 
     /// Takes no more writes from now on; the pages that a failed sync did not write may be gone, and another sync would
     /// say nothing about them.
-    pub(crate) fn fail(&self, error: crate::FileError) -> crate::FileError {
+    pub(crate) fn fail(&self, error: FileError) -> FileError {
         self.health.failure.lock().get_or_insert_with(|| error.to_string());
         self.health.unwell.store(true, Ordering::Release);
         error

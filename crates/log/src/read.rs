@@ -24,6 +24,9 @@ pub enum Visibility {
     /// Up to the commit bound: what a consumer may see. The same as the end, unless replication says less.
     #[default]
     Committed,
+    /// Up to the last stable offset: what a consumer may see that reads committed transactions only (`isolation.level`).
+    /// The batches of aborted transactions are there; [`Log::aborted_transactions`] tells which they are.
+    Stable,
     /// Up to the end: what a follower fetches.
     All,
 }
@@ -52,7 +55,11 @@ impl Log {
 
 fn read(published: &Published, offset: Offset, limit: ReadLimit) -> Result<Slice, ReadError> {
     let bounds = published.bounds;
-    let end = if limit.visibility == Visibility::All { bounds.end() } else { bounds.committed() };
+    let end = match limit.visibility {
+        Visibility::All => bounds.end(),
+        Visibility::Committed => bounds.committed(),
+        Visibility::Stable => bounds.stable(),
+    };
     if offset < bounds.start() || offset > end {
         return Err(ReadError::OutOfRange { asked: offset, start: bounds.start(), end });
     }

@@ -4,11 +4,14 @@
 //! lies behind the recovery point is read and its CRC checked; a torn tail is cut there, and the indexes are built again
 //! from that place. Damage *before* the recovery point was synced once and is an error, never a cut.
 
+use std::sync::Arc;
+
 use klamm_record::BatchError;
 use klamm_types::{EpochHistory, Offset};
 
 use crate::index::{IndexPace, Indexes};
-use crate::scan::{Check, Scan, ScanError};
+use crate::producer::{ProducerStates, catch_up, marker_on_disk};
+use crate::scan::{Check, Scan, ScanError, Scanned};
 use crate::segment::Segment;
 use crate::{FileError, OpenError, ReadError};
 
@@ -56,31 +59,61 @@ pub(crate) fn clean_tail(segment: &Segment, interval: u32) -> Result<Option<Tail
     Ok(Some(Tail { position: size, next, pace: IndexPace::new(segment.base(), interval, times) }))
 }
 
+/// What a recovery learns from the batches on its way.
+#[derive(Debug)]
+pub(crate) struct Replay<'a> {
+    epochs: &'a mut EpochHistory,
+    producers: ProducerStates,
+    /// Memory kept between segments.
+    buffer: Vec<u8>,
+}
+
+impl<'a> Replay<'a> {
+    /// `producers` is what is known of them at the base of the first segment.
+    pub(crate) fn new(epochs: &'a mut EpochHistory, producers: ProducerStates) -> Replay<'a> {
+        Replay { epochs, producers, buffer: Vec::new() }
+    }
+
+    pub(crate) fn into_producers(self) -> ProducerStates {
+        self.producers
+    }
+
+    fn on_batch(&mut self, segment: &Arc<Segment>, batch: &Scanned) -> Result<(), ReadError> {
+        if let Some(epoch) = batch.header.leader_epoch() {
+            self.epochs.assign(epoch, batch.header.base_offset());
+        }
+        let marker = marker_on_disk(segment, batch)?;
+        if let Some(aborted) = self.producers.apply(&batch.header, marker) {
+            segment.push_aborted(aborted)?;
+        }
+        Ok(())
+    }
+}
+
 /// Checks all batches that lie behind `recovery_point`, cuts the segment at the first that is not valid, and builds the
-/// indexes of that part again. From there on `epochs` is what the batches tell. `buffer` is memory kept between segments.
+/// indexes of that part again. From there on `replay` is what the batches tell.
 pub(crate) fn recover(
-    segment: &Segment,
+    segment: &Arc<Segment>,
     recovery_point: Offset,
     interval: u32,
-    epochs: &mut EpochHistory,
-    buffer: &mut Vec<u8>,
+    replay: &mut Replay<'_>,
 ) -> Result<Recovered, OpenError> {
     let anchor = anchor(segment, recovery_point)?;
     let (mut indexes, max) = kept_indexes(segment, &anchor)?;
     let mut pace = IndexPace::new(segment.base(), interval, max);
     let size = segment.size()?;
     let scan = Scan::new(&**segment.file()?, anchor.position, size, Check::Checksum, WINDOW);
-    let mut scan = scan.with_buffer(std::mem::take(buffer));
+    let mut scan = scan.with_buffer(std::mem::take(&mut replay.buffer));
     let mut next = anchor.next;
-    epochs.truncate_to(next);
+    replay.epochs.truncate_to(next);
+    catch_up(std::slice::from_ref(segment), &mut replay.producers, next)?;
+    segment.truncate_aborted(next)?;
     let fault = loop {
         match scan.next() {
             Ok(Some(batch)) if batch.header.base_offset() >= next && fits(segment, &batch.header) => {
                 next = batch.header.next_offset();
                 pace.on_batch(&batch.header, batch.position, &mut indexes)?;
-                if let Some(epoch) = batch.header.leader_epoch() {
-                    epochs.assign(epoch, batch.header.base_offset());
-                }
+                replay.on_batch(segment, &batch)?;
                 segment.set_size(batch.end());
             }
             Ok(Some(batch)) => break Some((batch.position, out_of_order(&batch.header))),
@@ -89,7 +122,7 @@ pub(crate) fn recover(
             Err(ScanError::Batch(fault)) => break Some((scan.position(), fault)),
         }
     };
-    *buffer = scan.into_buffer();
+    replay.buffer = scan.into_buffer();
     let end = fault.as_ref().map_or(size, |(position, _)| *position);
     check_not_before(segment, recovery_point, next, fault)?;
     finish(segment, end, size, indexes, &pace)?;
@@ -131,6 +164,7 @@ fn finish(
     }
     pace.push_time(&mut indexes)?;
     indexes.write()?;
+    segment.sync_aborted()?;
     segment.set(end, indexes);
     Ok(())
 }

@@ -20,6 +20,7 @@ pub(crate) struct Removals {
 /// What the choice knows of a segment.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Facts {
+    base: Offset,
     /// The offset after its last record.
     end: Offset,
     bytes: u64,
@@ -74,6 +75,8 @@ impl Log {
                 .map_err(|e| LogError::File(roll_error(&published.segments, e)))?;
         }
         inner.retire(count, appender.position, now, &config)?;
+        let first = inner.published.read().segments.first().base();
+        appender.snapshots.forget(|offset| offset < first && facts.iter().any(|f| f.base == offset));
         let start = inner.published.read().bounds.start();
         if appender.epochs.advance_start(start) {
             appender.write_epochs(&appender.epochs)?;
@@ -100,7 +103,7 @@ fn facts(published: &Published, newest: Option<Timestamp>) -> Result<Vec<Facts>,
             None if bytes == 0 => None,
             None => segment.largest_timestamp()?,
         };
-        Ok(Facts { end, bytes, newest })
+        Ok(Facts { base: segment.base(), end, bytes, newest })
     };
     segments.iter().zip(ends).map(fact).collect()
 }
@@ -165,6 +168,7 @@ mod tests {
 
     fn segments(list: &[(u32, u64, i64)]) -> Vec<Facts> {
         let facts = |(end, bytes, time): &(u32, u64, i64)| Facts {
+            base: Offset::ZERO,
             end: Offset::from(*end),
             bytes: *bytes,
             newest: Some(Timestamp::from_millis(*time)),

@@ -12,7 +12,7 @@ use parking_lot::RwLock;
 
 use crate::disk::{DiskFile, OpenMode};
 use crate::folder::Folder;
-use crate::format::{FileKind, SegmentFileName};
+use crate::format::{AbortedEntry, FileKind, SegmentFileName};
 use crate::index::{Index, IndexPace, Indexes};
 use crate::scan::{Check, Scan, ScanError, Scanned};
 use crate::{Damage, FileError, ReadError};
@@ -27,6 +27,8 @@ pub(crate) struct Segment {
     size: AtomicU64,
     /// `None` until someone asks.
     indexes: RwLock<Option<Indexes>>,
+    /// `None` until someone asks; most segments have no such file.
+    aborted: RwLock<Option<Index<AbortedEntry>>>,
     interval: u32,
 }
 
@@ -48,8 +50,9 @@ const WALK: usize = 4 * 1024;
 impl Segment {
     /// A segment whose files are there; none is opened yet.
     pub(crate) fn existing(folder: &Folder, base: Offset, interval: u32) -> Segment {
-        let (file, indexes) = (OnceLock::new(), RwLock::new(None));
-        Segment { base, folder: folder.clone(), file, size: AtomicU64::new(UNKNOWN), indexes, interval }
+        let (folder, size) = (folder.clone(), AtomicU64::new(UNKNOWN));
+        let (file, indexes, aborted) = (OnceLock::new(), RwLock::new(None), RwLock::new(None));
+        Segment { base, folder, file, size, indexes, aborted, interval }
     }
 
     /// A new, empty segment; its files are created, or emptied.
@@ -264,9 +267,47 @@ impl Segment {
         self.file()?.sync().map_err(|e| self.failed("sync", e))
     }
 
-    /// Syncs the batches and both indexes.
+    fn with_aborted<T>(
+        &self,
+        work: impl FnOnce(&mut Index<AbortedEntry>) -> Result<T, FileError>,
+    ) -> Result<T, FileError> {
+        let mut slot = self.aborted.write();
+        if slot.is_none() {
+            *slot = Some(Index::open(self.folder.clone(), self.name(FileKind::TransactionIndex))?);
+        }
+        work(slot.as_mut().expect("set above"))
+    }
+
+    /// Notes aborted transactions whose markers this segment has. They are in the file when a sync next returns.
+    pub(crate) fn push_aborted(&self, entry: AbortedEntry) -> Result<(), FileError> {
+        self.with_aborted(|index| index.push(entry))
+    }
+
+    /// The aborted transactions whose markers this segment has, in order.
+    pub(crate) fn aborted(&self) -> Result<Vec<AbortedEntry>, FileError> {
+        self.with_aborted(|index| (0..index.len()).filter_map(|at| index.get(at).transpose()).collect())
+    }
+
+    /// Forgets those whose markers lie at or behind `end`.
+    pub(crate) fn truncate_aborted(&self, end: Offset) -> Result<(), FileError> {
+        self.with_aborted(|index| {
+            let kept = index.partition_point(|entry| entry.last_offset < end.get())?;
+            if kept < index.len() { index.truncate(kept) } else { Ok(()) }
+        })
+    }
+
+    /// Makes what is known of aborted transactions durable, and says whether there was anything new.
+    pub(crate) fn sync_aborted(&self) -> Result<bool, FileError> {
+        match &mut *self.aborted.write() {
+            Some(index) if index.is_unsynced() => index.sync().map(|()| true),
+            _ => Ok(false),
+        }
+    }
+
+    /// Syncs the batches and the indexes.
     pub(crate) fn sync_all(&self) -> Result<(), FileError> {
         self.sync()?;
+        self.sync_aborted()?;
         let synced = self.with_indexes(Indexes::sync);
         synced.map_err(|error| self.failed("index", std::io::Error::other(error)))?
     }

@@ -176,7 +176,7 @@ impl Search<'_> {
 }
 
 /// The whole of a batch, its CRC checked.
-fn read_batch(segment: &Arc<Segment>, batch: &Scanned) -> Result<bytes::Bytes, ReadError> {
+pub(crate) fn read_batch(segment: &Arc<Segment>, batch: &Scanned) -> Result<bytes::Bytes, ReadError> {
     let (file, position) = (Arc::clone(segment.file()?), batch.position);
     let (length, start): (usize, Offset) = (batch.header.size(), batch.header.base_offset());
     let bytes =

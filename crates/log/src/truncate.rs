@@ -8,6 +8,7 @@ use klamm_types::Offset;
 use crate::appender::Appender;
 use crate::index::IndexPace;
 use crate::log::Inner;
+use crate::producer::{ProducerStates, restore};
 use crate::scan::{Check, Scan};
 use crate::segment::Segment;
 use crate::segment_list::SegmentList;
@@ -120,9 +121,13 @@ impl Inner {
         self.group.lower(end);
         self.owner.lower_checkpoints(&self.partition, end)?;
         let kept = SegmentList::new(segments.iter().take(keep).cloned().collect());
-        self.publish_moved(kept, position, |bounds| bounds.with_end(end));
+        self.publish_moved(kept.clone(), position, |bounds| bounds.with_end(end));
         let cut = self.cut(appender, &active, position, end, segments.iter().skip(keep));
+        let cut = cut.and_then(|()| appender.restore_producers(&kept, end));
         cut.map_err(|error| self.fail(error))?;
+        let mut published = self.published.write();
+        let committed = published.bounds.committed();
+        published.bounds.set_unstable(appender.producers.first_unstable(committed));
         Ok(end)
     }
 
@@ -135,7 +140,12 @@ impl Inner {
         end: Offset,
         later: impl DoubleEndedIterator<Item = &'a Arc<Segment>>,
     ) -> Result<(), FileError> {
-        later.rev().try_for_each(|segment| self.remove_now(segment))?;
+        for segment in later.rev() {
+            self.remove_now(segment)?;
+            appender.snapshots.forget(|offset| offset == segment.base());
+        }
+        appender.snapshots.truncate(end)?;
+        active.truncate_aborted(end)?;
         self.folder.sync()?;
         let pace = active.truncate(position, appender.config.index_interval_bytes)?;
         appender.reset_to(Arc::clone(active), position, end, pace);
@@ -166,10 +176,26 @@ impl Appender {
         let interval = self.config.index_interval_bytes;
         let segment = Arc::new(Segment::create(&self.folder, offset, interval)?);
         self.unsynced.clear();
+        self.snapshots.clear()?;
+        self.producers = ProducerStates::at(offset);
         self.reset_to(Arc::clone(&segment), 0, offset, IndexPace::new(offset, interval, None));
         self.epochs = klamm_types::EpochHistory::default();
         self.write_epochs(&self.epochs)?;
         Ok(segment)
+    }
+}
+
+impl Appender {
+    /// After a truncation: what the batches that are left say of their producers.
+    fn restore_producers(&mut self, segments: &SegmentList, end: Offset) -> Result<(), FileError> {
+        if self.producers.is_empty() && self.snapshots.is_empty() {
+            self.producers = ProducerStates::at(end);
+            return Ok(());
+        }
+        let segments: Vec<_> = segments.iter().cloned().collect();
+        let restored = restore(&mut self.snapshots, &segments, end);
+        self.producers = restored.map_err(|e| self.active.failed("read", std::io::Error::other(e)))?;
+        Ok(())
     }
 }
 

@@ -1,14 +1,16 @@
 //! The small files beside a segment as bytes and values, for tools that read a folder without opening its logs: index
-//! entries, checkpoints, `partition.metadata`. All as Kafka writes them.
+//! entries, checkpoints, producer snapshots, `partition.metadata`. All as Kafka writes them.
 
 mod checkpoint;
 mod entry;
 mod metadata;
 mod names;
+mod snapshot;
 
 pub use checkpoint::{CheckpointError, EpochCheckpoint, OffsetCheckpoint};
-pub use entry::{IndexEntry, OffsetEntry, TimeEntry};
+pub use entry::{AbortedEntry, IndexEntry, OffsetEntry, TimeEntry};
 pub use metadata::PartitionMetadata;
 pub use names::{FileKind, SegmentFileName};
+pub use snapshot::{ProducerSnapshot, ProducerSnapshotEntry, SnapshotError};
 
 pub(crate) use names::{EPOCH_CHECKPOINT, PARTITION_METADATA};

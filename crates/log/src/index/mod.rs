@@ -44,6 +44,8 @@ pub(crate) struct Index<E> {
     fresh: Vec<E>,
     /// How many of `fresh` are in the file. Invariant: at most `fresh.len()`.
     written: usize,
+    /// How many of `fresh` have been synced. Invariant: at most `written`.
+    synced: usize,
 }
 
 #[derive(Debug)]
@@ -68,7 +70,7 @@ impl<E: IndexEntry> Index<E> {
     /// An index without entries; what the file holds is replaced when entries are written.
     pub(crate) fn empty(folder: Folder, name: String) -> Index<E> {
         let (file, bytes) = (OnceLock::new(), OnceLock::new());
-        Index { folder, name, file, stored: 0, bytes, fresh: Vec::new(), written: 0 }
+        Index { folder, name, file, stored: 0, bytes, fresh: Vec::new(), written: 0, synced: 0 }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -145,7 +147,14 @@ impl<E: IndexEntry> Index<E> {
     /// Writes what is not yet in the file and makes all of it durable.
     pub(crate) fn sync(&mut self) -> Result<(), FileError> {
         self.write()?;
-        self.file()?.sync().map_err(|e| self.failed("sync", e))
+        self.file()?.sync().map_err(|e| self.failed("sync", e))?;
+        self.synced = self.written;
+        Ok(())
+    }
+
+    /// Whether there are entries that are not known to be durable.
+    pub(crate) fn is_unsynced(&self) -> bool {
+        self.synced < self.fresh.len()
     }
 
     /// Keeps the first `count` entries only.
@@ -156,6 +165,7 @@ impl<E: IndexEntry> Index<E> {
         self.fresh.truncate(count.saturating_sub(self.stored));
         self.stored = self.stored.min(count);
         self.written = self.written.min(self.fresh.len());
+        self.synced = self.synced.min(self.written);
         let length = ((self.stored + self.written) * E::SIZE) as u64;
         file.truncate(length).map_err(|e| self.failed("truncate", e))
     }

@@ -55,6 +55,9 @@ impl Shared {
         let retain = self.is_due(now, self.config.retention_interval, |state| &mut state.retained);
         for log in logs {
             let round = log.inner.flush_if_due(now).map(|synced| done.synced_logs += usize::from(synced));
+            if retain {
+                log.expire_producers(now);
+            }
             let round = round.and_then(|()| if retain { log.enforce_retention(now) } else { Ok(0) });
             match round {
                 Ok(retired) => done.retired_segments += retired,

@@ -106,7 +106,7 @@ impl Shared {
         let folder = self.folder.join(&partition.to_string());
         let loaded = load(&folder, &config, trust, start)?;
         let owner = Owner { marker: Arc::clone(&self.marker), shared: Arc::downgrade(self) };
-        Ok(Inner::new(partition.clone(), folder, config, Arc::clone(&self.config.clock), owner, &loaded))
+        Ok(Inner::new(partition.clone(), folder, config, Arc::clone(&self.config.clock), owner, loaded))
     }
 
     pub(super) fn create(

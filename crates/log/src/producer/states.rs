@@ -1,0 +1,119 @@
+//! What a log knows of all its producers: a function of its batches, which is why a snapshot can be lost.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use klamm_record::{BatchHeader, BatchProducer, EndTransaction, Outcome};
+use klamm_types::{Offset, ProducerId, Timestamp};
+
+use super::entry::ProducerEntry;
+use crate::format::{AbortedEntry, ProducerSnapshot};
+
+/// The producers of a log, and which transactions are open.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(crate) struct ProducerStates {
+    entries: BTreeMap<ProducerId, ProducerEntry>,
+    /// Where open transactions began, and whose they are. Invariant: as in `entries`.
+    open: BTreeMap<Offset, ProducerId>,
+    /// Transactions whose marker is not committed yet: where they began, and the marker.
+    undecided: BTreeMap<Offset, Offset>,
+    /// What comes before it has been seen.
+    end: Offset,
+}
+
+impl ProducerStates {
+    /// No producers, at this offset.
+    pub(crate) fn at(end: Offset) -> ProducerStates {
+        ProducerStates { end, ..ProducerStates::default() }
+    }
+
+    /// What a snapshot at `end` says; `None` when it cannot be one.
+    pub(crate) fn from_snapshot(snapshot: &ProducerSnapshot, end: Offset) -> Option<ProducerStates> {
+        let mut states = ProducerStates::at(end);
+        for entry in &snapshot.entries {
+            let (id, entry) = ProducerEntry::from_snapshot(entry)?;
+            states.open.extend(entry.open_since.map(|since| (since, id)));
+            states.entries.insert(id, entry);
+        }
+        Some(states)
+    }
+
+    pub(crate) fn to_snapshot(&self) -> ProducerSnapshot {
+        ProducerSnapshot { entries: self.entries.iter().map(|(id, entry)| entry.to_snapshot(*id)).collect() }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// There are no batches between here and `end`.
+    pub(crate) fn advance_to(&mut self, end: Offset) {
+        self.end = self.end.max(end);
+    }
+
+    /// What comes before it has been seen.
+    pub(crate) fn end(&self) -> Offset {
+        self.end
+    }
+
+    pub(super) fn get(&self, id: ProducerId) -> Option<&ProducerEntry> {
+        self.entries.get(&id)
+    }
+
+    /// Notes a batch of the log, with the marker that it is if it is one. Returns the transaction that it aborts.
+    #[inline]
+    pub(crate) fn apply(
+        &mut self,
+        header: &BatchHeader,
+        marker: Option<EndTransaction>,
+    ) -> Option<AbortedEntry> {
+        self.end = header.next_offset();
+        header.producer().and_then(|producer| self.apply_of(producer, header, marker))
+    }
+
+    fn apply_of(
+        &mut self,
+        producer: BatchProducer,
+        header: &BatchHeader,
+        marker: Option<EndTransaction>,
+    ) -> Option<AbortedEntry> {
+        let entry = self.entries.entry(producer.id).or_insert_with(|| ProducerEntry::new(producer.epoch));
+        entry.enter_epoch(producer.epoch);
+        let Some(marker) = marker else {
+            if !header.is_control() {
+                entry.on_batch(header);
+                self.open.extend(entry.open_since.map(|since| (since, producer.id)));
+            }
+            return None;
+        };
+        let first = entry.on_marker(header, marker)?;
+        let last = header.last_offset();
+        self.open.remove(&first);
+        self.undecided.insert(first, last);
+        (marker.outcome == Outcome::Abort).then(|| self.aborted(producer.id, first, last))
+    }
+
+    fn aborted(&self, id: ProducerId, first: Offset, last: Offset) -> AbortedEntry {
+        let stable = self.open.keys().next().copied().unwrap_or(last + 1);
+        AbortedEntry {
+            producer_id: id.get(),
+            first_offset: first.get(),
+            last_offset: last.get(),
+            last_stable_offset: stable.get(),
+        }
+    }
+
+    /// Forgets the ended transactions whose markers lie before `committed`, and returns where the earliest of the others
+    /// began: what comes before it is stable.
+    pub(crate) fn first_unstable(&mut self, committed: Offset) -> Option<Offset> {
+        self.undecided.retain(|_, marker| *marker >= committed);
+        let firsts = [self.open.keys().next(), self.undecided.keys().next()];
+        firsts.into_iter().flatten().min().copied()
+    }
+
+    /// Forgets producers that have been silent for `after` and have no transaction open.
+    pub(crate) fn expire(&mut self, now: Timestamp, after: Duration) {
+        let silent = |entry: &ProducerEntry| now.since(Timestamp::from_millis(entry.last_time)) >= after;
+        self.entries.retain(|_, entry| entry.open_since.is_some() || !silent(entry));
+    }
+}

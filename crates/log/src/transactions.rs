@@ -1,0 +1,54 @@
+//! What a reader needs to know of transactions: up to where they are decided, and which were aborted.
+
+use klamm_types::{Offset, ProducerId, Timestamp};
+
+use crate::{Log, ReadError};
+
+/// A transaction that was aborted: a reader that sees only committed records passes over those of this producer from the
+/// first offset up to the marker.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct AbortedTransaction {
+    /// The producer.
+    pub producer_id: ProducerId,
+    /// Offset of its first record.
+    pub first_offset: Offset,
+    /// Offset of its marker.
+    pub last_offset: Offset,
+}
+
+impl Log {
+    /// The aborted transactions that have records between `from` and `to` (exclusive), in the order of their markers.
+    ///
+    /// # Errors
+    /// [`ReadError`] when a transaction index cannot be read.
+    pub fn aborted_transactions(
+        &self,
+        from: Offset,
+        to: Offset,
+    ) -> Result<Vec<AbortedTransaction>, ReadError> {
+        let segments = self.inner.published.read().segments.clone();
+        let mut found = Vec::new();
+        for segment in segments.from(from) {
+            for entry in segment.aborted()? {
+                let of = |number| Offset::new(number).unwrap_or_default();
+                let Some(producer_id) = ProducerId::new(entry.producer_id) else { continue };
+                let (first_offset, last_offset) = (of(entry.first_offset), of(entry.last_offset));
+                if last_offset >= from && first_offset < to {
+                    found.push(AbortedTransaction { producer_id, first_offset, last_offset });
+                }
+                // Behind it no transaction that began before is undecided.
+                if entry.last_stable_offset >= to.get() {
+                    return Ok(found);
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// Forgets idempotent producers that have been silent for `producer.id.expiration.ms`.
+    pub(crate) fn expire_producers(&self, now: Timestamp) {
+        let mut appender = self.inner.appender.lock();
+        let after = appender.config.producer_id_expiration;
+        appender.producers.expire(now, after);
+    }
+}
