@@ -33,6 +33,22 @@ pub struct Damage {
     pub fault: BatchError,
 }
 
+/// What opening a folder after an unclean stop cut off the end of a log: bytes that were never synced and are not valid.
+#[derive(Clone, PartialEq, Eq, Debug, Error)]
+#[error("cut {bytes} bytes off {} at byte {position}, where offset {offset} should be: {fault}", path.display())]
+pub struct Cut {
+    /// The segment's file.
+    pub path: PathBuf,
+    /// From where on, in bytes.
+    pub position: u64,
+    /// The log's end from now on.
+    pub offset: Offset,
+    /// How many, with those of the segments behind it.
+    pub bytes: u64,
+    /// What is wrong with the batch there.
+    pub fault: BatchError,
+}
+
 /// Why a folder of logs, or a log in it, cannot be opened.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -58,9 +74,23 @@ pub enum OpenError {
         /// What is there.
         got: String,
     },
-    /// What was synced once is not there any more.
+    /// What was synced once is damaged.
     #[error(transparent)]
     Read(#[from] ReadError),
+    /// What was synced once is gone: the log ends before its recovery point.
+    #[error(
+        "log {} ends at offset {end}, but all before {synced} had been synced: records are lost. To go on without them, take its \
+         line out of recovery-point-offset-checkpoint",
+        path.display()
+    )]
+    Lost {
+        /// The log's folder.
+        path: PathBuf,
+        /// Where it ends now.
+        end: Offset,
+        /// Up to where it had been synced.
+        synced: Offset,
+    },
     /// A setting is wrong.
     #[error(transparent)]
     Config(#[from] ConfigError),

@@ -43,7 +43,7 @@ pub use bounds::Bounds;
 pub use clock::{Clock, SystemClock};
 pub use config::{ConfigError, LogConfig};
 pub use durability::Durability;
-pub use error::{AppendError, Damage, FileError, LogError, OpenError, ReadError};
+pub use error::{AppendError, Cut, Damage, FileError, LogError, OpenError, ReadError};
 pub use klamm_record::{Compression, Depth, Header, NewRecord, Record};
 pub use klamm_types::{LeaderEpoch, Offset, Timestamp, TopicPartition};
 pub use log::{Log, SegmentSummary};

@@ -8,10 +8,10 @@ use klamm_types::{EpochHistory, Offset};
 use crate::folder::Folder;
 use crate::format::{CheckpointError, EPOCH_CHECKPOINT, EpochCheckpoint, FileKind, SegmentFileName};
 use crate::producer::{ProducerStates, Snapshots, restore};
-use crate::recovery::{self, Tail};
+use crate::recovery::{self, Recovered, Tail};
 use crate::segment::Segment;
 use crate::segment_list::SegmentList;
-use crate::{LogConfig, OpenError};
+use crate::{Cut, LogConfig, OpenError};
 
 /// Segments, the end of the last, and the producers there.
 type Found = (Vec<Arc<Segment>>, Tail, ProducerStates);
@@ -33,6 +33,8 @@ pub(crate) struct Loaded {
     pub(crate) epochs: EpochHistory,
     pub(crate) producers: ProducerStates,
     pub(crate) snapshots: Snapshots,
+    /// What was cut off, if anything.
+    pub(crate) cut: Option<Cut>,
     pub(crate) start: Offset,
     /// Before it all is known to be durable.
     pub(crate) synced: Offset,
@@ -66,6 +68,7 @@ pub(crate) fn load(
         Trust::From(_) => None,
     };
     let found_clean = found.is_some();
+    let mut cut = None;
     let (segments, tail, producers) = match (found, segments.is_empty()) {
         (_, true) => begin(folder, config, start.unwrap_or_default(), &mut snapshots)?,
         (Some(tail), _) => {
@@ -76,7 +79,7 @@ pub(crate) fn load(
             };
             (segments, tail, producers)
         }
-        (None, _) => recover(folder, segments, config, trust, &mut epochs, &mut snapshots)?,
+        (None, _) => recover(folder, segments, config, trust, &mut epochs, &mut snapshots, &mut cut)?,
     };
     let start = start.unwrap_or_default().max(segments[0].base());
     let (segments, tail, producers) = if start > tail.next {
@@ -95,7 +98,7 @@ pub(crate) fn load(
         Trust::Clean => start,
     };
     let segments = SegmentList::new(segments);
-    Ok(Loaded { segments, tail, epochs, producers, snapshots, start, synced })
+    Ok(Loaded { segments, tail, epochs, producers, snapshots, cut, start, synced })
 }
 
 fn clean(segments: &[Arc<Segment>], config: &LogConfig) -> Result<Option<Tail>, OpenError> {
@@ -134,6 +137,7 @@ fn recover(
     trust: Trust,
     epochs: &mut EpochHistory,
     snapshots: &mut Snapshots,
+    cut: &mut Option<Cut>,
 ) -> Result<Found, OpenError> {
     // After a clean stop all is durable, so that any cut would be damage.
     let point = if let Trust::From(point) = trust { point } else { Offset::MAX };
@@ -143,16 +147,25 @@ fn recover(
     loop {
         let recovered = recovery::recover(&segments[at], point, interval, &mut replay)?;
         let follows = segments.get(at + 1).is_some_and(|next| next.base() >= recovered.tail.next);
-        if follows && recovered.cut == 0 {
+        if follows && recovered.fault.is_none() {
             segments[at].forget_indexes();
             at += 1;
             continue;
         }
+        *cut = what_is_cut(&segments[at..], &recovered)?;
         segments.drain(at + 1..).try_for_each(|lost| remove(folder, lost.base()))?;
         snapshots.truncate(recovered.tail.next)?;
         folder.sync()?;
         return Ok((segments, recovered.tail, replay.into_producers()));
     }
+}
+
+/// `segments` begins with the one that is cut; those behind it go.
+fn what_is_cut(segments: &[Arc<Segment>], recovered: &Recovered) -> Result<Option<Cut>, OpenError> {
+    let Some(fault) = recovered.fault.clone() else { return Ok(None) };
+    let behind = segments[1..].iter().map(|segment| segment.size()).sum::<Result<u64, _>>()?;
+    let Tail { position, next: offset, .. } = recovered.tail;
+    Ok(Some(Cut { path: segments[0].path(), position, offset, bytes: recovered.cut + behind, fault }))
 }
 
 fn remove(folder: &Folder, base: Offset) -> Result<(), OpenError> {

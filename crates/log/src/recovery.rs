@@ -29,6 +29,8 @@ pub(crate) struct Recovered {
     pub(crate) tail: Tail,
     /// Bytes that were cut off.
     pub(crate) cut: u64,
+    /// Why, if any were.
+    pub(crate) fault: Option<BatchError>,
 }
 
 /// Where a walk over a segment can begin: a batch that an index entry points to and that is really there.
@@ -124,9 +126,10 @@ pub(crate) fn recover(
     };
     replay.buffer = scan.into_buffer();
     let end = fault.as_ref().map_or(size, |(position, _)| *position);
-    check_not_before(segment, recovery_point, next, fault)?;
+    check_not_before(segment, recovery_point, next, fault.clone())?;
     finish(segment, end, size, indexes, &pace)?;
-    Ok(Recovered { tail: Tail { position: end, next, pace }, cut: size - end })
+    let fault = fault.map(|(_, fault)| fault);
+    Ok(Recovered { tail: Tail { position: end, next, pace }, cut: size - end, fault })
 }
 
 fn fits(segment: &Segment, header: &klamm_record::BatchHeader) -> bool {

@@ -30,7 +30,7 @@ use crate::folder::Folder;
 use crate::format::{PARTITION_METADATA, PartitionMetadata};
 use crate::load::{CHECKPOINT_LIMIT, format_error};
 use crate::log::Inner;
-use crate::{Clock, Log, LogConfig, LogError, OpenError, SystemClock};
+use crate::{Clock, Cut, Log, LogConfig, LogError, OpenError, SystemClock};
 
 use maintenance::{COMMITTED, RECOVERY_POINTS, START_OFFSETS, read_checkpoint};
 use marker::{CLEAN_SHUTDOWN, CleanMarker};
@@ -120,6 +120,7 @@ impl LogDir {
             marker: Arc::new(marker),
             state: Mutex::new(state),
             lock: Mutex::new(Some(HeldLock(held))),
+            cuts: Mutex::default(),
             removed: AtomicUsize::new(0),
             was_clean: clean,
         });
@@ -175,6 +176,12 @@ impl LogDir {
     #[must_use]
     pub fn logs(&self) -> Vec<Log> {
         self.shared.logs.read().values().map(|log| self.handle(log)).collect()
+    }
+
+    /// What opening the logs has cut off after an unclean stop: bytes that were never synced and are not valid.
+    #[must_use]
+    pub fn cuts(&self) -> Vec<Cut> {
+        self.shared.cuts.lock().clone()
     }
 
     /// The id of a log's topic, where its folder says one.

@@ -13,7 +13,7 @@ use crate::folder::Folder;
 use crate::format::{OffsetCheckpoint, PARTITION_METADATA, PartitionMetadata};
 use crate::load::{Trust, load};
 use crate::log::Inner;
-use crate::{FileError, LogConfig, OpenError};
+use crate::{Cut, FileError, LogConfig, OpenError};
 
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -24,6 +24,8 @@ pub(crate) struct Shared {
     pub(super) marker: Arc<CleanMarker>,
     pub(super) state: Mutex<State>,
     pub(super) lock: Mutex<Option<HeldLock>>,
+    /// What opening logs has cut off.
+    pub(super) cuts: Mutex<Vec<Cut>>,
     pub(super) removed: AtomicUsize,
     /// Whether the folder had been closed cleanly when it was opened.
     pub(super) was_clean: bool,
@@ -92,8 +94,21 @@ impl Shared {
             let of = |checkpoint: &OffsetCheckpoint| checkpoint.offsets.get(partition).copied();
             (of(&state.recovery_points), of(&state.start_offsets))
         };
-        let trust = if self.was_clean { Trust::Clean } else { Trust::From(point.unwrap_or_default()) };
-        self.open_log(partition, config, trust, start)
+        let synced = point.unwrap_or_default();
+        let trust = if self.was_clean { Trust::Clean } else { Trust::From(synced) };
+        let log = self.open_log(partition, config, trust, start)?;
+        self.check_not_lost(partition, log.published.read().bounds.end(), synced)?;
+        Ok(log)
+    }
+
+    fn check_not_lost(
+        &self,
+        partition: &TopicPartition,
+        end: Offset,
+        synced: Offset,
+    ) -> Result<(), OpenError> {
+        let path = self.folder.path_of(&partition.to_string());
+        if end < synced { Err(OpenError::Lost { path, end, synced }) } else { Ok(()) }
     }
 
     fn open_log(
@@ -104,7 +119,8 @@ impl Shared {
         start: Option<Offset>,
     ) -> Result<Inner, OpenError> {
         let folder = self.folder.join(&partition.to_string());
-        let loaded = load(&folder, &config, trust, start)?;
+        let mut loaded = load(&folder, &config, trust, start)?;
+        self.cuts.lock().extend(loaded.cut.take());
         let owner = Owner { marker: Arc::clone(&self.marker), shared: Arc::downgrade(self) };
         Ok(Inner::new(partition.clone(), folder, config, Arc::clone(&self.config.clock), owner, loaded))
     }
@@ -119,6 +135,10 @@ impl Shared {
         let folder = self.folder.join(&partition.to_string());
         // One that opening passes over.
         let is_there = self.folder.stat(&partition.to_string())?.is_some();
+        if !is_there {
+            let synced = self.state.lock().recovery_points.offsets.get(partition).copied();
+            self.check_not_lost(partition, Offset::ZERO, synced.unwrap_or_default())?;
+        }
         folder.create()?;
         if let Some(topic_id) = topic_id {
             folder.replace(PARTITION_METADATA, PartitionMetadata { topic_id }.to_text().as_bytes())?;
