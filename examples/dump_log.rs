@@ -1,8 +1,8 @@
 //! Prints a segment, an index or a checkpoint, written by Kafka or by Klamm, without opening the log it belongs to.
 //!
 //! ```sh
-//! cargo run --release --example dump_log -- klamm-data/flights-0/00000000000000000000.log
-//! cargo run --release --example dump_log -- --verify klamm-data/flights-0/*
+//! cargo run --release --example dump_log -- klamm-rows/flights-0/00000000000000000000.log
+//! cargo run --release --example dump_log -- --verify klamm-rows/flights-0/*
 //! ```
 
 use std::error::Error;
@@ -15,6 +15,7 @@ use std::process::ExitCode;
 use bytes::Bytes;
 use clap::Parser;
 use klamm_examples::dump::{BatchLine, RecordLine};
+use klamm_examples::is_broken_pipe;
 use klamm_log::format::{
     EpochCheckpoint, FileKind, IndexEntry, OffsetCheckpoint, OffsetEntry, PartitionMetadata, SegmentFileName,
     TimeEntry,
@@ -58,15 +59,18 @@ fn main() -> ExitCode {
     }
 }
 
-fn is_broken_pipe(error: &(dyn Error + 'static)) -> bool {
-    error.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe)
-}
-
 fn run(options: &Options) -> Result<bool, Box<dyn Error>> {
     let mut out = BufWriter::new(io::stdout().lock());
     let mut sound = true;
     for path in &options.files {
-        let bytes = fs::read(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+        let bytes = match fs::read(path) {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                eprintln!("dump_log: cannot read {}: {error}", path.display());
+                sound = false;
+                continue;
+            }
+        };
         if !options.verify {
             writeln!(out, "Dumping {}", path.display())?;
         }

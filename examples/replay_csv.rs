@@ -27,7 +27,7 @@ struct Options {
     /// The file; its first row names the columns. "-" is standard input.
     file: String,
     /// Folder of the log; created when it is not there.
-    #[arg(long, default_value = "./klamm-data")]
+    #[arg(long, default_value = "./klamm-rows")]
     dir: PathBuf,
     /// Topic that the rows are added to.
     #[arg(long, default_value = "rows")]

@@ -3,6 +3,7 @@
 
 pub mod client;
 pub mod fixtures;
+pub mod requests;
 
 /// The root's README, so that its snippets are compiled and run.
 #[cfg(doctest)]

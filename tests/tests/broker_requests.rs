@@ -12,15 +12,15 @@ use klamm_protocol::messages::delete_topics_request::{DeleteTopicState, DeleteTo
 use klamm_protocol::messages::fetch_request::{FetchPartition, FetchRequest, FetchTopic};
 use klamm_protocol::messages::fetch_response::PartitionData;
 use klamm_protocol::messages::find_coordinator_request::FindCoordinatorRequest;
+use klamm_protocol::messages::init_producer_id_request::InitProducerIdRequest;
 use klamm_protocol::messages::list_offsets_request::{
     ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic,
 };
 use klamm_protocol::messages::metadata_request::{MetadataRequest, MetadataRequestTopic};
-use klamm_protocol::messages::produce_request::{PartitionProduceData, ProduceRequest, TopicProduceData};
-use klamm_protocol::messages::produce_response::PartitionProduceResponse;
 use klamm_protocol::{Message, Records, Uuid};
 use klamm_record::{BatchBuilder, BatchOptions, Batches, Compression, NewRecord};
 use klamm_tests::client::Client;
+use klamm_tests::requests::{produce, topic};
 use klamm_types::Timestamp;
 
 fn start() -> (Broker, Client) {
@@ -35,32 +35,6 @@ fn batch(values: &[&str], compression: Compression) -> Records {
         builder.append(&NewRecord::new(value).at(Timestamp::from_millis(time))).unwrap();
     }
     Records::Bytes(builder.finish().unwrap().buffer.into())
-}
-
-/// The topic's id; it is created if need be.
-fn topic(client: &mut Client, name: &str) -> Uuid {
-    let topics = Some(vec![MetadataRequestTopic { name: Some(name.into()), ..Default::default() }]);
-    let request = MetadataRequest { topics, allow_auto_topic_creation: true, ..Default::default() };
-    client.call(&request, 13).topics[0].topic_id
-}
-
-fn produce(
-    client: &mut Client,
-    name: &str,
-    id: Uuid,
-    records: Records,
-    acks: i16,
-    version: i16,
-) -> PartitionProduceResponse {
-    let partition_data = vec![PartitionProduceData { index: 0, records: Some(records) }];
-    let (name, topic_id) = if version >= 13 { ("".into(), id) } else { (name.into(), Uuid::ZERO) };
-    let topic_data = vec![TopicProduceData { name, topic_id, partition_data }];
-    let request = ProduceRequest { acks, timeout_ms: 1000, topic_data, ..Default::default() };
-    if acks == 0 {
-        client.send(&request, version);
-        return PartitionProduceResponse::default();
-    }
-    client.call(&request, version).responses[0].partition_responses[0].clone()
 }
 
 fn fetch_request(
@@ -99,7 +73,7 @@ fn every_api_answers_in_every_version_it_advertises() {
     let (_broker, mut client) = start();
     let id = topic(&mut client, "t");
     let advertised = client.call(&ApiVersionsRequest::default(), 0).api_keys;
-    assert_eq!(advertised.len(), 8);
+    assert_eq!(advertised.len(), 9);
     for key in advertised {
         for version in key.min_version..=key.max_version {
             match key.api_key {
@@ -135,6 +109,10 @@ fn every_api_answers_in_every_version_it_advertises() {
                     if version == 2 { 3 } else { 0 },
                     "delete {version}"
                 ),
+                22 => {
+                    let request = InitProducerIdRequest { transactional_id: None, ..Default::default() };
+                    assert!(client.call(&request, version).producer_id >= 0, "init producer id {version}");
+                }
                 other => panic!("{other} is advertised"),
             }
         }

@@ -68,6 +68,7 @@ impl Broker {
         let own = temporary.as_ref().map(|t| t.path().to_owned());
         let path = config.log_dir.clone().or(own).unwrap_or_default();
         let dir = LogDir::open_with(&path, dir_config(&config))?;
+        dir.cuts().iter().for_each(|cut| tracing::warn!("after an unclean stop: {cut}"));
         let metadata =
             Metadata::open(dir.clone(), &config).map_err(|reason| StartError::Metadata { reason })?;
         let advertised = config.advertised.clone().unwrap_or_else(|| advertised(&address));

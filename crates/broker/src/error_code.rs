@@ -1,6 +1,6 @@
 //! Kafka's error codes, and which of our errors is which: the one table.
 
-use klamm_log::{AppendError, LogError, OpenError, ReadError};
+use klamm_log::{AppendError, LogError, OpenError, ProducerError, ReadError};
 use klamm_record::BatchError;
 
 use crate::metadata::TopicError;
@@ -15,6 +15,7 @@ pub(crate) enum ErrorCode {
     CorruptMessage = 2,
     UnknownTopicOrPartition = 3,
     MessageTooLarge = 10,
+    CoordinatorNotAvailable = 15,
     InvalidTopic = 17,
     RecordListTooLarge = 18,
     InvalidRequiredAcks = 21,
@@ -27,6 +28,9 @@ pub(crate) enum ErrorCode {
     InvalidRequest = 42,
     UnsupportedForMessageFormat = 43,
     PolicyViolation = 44,
+    OutOfOrderSequenceNumber = 45,
+    InvalidProducerEpoch = 47,
+    InvalidTxnState = 48,
     StorageError = 56,
     FetchSessionIdNotFound = 70,
     TopicDeletionDisabled = 73,
@@ -63,6 +67,19 @@ impl From<&AppendError> for ErrorCode {
             }
             AppendError::Log(LogError::Closed { .. }) => ErrorCode::UnknownTopicOrPartition,
             AppendError::FencedEpoch { .. } => ErrorCode::FencedLeaderEpoch,
+            AppendError::Producer { fault, .. } => ErrorCode::from(fault),
+            _ => ErrorCode::UnknownServerError,
+        }
+    }
+}
+
+impl From<&ProducerError> for ErrorCode {
+    fn from(error: &ProducerError) -> ErrorCode {
+        match error {
+            ProducerError::FencedEpoch { .. } => ErrorCode::InvalidProducerEpoch,
+            ProducerError::OutOfOrderSequence { .. } => ErrorCode::OutOfOrderSequenceNumber,
+            ProducerError::NoSequence { .. } => ErrorCode::InvalidRecord,
+            ProducerError::InTransaction { .. } => ErrorCode::InvalidTxnState,
             _ => ErrorCode::UnknownServerError,
         }
     }
@@ -94,7 +111,10 @@ impl From<&TopicError> for ErrorCode {
             TopicError::Ambiguous | TopicError::Reserved { .. } => ErrorCode::InvalidRequest,
             TopicError::DeletionDisabled => ErrorCode::TopicDeletionDisabled,
             TopicError::Append(error) => ErrorCode::from(error),
-            TopicError::Open(OpenError::File(_)) | TopicError::Stranger { .. } => ErrorCode::StorageError,
+            TopicError::NoProducerIds => ErrorCode::UnknownServerError,
+            TopicError::Open(OpenError::File(_) | OpenError::Lost { .. }) | TopicError::Stranger { .. } => {
+                ErrorCode::StorageError
+            }
             TopicError::Open(_) => ErrorCode::UnknownServerError,
         }
     }

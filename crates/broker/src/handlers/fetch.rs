@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use klamm_log::{Log, ReadError, ReadLimit, Slice, Visibility};
 use klamm_protocol::messages::fetch_request::{FetchPartition, FetchRequest, FetchTopic};
-use klamm_protocol::messages::fetch_response::{FetchResponse, FetchableTopicResponse, PartitionData};
+use klamm_protocol::messages::fetch_response::{
+    self as response, FetchResponse, FetchableTopicResponse, PartitionData,
+};
 use klamm_protocol::{ApiKey, Message, Records, Region, RequestHead, encode_response};
 use klamm_types::{Offset, TopicPartition};
 
@@ -31,7 +33,7 @@ pub(crate) enum Round {
 struct Fetching<'a> {
     shared: &'a Shared,
     version: i16,
-    isolation: i8,
+    visibility: Visibility,
     /// Bytes that the answer may still have.
     left: usize,
     slices: HashMap<u64, Slice>,
@@ -49,10 +51,10 @@ pub(super) fn handle(shared: &Shared, head: &RequestHead, round: Round) -> Resul
         return super::answer(&FetchResponse { error_code, ..FetchResponse::default() }, ApiKey::Fetch, head);
     }
     let budget = usize::try_from(request.max_bytes).unwrap_or(0).min(shared.config.max_fetch_bytes);
-    let (version, isolation) = (head.version, request.isolation_level);
+    let (version, visibility) = (head.version, visibility(request.isolation_level));
     let (slices, partitions) = (HashMap::new(), BTreeSet::new());
     let mut fetching =
-        Fetching { shared, version, isolation, left: budget, slices, bytes: 0, urgent: false, partitions };
+        Fetching { shared, version, visibility, left: budget, slices, bytes: 0, urgent: false, partitions };
     let responses: Vec<_> = request.topics.iter().map(|topic| fetching.topic(topic)).collect();
     let enough = fetching.bytes >= usize::try_from(request.min_bytes).unwrap_or(0).min(budget);
     let max_wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0));
@@ -92,10 +94,13 @@ impl Fetching<'_> {
             return self.refused(wanted, error);
         }
         let read = Offset::new(wanted.fetch_offset).ok_or(ErrorCode::OffsetOutOfRange);
-        let read =
-            read.and_then(|offset| self.read(log, offset, wanted).map_err(|error| ErrorCode::from(&error)));
+        let read = read.and_then(|offset| {
+            let slice = self.read(log, offset, wanted);
+            let aborted = slice.and_then(|slice| Ok((self.aborted(log, offset)?, slice)));
+            aborted.map_err(|error| ErrorCode::from(&error))
+        });
         match read {
-            Ok(slice) => self.found(log, wanted, slice),
+            Ok((aborted, slice)) => self.found(log, wanted, slice, aborted),
             Err(error) => {
                 PartitionData { log_start_offset: log.bounds().start().get(), ..self.refused(wanted, error) }
             }
@@ -105,21 +110,44 @@ impl Fetching<'_> {
     /// The first batch of the first partition that has one is whole whatever the budget; others must fit.
     fn read(&self, log: &Log, offset: Offset, wanted: &FetchPartition) -> Result<Option<Slice>, ReadError> {
         let own = usize::try_from(wanted.partition_max_bytes).unwrap_or(0);
-        let limit = ReadLimit { max_bytes: own.min(self.left), visibility: Visibility::Committed };
+        let limit = ReadLimit { max_bytes: own.min(self.left), visibility: self.visibility };
         let slice = log.read(offset, limit)?;
         let fits = slice.len() <= limit.max_bytes || self.bytes == 0;
         Ok(Some(slice).filter(|slice| fits && !slice.is_empty()))
     }
 
-    fn found(&mut self, log: &Log, wanted: &FetchPartition, slice: Option<Slice>) -> PartitionData {
+    /// The aborted transactions that a reader of committed ones must pass over from `offset` on.
+    fn aborted(
+        &self,
+        log: &Log,
+        offset: Offset,
+    ) -> Result<Option<Vec<response::AbortedTransaction>>, ReadError> {
+        if self.visibility != Visibility::Stable {
+            return Ok(None);
+        }
+        let found = log.aborted_transactions(offset, log.bounds().stable())?.into_iter();
+        let aborted = found.map(|aborted| response::AbortedTransaction {
+            producer_id: aborted.producer_id.get(),
+            first_offset: aborted.first_offset.get(),
+        });
+        Ok(Some(aborted.collect()))
+    }
+
+    fn found(
+        &mut self,
+        log: &Log,
+        wanted: &FetchPartition,
+        slice: Option<Slice>,
+        aborted_transactions: Option<Vec<response::AbortedTransaction>>,
+    ) -> PartitionData {
         let bounds = log.bounds();
         self.partitions.insert(log.partition().clone());
         PartitionData {
             partition_index: wanted.partition,
             high_watermark: bounds.committed().get(),
-            last_stable_offset: bounds.committed().get(),
+            last_stable_offset: bounds.stable().get(),
             log_start_offset: bounds.start().get(),
-            aborted_transactions: (self.isolation == READ_COMMITTED).then(Vec::new),
+            aborted_transactions,
             records: Some(slice.map_or_else(Records::default, |slice| self.region(slice))),
             ..PartitionData::default()
         }
@@ -145,6 +173,11 @@ impl Fetching<'_> {
             ..PartitionData::default()
         }
     }
+}
+
+/// What a consumer of this `isolation.level` sees.
+pub(super) fn visibility(isolation: i8) -> Visibility {
+    if isolation == READ_COMMITTED { Visibility::Stable } else { Visibility::Committed }
 }
 
 /// The only epoch so far is 0; a client that knows a later one has another broker in mind.

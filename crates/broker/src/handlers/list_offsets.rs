@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use klamm_log::{Log, ReadError};
+use klamm_log::{Log, ReadError, Visibility};
 use klamm_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsRequest};
 use klamm_protocol::messages::list_offsets_response::{
     ListOffsetsPartitionResponse, ListOffsetsResponse, ListOffsetsTopicResponse,
@@ -10,6 +10,7 @@ use klamm_protocol::messages::list_offsets_response::{
 use klamm_protocol::{ApiKey, Message, RequestHead};
 use klamm_types::{LeaderEpoch, Timestamp};
 
+use super::fetch::visibility;
 use super::{HandleError, Outcome, answer};
 use crate::error_code::ErrorCode;
 use crate::shared::Shared;
@@ -41,7 +42,7 @@ pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, Han
                 return refused(partition, ErrorCode::InvalidRequest);
             }
             let log = topic.and_then(|topic| shared.metadata.log(topic, partition.partition_index));
-            respond(log.as_ref(), partition, head.version)
+            respond(log.as_ref(), partition, request.isolation_level, head.version)
         };
         ListOffsetsTopicResponse {
             name: asked.name.clone(),
@@ -52,11 +53,18 @@ pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, Han
     answer(&response, ApiKey::ListOffsets, head)
 }
 
-fn respond(log: Option<&Log>, asked: &ListOffsetsPartition, version: i16) -> ListOffsetsPartitionResponse {
+fn respond(
+    log: Option<&Log>,
+    asked: &ListOffsetsPartition,
+    isolation: i8,
+    version: i16,
+) -> ListOffsetsPartitionResponse {
     let found = match (log, super::fetch::check_epoch(asked.current_leader_epoch)) {
         (None, _) => Err(ErrorCode::UnknownTopicOrPartition),
         (_, Err(error)) => Err(error),
-        (Some(log), Ok(())) => find(log, asked.timestamp).map_err(|error| ErrorCode::from(&error)),
+        (Some(log), Ok(())) => {
+            find(log, asked.timestamp, visibility(isolation)).map_err(|error| ErrorCode::from(&error))
+        }
     };
     let (error, (offset, timestamp, leader_epoch)) = match found {
         Ok(found) => (ErrorCode::None, found),
@@ -72,16 +80,18 @@ fn refused(asked: &ListOffsetsPartition, error: ErrorCode) -> ListOffsetsPartiti
     ListOffsetsPartitionResponse { partition_index, error_code, ..ListOffsetsPartitionResponse::default() }
 }
 
-fn find(log: &Log, timestamp: i64) -> Result<Found, ReadError> {
+fn find(log: &Log, timestamp: i64, visibility: Visibility) -> Result<Found, ReadError> {
     let bounds = log.bounds();
+    let latest = if visibility == Visibility::Stable { bounds.stable() } else { bounds.committed() };
     let epoch_at = |offset| log.epochs().epoch_at(offset).map_or(0, LeaderEpoch::get);
     let found = match timestamp {
-        LATEST => return Ok((bounds.committed().get(), -1, epoch_at(bounds.committed()))),
+        LATEST => return Ok((latest.get(), -1, epoch_at(latest))),
         EARLIEST | EARLIEST_LOCAL => return Ok((bounds.start().get(), -1, epoch_at(bounds.start()))),
         LATEST_TIERED | EARLIEST_PENDING_UPLOAD => None,
         MAX_TIMESTAMP => log.offset_of_max_timestamp()?,
         time => log.offset_since(Timestamp::from_millis(time))?,
     };
+    let found = found.filter(|found| found.offset < latest);
     let triple = |f: klamm_log::TimestampedOffset| {
         (f.offset.get(), f.timestamp.as_millis(), f.leader_epoch.map_or(-1, LeaderEpoch::get))
     };

@@ -5,6 +5,7 @@ mod create_topics;
 mod delete_topics;
 mod fetch;
 mod find_coordinator;
+mod init_producer_id;
 mod list_offsets;
 mod metadata;
 mod produce;
@@ -31,6 +32,7 @@ const SERVED: &[(ApiKey, RangeInclusive<i16>)] = &[
     (ApiKey::ApiVersions, 0..=4),
     (ApiKey::CreateTopics, 2..=7),
     (ApiKey::DeleteTopics, 1..=6),
+    (ApiKey::InitProducerId, 0..=5),
 ];
 
 /// What is to be done after a request.
@@ -40,6 +42,8 @@ pub(crate) enum Outcome {
     Answer(Answer),
     /// Send nothing: a produce with acks=0.
     Silence,
+    /// The other side has closed: nobody waits for an answer.
+    Gone,
     /// Close the connection: the request was wrong in a way that cannot be answered, or asked not to be.
     Close(String),
     /// Ask again when one of the partitions has grown, or at the deadline, which answers in any case.
@@ -86,6 +90,7 @@ pub(crate) fn handle(shared: &Shared, head: &RequestHead, round: Round) -> Outco
         ApiKey::FindCoordinator => find_coordinator::handle(head),
         ApiKey::CreateTopics => create_topics::handle(shared, head),
         ApiKey::DeleteTopics => delete_topics::handle(shared, head),
+        ApiKey::InitProducerId => init_producer_id::handle(shared, head),
         _ => api_versions::handle(head),
     };
     handled.unwrap_or_else(|error| Outcome::Close(format!("{} {}: {error}", api.name(), head.version)))

@@ -102,6 +102,10 @@ fn check_batches(records: &[u8], version: i16) -> Result<(), Refusal> {
     if header.size() < records.len() {
         return Err((ErrorCode::InvalidRecord, Some("a partition's records must be one batch".to_owned())));
     }
+    if header.is_transactional() {
+        let told = "there is no transaction coordinator yet".to_owned();
+        return Err((ErrorCode::InvalidTxnState, Some(told)));
+    }
     if header.compression() == Compression::Zstd && version < WITH_ZSTD {
         return Err((ErrorCode::UnsupportedCompressionType, None));
     }

@@ -1,11 +1,13 @@
 //! The driver: logs what a plan says, applies it, and makes the logs there are fit the image.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use klamm_log::{
     Depth, Durability, LeaderEpoch, Log, LogConfig, LogDir, NewRecord, Position, TopicPartition,
 };
 use klamm_record::{BatchBuilder, BatchOptions};
+use klamm_types::ProducerId;
 use parking_lot::{Mutex, RwLock};
 
 use super::identity::random_id;
@@ -23,6 +25,8 @@ pub(crate) struct Metadata {
     image: RwLock<Arc<MetadataImage>>,
     /// Held while a command is decided, logged and applied.
     log: Mutex<Log>,
+    /// Producer ids that are logged as given out and have not been.
+    producer_ids: Mutex<Range<i64>>,
 }
 
 impl Metadata {
@@ -38,6 +42,7 @@ impl Metadata {
             config: config.clone(),
             image: RwLock::new(Arc::new(image.clone())),
             log: Mutex::new(log),
+            producer_ids: Mutex::new(0..0),
         };
         metadata.remove_leftovers().map_err(|e| e.to_string())?;
         image.topics().try_for_each(|topic| metadata.open_logs(topic)).map_err(|e| e.to_string())?;
@@ -92,6 +97,19 @@ impl Metadata {
         self.remove_logs(&topic);
         tracing::info!(topic = %topic.name, "deleted a topic");
         Ok(topic)
+    }
+
+    /// A producer id that nobody has had. They are logged a block at a time; what is left of one at a stop is not used.
+    pub(crate) fn allocate_producer_id(&self) -> Result<ProducerId, TopicError> {
+        let mut block = self.producer_ids.lock();
+        if block.is_empty() {
+            let log = self.log.lock();
+            let first = self.image().next_producer_id();
+            let next = first.checked_add(PRODUCER_IDS).ok_or(TopicError::NoProducerIds)?;
+            self.commit(&log, &[MetadataRecord::ProducerIds { next }])?;
+            *block = first..next;
+        }
+        block.next().and_then(ProducerId::new).ok_or(TopicError::NoProducerIds)
     }
 
     /// Logs the records durably, then applies them.
@@ -182,4 +200,6 @@ fn replay(log: &Log) -> Result<MetadataImage, String> {
     Ok(image)
 }
 
+/// Producer ids in a block, as in Kafka.
+const PRODUCER_IDS: i64 = 1000;
 const METADATA_LOG: &str = "__cluster_metadata-0";

@@ -31,6 +31,8 @@ pub(crate) enum TopicError {
     Ambiguous,
     #[error("delete.topic.enable is false")]
     DeletionDisabled,
+    #[error("all producer ids have been given out")]
+    NoProducerIds,
     #[error(transparent)]
     Append(#[from] AppendError),
     #[error(transparent)]

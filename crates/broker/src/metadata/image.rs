@@ -13,6 +13,8 @@ pub(crate) struct MetadataImage {
     names: BTreeMap<Uuid, TopicName>,
     /// Ids of topics that were removed: their logs, where a crash left some, can go.
     removed: BTreeSet<Uuid>,
+    /// Producer ids below this one have been given out, or lie in a block that was.
+    next_producer_id: i64,
 }
 
 /// A topic.
@@ -45,6 +47,10 @@ impl MetadataImage {
         self.removed.contains(&id.into())
     }
 
+    pub(crate) fn next_producer_id(&self) -> i64 {
+        self.next_producer_id
+    }
+
     pub(crate) fn topics(&self) -> impl Iterator<Item = &Topic> {
         self.topics.values()
     }
@@ -75,6 +81,9 @@ impl MetadataImage {
                 if let Some(name) = self.names.remove(&Uuid::from(*id)) {
                     self.topics.remove(&name);
                 }
+            }
+            MetadataRecord::ProducerIds { next } => {
+                self.next_producer_id = self.next_producer_id.max(*next);
             }
             MetadataRecord::Other { .. } => {}
         }

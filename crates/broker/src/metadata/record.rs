@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use klamm_protocol::metadata::config_record::ConfigRecord;
 use klamm_protocol::metadata::partition_record::PartitionRecord;
+use klamm_protocol::metadata::producer_ids_record::ProducerIdsRecord;
 use klamm_protocol::metadata::remove_topic_record::RemoveTopicRecord;
 use klamm_protocol::metadata::topic_record::TopicRecord;
 use klamm_protocol::{
@@ -29,6 +30,10 @@ pub(crate) enum MetadataRecord {
     RemoveTopic {
         id: TopicId,
     },
+    /// Producer ids below this one have been given out.
+    ProducerIds {
+        next: i64,
+    },
     /// One that does not concern topics, or names none that can be.
     Other {
         record_type: i16,
@@ -49,6 +54,10 @@ impl MetadataRecord {
             PartitionRecord::TYPE => partition(&PartitionRecord::decode(body, version)?),
             ConfigRecord::TYPE => config(&ConfigRecord::decode(body, version)?),
             RemoveTopicRecord::TYPE => removal(&RemoveTopicRecord::decode(body, version)?),
+            ProducerIdsRecord::TYPE => {
+                let next = ProducerIdsRecord::decode(body, version)?.next_producer_id;
+                Some(MetadataRecord::ProducerIds { next })
+            }
             _ => None,
         };
         Ok(known.unwrap_or(other))
@@ -82,6 +91,10 @@ impl MetadataRecord {
             }
             MetadataRecord::RemoveTopic { id } => {
                 encode_metadata_record(&RemoveTopicRecord { topic_id: (*id).into() }, 0)
+            }
+            MetadataRecord::ProducerIds { next } => {
+                let record = ProducerIdsRecord { broker_id: node, broker_epoch: 0, next_producer_id: *next };
+                encode_metadata_record(&record, 0)
             }
             MetadataRecord::Other { .. } => Ok(Bytes::new()),
         }

@@ -51,6 +51,7 @@ impl Connection {
                         .map_err(|e| format!("cannot answer: {e}"))?;
                 }
                 Outcome::Close(reason) => return Err(reason),
+                Outcome::Gone => return Ok(()),
                 Outcome::Silence | Outcome::Wait(_) => {}
             }
         }
@@ -92,33 +93,39 @@ impl Connection {
             self.shared.purgatory.watch(&delayed.partitions, &waiter);
             // A partition may have grown before it was watched.
             let outcome = self.work(head, Round::MayWait).await?;
-            let grown = match outcome {
-                Outcome::Wait(_) => self.grown(&waiter, deadline, stream).await,
-                _ => Ok(true),
+            let waited = match outcome {
+                Outcome::Wait(_) => self.pause(&waiter, deadline, stream).await,
+                _ => Waited::Grown,
             };
             self.shared.purgatory.forget(&delayed.partitions, &waiter);
-            match (outcome, grown?) {
-                (Outcome::Wait(_), true) => {}
-                (Outcome::Wait(_), false) => return self.work(head, Round::Last).await,
+            match (outcome, waited) {
+                (Outcome::Wait(_), Waited::Grown) => {}
+                (Outcome::Wait(_), Waited::TimeUp) => return self.work(head, Round::Last).await,
+                (Outcome::Wait(_), Waited::Gone) => return Ok(Outcome::Gone),
                 (outcome, _) => return Ok(outcome),
             }
         }
     }
 
-    /// Whether a partition has grown; otherwise the time is up or the broker stops. An error when the other side has gone.
-    async fn grown(
-        &mut self,
-        waiter: &Notify,
-        deadline: Instant,
-        stream: &TcpStream,
-    ) -> Result<bool, String> {
+    async fn pause(&mut self, waiter: &Notify, deadline: Instant, stream: &TcpStream) -> Waited {
         tokio::select! {
-            () = waiter.notified() => Ok(true),
-            () = tokio::time::sleep_until(deadline) => Ok(false),
-            _ = self.stopping.wait_for(|stopping| *stopping) => Ok(false),
-            () = gone(stream) => Err("the other side closed while its fetch was waiting".to_owned()),
+            () = waiter.notified() => Waited::Grown,
+            () = tokio::time::sleep_until(deadline) => Waited::TimeUp,
+            _ = self.stopping.wait_for(|stopping| *stopping) => Waited::TimeUp,
+            () = gone(stream) => Waited::Gone,
         }
     }
+}
+
+/// How a wait ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Waited {
+    /// A partition has grown.
+    Grown,
+    /// There is no more time, or the broker stops.
+    TimeUp,
+    /// The other side has closed.
+    Gone,
 }
 
 /// Resolves when the other side has closed; never once it has sent more, which then is read later.

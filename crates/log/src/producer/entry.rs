@@ -1,9 +1,10 @@
 //! What a log knows of one producer.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use klamm_record::{BatchHeader, EndTransaction};
-use klamm_types::{Offset, ProducerEpoch, ProducerId};
+use klamm_types::{Offset, ProducerEpoch, ProducerId, Timestamp};
 
 use crate::format::ProducerSnapshotEntry;
 
@@ -19,6 +20,8 @@ pub(crate) struct ProducerEntry {
     pub(super) last_time: i64,
     /// Where its open transaction began.
     pub(super) open_since: Option<Offset>,
+    /// When it was first looked at since its last batch. What a batch says of its time may be long ago.
+    pub(super) looked_at: Option<Timestamp>,
 }
 
 /// A batch that may be sent again.
@@ -36,7 +39,14 @@ const REMEMBERED: usize = 5;
 impl ProducerEntry {
     pub(super) fn new(epoch: ProducerEpoch) -> ProducerEntry {
         let batches = VecDeque::new();
-        ProducerEntry { epoch, batches, coordinator_epoch: -1, last_time: -1, open_since: None }
+        ProducerEntry {
+            epoch,
+            batches,
+            coordinator_epoch: -1,
+            last_time: -1,
+            open_since: None,
+            looked_at: None,
+        }
     }
 
     /// Sequence number of the epoch's last record.
@@ -70,6 +80,7 @@ impl ProducerEntry {
             self.batches.push_back(Remembered::of(header, base));
         }
         self.last_time = time(header);
+        self.looked_at = None;
         if header.is_transactional() {
             self.open_since.get_or_insert(header.base_offset());
         }
@@ -79,7 +90,14 @@ impl ProducerEntry {
     pub(super) fn on_marker(&mut self, header: &BatchHeader, marker: EndTransaction) -> Option<Offset> {
         self.coordinator_epoch = marker.coordinator_epoch;
         self.last_time = time(header);
+        self.looked_at = None;
         self.open_since.take()
+    }
+
+    /// Whether it has been silent for `after`, by its batches' times and since it was first looked at.
+    pub(super) fn is_silent(&mut self, now: Timestamp, after: Duration) -> bool {
+        let looked_at = *self.looked_at.get_or_insert(now);
+        now.since(looked_at.max(Timestamp::from_millis(self.last_time))) >= after
     }
 
     pub(super) fn to_snapshot(&self, id: ProducerId) -> ProducerSnapshotEntry {
@@ -117,6 +135,7 @@ impl ProducerEntry {
             coordinator_epoch: entry.coordinator_epoch,
             last_time: entry.timestamp,
             open_since,
+            looked_at: None,
         };
         Some((ProducerId::new(entry.producer_id)?, found))
     }
@@ -148,7 +167,7 @@ pub(super) fn sequence_after(sequence: u32, delta: u32) -> u32 {
 }
 
 fn time(header: &BatchHeader) -> i64 {
-    header.max_timestamp().map_or(-1, klamm_types::Timestamp::as_millis)
+    header.max_timestamp().map_or(-1, Timestamp::as_millis)
 }
 
 const SEQUENCES: u32 = u32::MAX >> 1;

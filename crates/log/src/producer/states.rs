@@ -113,7 +113,6 @@ impl ProducerStates {
 
     /// Forgets producers that have been silent for `after` and have no transaction open.
     pub(crate) fn expire(&mut self, now: Timestamp, after: Duration) {
-        let silent = |entry: &ProducerEntry| now.since(Timestamp::from_millis(entry.last_time)) >= after;
-        self.entries.retain(|_, entry| entry.open_since.is_some() || !silent(entry));
+        self.entries.retain(|_, entry| entry.open_since.is_some() || !entry.is_silent(now, after));
     }
 }

@@ -1,0 +1,31 @@
+//! Gives an idempotent producer its id. There is no transaction coordinator yet: who names a transactional id is told so.
+
+use klamm_protocol::messages::init_producer_id_request::InitProducerIdRequest;
+use klamm_protocol::messages::init_producer_id_response::InitProducerIdResponse;
+use klamm_protocol::{ApiKey, Message, RequestHead};
+
+use super::{HandleError, Outcome, answer};
+use crate::error_code::ErrorCode;
+use crate::shared::Shared;
+
+pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, HandleError> {
+    let request = InitProducerIdRequest::decode(head.body.clone(), head.version)?;
+    let response = match request.transactional_id.as_deref() {
+        Some("") => refused(ErrorCode::InvalidRequest),
+        Some(_) => refused(ErrorCode::CoordinatorNotAvailable),
+        None => match shared.metadata.allocate_producer_id() {
+            Ok(id) => InitProducerIdResponse { producer_id: id.get(), ..InitProducerIdResponse::default() },
+            Err(error) => refused(ErrorCode::from(&error)),
+        },
+    };
+    answer(&response, ApiKey::InitProducerId, head)
+}
+
+fn refused(error: ErrorCode) -> InitProducerIdResponse {
+    InitProducerIdResponse {
+        error_code: error.code(),
+        producer_id: -1,
+        producer_epoch: -1,
+        ..InitProducerIdResponse::default()
+    }
+}

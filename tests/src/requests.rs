@@ -1,0 +1,41 @@
+//! Requests that several tests send.
+
+use klamm_protocol::messages::metadata_request::{MetadataRequest, MetadataRequestTopic};
+use klamm_protocol::messages::produce_request::{PartitionProduceData, ProduceRequest, TopicProduceData};
+use klamm_protocol::messages::produce_response::PartitionProduceResponse;
+use klamm_protocol::{Records, Uuid};
+
+use crate::client::Client;
+
+/// The topic's id; it is created if need be.
+///
+/// # Panics
+/// When the broker answers something else.
+pub fn topic(client: &mut Client, name: &str) -> Uuid {
+    let topics = Some(vec![MetadataRequestTopic { name: Some(name.into()), ..Default::default() }]);
+    let request = MetadataRequest { topics, allow_auto_topic_creation: true, ..Default::default() };
+    client.call(&request, 13).topics[0].topic_id
+}
+
+/// Produces to partition 0; with acks 0 there is no answer to wait for.
+///
+/// # Panics
+/// When the broker answers something else.
+pub fn produce(
+    client: &mut Client,
+    name: &str,
+    id: Uuid,
+    records: Records,
+    acks: i16,
+    version: i16,
+) -> PartitionProduceResponse {
+    let partition_data = vec![PartitionProduceData { index: 0, records: Some(records) }];
+    let (name, topic_id) = if version >= 13 { ("".into(), id) } else { (name.into(), Uuid::ZERO) };
+    let topic_data = vec![TopicProduceData { name, topic_id, partition_data }];
+    let request = ProduceRequest { acks, timeout_ms: 1000, topic_data, ..Default::default() };
+    if acks == 0 {
+        client.send(&request, version);
+        return PartitionProduceResponse::default();
+    }
+    client.call(&request, version).responses[0].partition_responses[0].clone()
+}
