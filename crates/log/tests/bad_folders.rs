@@ -3,6 +3,7 @@
 mod support;
 
 use std::error::Error;
+use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -96,4 +97,61 @@ fn a_folder_that_is_removed_is_noticed_before_anything_more_is_called_durable() 
     assert!(text.contains("00000000000000000000.log") && text.contains("no longer"), "{text}");
     let error = log.append(&NewRecord::new("more"), Durability::Written).unwrap_err();
     assert!(told(&error).contains("no longer"), "{error}");
+}
+
+/// Ten synced records in two segments, stopped cleanly.
+fn synced(path: &Path) {
+    let dir = open(path, LogConfig::default());
+    let log = dir.log("t", 0).unwrap();
+    for n in 0..10 {
+        append(&log, &n.to_string());
+        if n == 4 {
+            log.roll().unwrap();
+        }
+    }
+    dir.close().unwrap();
+}
+
+#[test]
+fn a_log_that_ends_before_its_recovery_point_does_not_open() {
+    for (name, take) in [
+        (
+            "a batch",
+            (|log| File::options().write(true).open(log).unwrap().set_len(0)) as fn(&Path) -> io::Result<()>,
+        ),
+        ("a segment", |log| std::fs::remove_file(log)),
+        ("the folder", |log| std::fs::remove_dir_all(log.parent().unwrap())),
+    ] {
+        for killed in [false, true] {
+            let folder = tempfile::tempdir().unwrap();
+            synced(folder.path());
+            take(&folder.path().join("t-0/00000000000000000005.log")).unwrap();
+            if killed {
+                std::fs::remove_file(folder.path().join(".kafka_cleanshutdown")).unwrap();
+            }
+            let config = DirConfig::default();
+            let opened = LogDir::open_with(folder.path(), config).and_then(|dir| dir.log("t", 0));
+            let text = told(&opened.err().unwrap_or_else(|| panic!("{name} is gone, killed: {killed}")));
+            assert!(
+                text.contains("t-0 ends at offset") && text.contains("before 10 had been synced"),
+                "{text}"
+            );
+        }
+    }
+}
+
+#[test]
+fn what_opening_cuts_off_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    synced(folder.path());
+    std::fs::remove_file(folder.path().join(".kafka_cleanshutdown")).unwrap();
+    let log = folder.path().join("t-0/00000000000000000005.log");
+    let whole = std::fs::read(&log).unwrap();
+    std::fs::write(&log, [&whole[..], &[7; 50]].concat()).unwrap();
+    let dir = open(folder.path(), LogConfig::default());
+    let cuts = dir.cuts();
+    assert_eq!(cuts.len(), 1);
+    assert_eq!((cuts[0].bytes, cuts[0].offset.get(), cuts[0].position), (50, 10, whole.len() as u64));
+    assert!(cuts[0].to_string().contains("00000000000000000005.log at byte"), "{}", cuts[0]);
+    assert_eq!(values(&dir.log("t", 0).unwrap()).len(), 10);
 }
