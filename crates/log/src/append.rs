@@ -186,8 +186,10 @@ impl Inner {
             Appended { base_offset: first, next_offset: appender.next, max_timestamp, is_duplicate: false };
         let mut published = self.published.write();
         published.bounds.set_end(appended.next_offset);
-        let committed = published.bounds.committed();
-        published.bounds.set_unstable(appender.producers.first_unstable(committed));
+        if appender.producers.has_transactions() {
+            let committed = published.bounds.committed();
+            published.bounds.set_unstable(appender.producers.first_unstable(committed));
+        }
         published.active_size = appender.position;
         drop(published);
         Ok(appended)

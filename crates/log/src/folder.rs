@@ -33,6 +33,20 @@ impl Folder {
         self.disk.create_dir(&self.path).map_err(|e| self.failed("create folder", "", e))
     }
 
+    /// Makes its name durable, and those of the folders above it. What may not be opened was there before.
+    pub(crate) fn sync_above(&self) -> Result<(), FileError> {
+        for above in self.path.ancestors().skip(1) {
+            let above = if above.as_os_str().is_empty() { Path::new(".") } else { above };
+            match self.disk.sync_dir(above) {
+                Err(error) if error.kind() != io::ErrorKind::PermissionDenied => {
+                    return Err(self.failed("sync what is above", "", error));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
     pub(crate) fn names(&self) -> Result<Vec<String>, FileError> {
         self.disk.list(&self.path).map_err(|e| self.failed("list folder", "", e))
     }

@@ -3,10 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use klamm_record::BatchError;
 use klamm_types::{EpochHistory, Offset};
 
 use crate::folder::Folder;
-use crate::format::{CheckpointError, EPOCH_CHECKPOINT, EpochCheckpoint, FileKind, SegmentFileName};
+use crate::format::{
+    CheckpointError, EPOCH_CHECKPOINT, EpochCheckpoint, FileKind, SYNC_FAILED, SegmentFileName,
+};
 use crate::producer::{ProducerStates, Snapshots, restore};
 use crate::recovery::{self, Recovered, Tail};
 use crate::segment::Segment;
@@ -21,8 +24,18 @@ type Found = (Vec<Arc<Segment>>, Tail, ProducerStates);
 pub(crate) enum Trust {
     /// It was closed cleanly.
     Clean,
-    /// It was not; what lies behind this offset has to be checked.
-    From(Offset),
+    /// It was not.
+    From {
+        /// What lies behind this offset has to be checked.
+        synced: Offset,
+        /// Before this one compaction may have left gaps.
+        cleaned: Offset,
+    },
+}
+
+impl Trust {
+    /// All has to be checked.
+    pub(crate) const NOTHING: Trust = Trust::From { synced: Offset::ZERO, cleaned: Offset::ZERO };
 }
 
 /// A partition's folder, opened.
@@ -65,7 +78,7 @@ pub(crate) fn load(
     let stored = epochs.clone();
     let found = match trust {
         Trust::Clean => clean(&segments, config)?,
-        Trust::From(_) => None,
+        Trust::From { .. } => None,
     };
     let found_clean = found.is_some();
     let mut cut = None;
@@ -92,8 +105,9 @@ pub(crate) fn load(
     if trust != Trust::Clean && epochs != stored {
         folder.replace(EPOCH_CHECKPOINT, EpochCheckpoint { history: epochs.clone() }.to_text().as_bytes())?;
     }
+    write_again(folder, &segments, trust)?;
     let synced = match trust {
-        Trust::From(point) => point.min(tail.next),
+        Trust::From { synced, .. } => synced.min(tail.next),
         Trust::Clean if found_clean => tail.next,
         Trust::Clean => start,
     };
@@ -140,13 +154,19 @@ fn recover(
     cut: &mut Option<Cut>,
 ) -> Result<Found, OpenError> {
     // After a clean stop all is durable, so that any cut would be damage.
-    let point = if let Trust::From(point) = trust { point } else { Offset::MAX };
+    let (point, gaps_before) = match trust {
+        Trust::From { synced, cleaned } => (synced, synced.max(cleaned)),
+        Trust::Clean => (Offset::MAX, Offset::MAX),
+    };
     let first = segments.partition_point(|s| s.base() <= point).saturating_sub(1);
     let (mut at, interval) = (first, config.index_interval_bytes);
     let mut replay = recovery::Replay::new(epochs, restore(snapshots, &segments, segments[first].base())?);
     loop {
         let recovered = recovery::recover(&segments[at], point, interval, &mut replay)?;
-        let follows = segments.get(at + 1).is_some_and(|next| next.base() >= recovered.tail.next);
+        let end = recovered.tail.next;
+        // Behind what was synced a gap is where a segment has lost its end.
+        let follows = |next: Offset| next == end || (next > end && next <= gaps_before);
+        let follows = segments.get(at + 1).is_some_and(|next| follows(next.base()));
         if follows && recovered.fault.is_none() {
             segments[at].forget_indexes();
             at += 1;
@@ -160,9 +180,26 @@ fn recover(
     }
 }
 
+/// After a failed sync the system takes its pages for clean: what they hold is written again, so that a sync means something.
+fn write_again(folder: &Folder, segments: &[Arc<Segment>], trust: Trust) -> Result<(), OpenError> {
+    if folder.stat(SYNC_FAILED)?.is_none() {
+        return Ok(());
+    }
+    let point = if let Trust::From { synced, .. } = trust { synced } else { Offset::ZERO };
+    let first = segments.partition_point(|segment| segment.base() <= point).saturating_sub(1);
+    segments[first..].iter().try_for_each(|segment| segment.write_again())?;
+    folder.remove(SYNC_FAILED)?;
+    Ok(folder.sync()?)
+}
+
 /// `segments` begins with the one that is cut; those behind it go.
 fn what_is_cut(segments: &[Arc<Segment>], recovered: &Recovered) -> Result<Option<Cut>, OpenError> {
-    let Some(fault) = recovered.fault.clone() else { return Ok(None) };
+    let gap = segments.get(1).map(|next| BatchError::Field {
+        field: "base offset",
+        got: next.base().get(),
+        expected: "the end of the segment before",
+    });
+    let Some(fault) = recovered.fault.clone().or(gap) else { return Ok(None) };
     let behind = segments[1..].iter().map(|segment| segment.size()).sum::<Result<u64, _>>()?;
     let Tail { position, next: offset, .. } = recovered.tail;
     Ok(Some(Cut { path: segments[0].path(), position, offset, bytes: recovered.cut + behind, fault }))

@@ -6,8 +6,9 @@ use klamm_types::{EpochEnd, EpochHistory, LeaderEpoch, Offset, Timestamp, TopicP
 use parking_lot::{Mutex, RwLock};
 
 use crate::appender::Appender;
+use crate::disk::OpenMode;
 use crate::folder::Folder;
-use crate::format::FileKind;
+use crate::format::{FileKind, SYNC_FAILED};
 use crate::group_commit::GroupCommit;
 use crate::load::Loaded;
 use crate::log_dir::{Owner, Shared};
@@ -297,6 +298,9 @@ impl Inner {
     /// Takes no more writes from now on; the pages that a failed sync did not write may be gone, and another sync would
     /// say nothing about them.
     pub(crate) fn fail(&self, error: FileError) -> FileError {
+        // If this fails too, there is nobody left to tell.
+        let _ = self.folder.open(SYNC_FAILED, OpenMode::Create);
+        let _ = self.folder.sync();
         self.health.failure.lock().get_or_insert_with(|| error.to_string());
         self.health.unwell.store(true, Ordering::Release);
         error

@@ -267,6 +267,23 @@ impl Segment {
         self.file()?.sync().map_err(|e| self.failed("sync", e))
     }
 
+    /// Writes what the file holds in its place once more, and syncs it.
+    pub(crate) fn write_again(&self) -> Result<(), FileError> {
+        let (file, size) = (self.file()?, self.size()?);
+        let mut buffer = vec![0; REBUILD];
+        let mut at = 0;
+        while at < size {
+            let got = file.read_at(&mut buffer, at).map_err(|e| self.failed("read", e))?;
+            if got == 0 {
+                break;
+            }
+            file.write_all_at(&buffer[..got], at).map_err(|e| self.failed("write to", e))?;
+            at += got as u64;
+        }
+        file.truncate(size).map_err(|e| self.failed("truncate", e))?;
+        self.sync()
+    }
+
     fn with_aborted<T>(
         &self,
         work: impl FnOnce(&mut Index<AbortedEntry>) -> Result<T, FileError>,

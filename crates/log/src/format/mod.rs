@@ -13,4 +13,4 @@ pub use metadata::PartitionMetadata;
 pub use names::{FileKind, SegmentFileName};
 pub use snapshot::{ProducerSnapshot, ProducerSnapshotEntry, SnapshotError};
 
-pub(crate) use names::{EPOCH_CHECKPOINT, PARTITION_METADATA};
+pub(crate) use names::{EPOCH_CHECKPOINT, PARTITION_METADATA, SYNC_FAILED};

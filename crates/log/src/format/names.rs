@@ -1,6 +1,8 @@
 use klamm_types::Offset;
 
 pub(crate) const EPOCH_CHECKPOINT: &str = "leader-epoch-checkpoint";
+/// Tells the next opening that a sync has failed: what is in the page cache may be on no disk.
+pub(crate) const SYNC_FAILED: &str = "sync-failed";
 pub(crate) const PARTITION_METADATA: &str = "partition.metadata";
 
 /// What a file of a segment holds, told by its suffix.

@@ -167,4 +167,5 @@ pub(super) fn read_checkpoint(folder: &Folder, name: &str) -> Result<OffsetCheck
 
 pub(super) const RECOVERY_POINTS: &str = "recovery-point-offset-checkpoint";
 pub(super) const START_OFFSETS: &str = "log-start-offset-checkpoint";
+pub(super) const CLEANED: &str = "cleaner-offset-checkpoint";
 pub(super) const COMMITTED: &str = "replication-offset-checkpoint";

@@ -32,7 +32,7 @@ use crate::load::{CHECKPOINT_LIMIT, format_error};
 use crate::log::Inner;
 use crate::{Clock, Cut, Log, LogConfig, LogError, OpenError, SystemClock};
 
-use maintenance::{COMMITTED, RECOVERY_POINTS, START_OFFSETS, read_checkpoint};
+use maintenance::{CLEANED, COMMITTED, RECOVERY_POINTS, START_OFFSETS, read_checkpoint};
 use marker::{CLEAN_SHUTDOWN, CleanMarker};
 use shared::{HeldLock, State};
 
@@ -106,10 +106,14 @@ impl LogDir {
         folder.create()?;
         let held = folder.lock(LOCK)?.ok_or_else(|| OpenError::Locked { path: folder.path().to_owned() })?;
         let clean = folder.stat(CLEAN_SHUTDOWN)?.is_some();
+        if !clean && folder.stat(RECOVERY_POINTS)?.is_none() {
+            folder.sync_above()?;
+        }
         let state = State {
             recovery_points: read_checkpoint(&folder, RECOVERY_POINTS)?,
             start_offsets: read_checkpoint(&folder, START_OFFSETS)?,
             committed: read_checkpoint(&folder, COMMITTED)?,
+            cleaned: read_checkpoint(&folder, CLEANED)?,
             ..State::default()
         };
         let marker = CleanMarker::new(folder.clone(), clean);

@@ -41,6 +41,8 @@ pub(super) struct State {
     pub(super) recovery_points: OffsetCheckpoint,
     pub(super) start_offsets: OffsetCheckpoint,
     pub(super) committed: OffsetCheckpoint,
+    /// Up to where logs have been compacted.
+    pub(super) cleaned: OffsetCheckpoint,
     pub(super) checkpointed: Option<Timestamp>,
     pub(super) retained: Option<Timestamp>,
     /// Folders of removed logs, and when their files go.
@@ -89,13 +91,13 @@ impl Shared {
 
     /// Opens a log that was there when the folder was opened.
     fn load_one(self: &Arc<Self>, partition: &TopicPartition, config: LogConfig) -> Result<Inner, OpenError> {
-        let (point, start) = {
+        let (point, start, cleaned) = {
             let state = self.state.lock();
             let of = |checkpoint: &OffsetCheckpoint| checkpoint.offsets.get(partition).copied();
-            (of(&state.recovery_points), of(&state.start_offsets))
+            (of(&state.recovery_points), of(&state.start_offsets), of(&state.cleaned))
         };
-        let synced = point.unwrap_or_default();
-        let trust = if self.was_clean { Trust::Clean } else { Trust::From(synced) };
+        let (synced, cleaned) = (point.unwrap_or_default(), cleaned.unwrap_or_default());
+        let trust = if self.was_clean { Trust::Clean } else { Trust::From { synced, cleaned } };
         let log = self.open_log(partition, config, trust, start)?;
         self.check_not_lost(partition, log.published.read().bounds.end(), synced)?;
         Ok(log)
@@ -145,7 +147,7 @@ impl Shared {
         }
         let log = match is_there {
             true => self.load_one(partition, config)?,
-            false => self.open_log(partition, config, Trust::From(Offset::ZERO), None)?,
+            false => self.open_log(partition, config, Trust::NOTHING, None)?,
         };
         folder.sync()?;
         self.folder.sync()?;

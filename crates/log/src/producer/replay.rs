@@ -41,16 +41,16 @@ pub(crate) fn catch_up(
     for segment in segments[first..].iter().filter(|segment| segment.base() < until) {
         // Not by the index: during a recovery it may not be right yet.
         let mut scan = Scan::new(&**segment.file()?, 0, segment.size()?, Check::Header, WINDOW);
-        loop {
+        let mut seen = segment.base();
+        // What lies at `until` may not be valid: a recovery has yet to look at it.
+        while seen < until {
             let at = scan.position();
-            let next = scan.next().map_err(|error| segment.scan_error(error, at, segment.base()))?;
+            let next = scan.next().map_err(|error| segment.scan_error(error, at, seen))?;
             let Some(batch) = next.filter(|batch| batch.header.base_offset() < until) else { break };
             if batch.header.base_offset() >= states.end() {
                 states.apply(&batch.header, marker_on_disk(segment, &batch)?);
             }
-        }
-        if states.end() >= until {
-            break;
+            seen = batch.header.next_offset();
         }
     }
     states.advance_to(until);

@@ -103,6 +103,12 @@ impl ProducerStates {
         }
     }
 
+    /// Whether there may be something unstable.
+    #[inline]
+    pub(crate) fn has_transactions(&self) -> bool {
+        !self.open.is_empty() || !self.undecided.is_empty()
+    }
+
     /// Forgets the ended transactions whose markers lie before `committed`, and returns where the earliest of the others
     /// began: what comes before it is stable.
     pub(crate) fn first_unstable(&mut self, committed: Offset) -> Option<Offset> {

@@ -1,7 +1,8 @@
 //! What the tests of the log share.
-#![allow(dead_code, unreachable_pub, clippy::cast_possible_wrap)]
+#![allow(dead_code, unreachable_pub, clippy::cast_possible_wrap, clippy::cast_possible_truncation)]
 
 pub mod hook_disk;
+pub mod sim_disk;
 
 use std::path::Path;
 use std::sync::Arc;

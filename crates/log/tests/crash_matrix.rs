@@ -1,0 +1,501 @@
+//! Every operation on the disk as the crash point, and everything that a machine may find when it comes up again.
+//!
+//! A script appends, rolls, syncs, truncates, retires, checkpoints, closes and opens. It is run once for each operation that it
+//! does, which is then the last before the crash ([`support::sim_disk`]); each disk that may be found is opened and held
+//! against what was acknowledged. Then each operation fails once, and the script goes on.
+//!
+//! `CRASH_SCRIPT=NAME CRASH_AT=N cargo test -p klamm-log --test crash_matrix -- --nocapture` runs one point.
+
+#![allow(clippy::cast_possible_wrap, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+
+mod support;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use klamm_log::{
+    Depth, DirConfig, Durability, LeaderEpoch, Log, LogConfig, LogDir, NewRecord, Offset, Position, Timestamp,
+};
+use klamm_record::{BatchBuilder, BatchOptions, BatchProducer};
+use klamm_types::{ProducerEpoch, ProducerId};
+use support::HeldClock;
+use support::sim_disk::{Failure, Fault, Found, SimDisk};
+
+/// What the script does; numbers are of records.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Append(usize, Durability),
+    /// One batch of an idempotent producer.
+    Produce(usize, Durability),
+    Sync,
+    Roll,
+    /// Cuts so many records off the end.
+    Truncate(i64),
+    /// Moves the start forward by so many.
+    Advance(i64),
+    /// Keeps this many bytes, and removes the files at once.
+    Retain(u64),
+    /// Checkpoints, flushes, retention.
+    Maintain,
+    /// Stops cleanly and opens again.
+    Reopen,
+}
+
+use Durability::{Synced, Written};
+use Step::*;
+
+const SCRIPTS: [(&str, &[Step]); 5] = [
+    (
+        "append",
+        &[
+            Append(3, Written),
+            Append(1, Synced),
+            Append(4, Written),
+            Sync,
+            Append(2, Written),
+            Maintain,
+            Append(2, Written),
+            Append(1, Synced),
+            Reopen,
+            Append(2, Written),
+            Append(1, Synced),
+            Append(1, Written),
+        ],
+    ),
+    (
+        "roll",
+        &[
+            Append(9, Written),
+            Roll,
+            Append(2, Synced),
+            Append(14, Written),
+            Maintain,
+            Append(9, Written),
+            Sync,
+            Roll,
+            Append(1, Written),
+            Reopen,
+            Append(12, Written),
+            Sync,
+            Append(1, Written),
+        ],
+    ),
+    (
+        "truncate",
+        &[
+            Append(12, Written),
+            Sync,
+            Maintain,
+            Truncate(3),
+            Append(2, Written),
+            Append(2, Synced),
+            Truncate(9),
+            Append(3, Written),
+            Maintain,
+            Append(1, Synced),
+            Append(8, Written),
+            Truncate(2),
+            Sync,
+            Reopen,
+            Truncate(4),
+            Append(1, Synced),
+        ],
+    ),
+    (
+        "retain",
+        &[
+            Append(20, Written),
+            Sync,
+            Advance(8),
+            Maintain,
+            Retain(900),
+            Append(6, Written),
+            Sync,
+            Advance(9),
+            Append(1, Synced),
+            Retain(500),
+            Maintain,
+            Append(3, Written),
+            Reopen,
+            Append(1, Synced),
+            Retain(100),
+            Maintain,
+            Append(1, Synced),
+        ],
+    ),
+    (
+        "produce",
+        &[
+            Produce(2, Written),
+            Produce(3, Synced),
+            Append(2, Written),
+            Produce(1, Written),
+            Roll,
+            Produce(2, Synced),
+            Append(8, Written),
+            Maintain,
+            Produce(1, Written),
+            Sync,
+            Truncate(4),
+            Produce(2, Synced),
+            Reopen,
+            Produce(1, Written),
+            Roll,
+            Produce(1, Synced),
+            Append(1, Written),
+        ],
+    ),
+];
+
+fn settings(retention_bytes: Option<u64>) -> LogConfig {
+    LogConfig {
+        segment_bytes: 1024,
+        index_interval_bytes: 150,
+        retention_bytes,
+        file_delete_delay: Duration::ZERO,
+        ..LogConfig::default()
+    }
+}
+
+fn open(disk: &SimDisk) -> Result<(LogDir, Log), klamm_log::OpenError> {
+    let config = DirConfig {
+        log: settings(None),
+        recovery_threads: 1,
+        checkpoint_interval: Duration::ZERO,
+        retention_interval: Duration::ZERO,
+        clock: HeldClock::at(1000),
+        disk: Arc::new(disk.clone()),
+    };
+    let dir = LogDir::open_with("/data", config)?;
+    let log = dir.log("t", 0)?;
+    Ok((dir, log))
+}
+
+/// What the program knows to be true.
+#[derive(Clone, Debug, Default)]
+struct Model {
+    /// Everything that was ever given to the log at an offset.
+    offered: BTreeMap<i64, BTreeSet<String>>,
+    /// What is there now, as far as the log has said.
+    current: BTreeMap<i64, String>,
+    /// All before it was acknowledged as durable.
+    synced: i64,
+    /// The least and the most that the start can be.
+    start: (i64, i64),
+    end: i64,
+    /// Numbers values, and the producer's records.
+    values: u64,
+    /// The producer's batches that are or were in the log: where, the first value, how many records.
+    produced: Vec<(i64, String, u32)>,
+}
+
+impl Model {
+    /// The producer's next sequence number.
+    fn sequence(&self) -> u32 {
+        let is_there = |(base, first, _): &&(i64, String, u32)| self.current.get(base) == Some(first);
+        self.produced.iter().filter(is_there).map(|(_, _, count)| count).sum()
+    }
+
+    /// What a log has that was opened after an operation failed: a truncation may have been half done.
+    fn adopt(&mut self, log: &Log) {
+        let found: BTreeMap<_, _> = records(log).unwrap().into_iter().collect();
+        for (offset, value) in
+            self.current.range(..self.synced).filter(|(o, _)| **o >= log.bounds().start().get())
+        {
+            assert_eq!(found.get(offset), Some(value), "{offset} was synced");
+        }
+        (self.current, self.end) = (found, log.bounds().end().get());
+    }
+}
+
+struct Run {
+    disk: SimDisk,
+    open: Option<(LogDir, Log)>,
+    model: Model,
+}
+
+type Done = Result<(), Box<dyn std::error::Error>>;
+
+impl Run {
+    fn new(fault: Option<Fault>) -> Run {
+        Run { disk: SimDisk::with_fault(fault), open: None, model: Model::default() }
+    }
+
+    /// Runs the script; after an error it goes on only if `goes_on`.
+    fn run(&mut self, script: &[Step], goes_on: impl Fn(&dyn std::error::Error) -> bool) {
+        self.open = open(&self.disk).ok();
+        for step in script {
+            if self.open.is_none() {
+                self.open = open(&self.disk).ok();
+                if let Some((_, log)) = &self.open {
+                    self.model.adopt(log);
+                }
+            }
+            let done = match self.open.clone() {
+                Some((dir, log)) => self.step(*step, &dir, &log),
+                None => Err("it does not open".into()),
+            };
+            if done.is_err_and(|error| !goes_on(&*error)) {
+                return;
+            }
+        }
+    }
+
+    fn step(&mut self, step: Step, dir: &LogDir, log: &Log) -> Done {
+        match step {
+            Append(count, durability) => (0..count).try_for_each(|_| self.append(log, durability)),
+            Produce(count, durability) => self.produce(log, count, durability),
+            Sync => {
+                log.sync()?;
+                self.model.synced = self.model.end;
+                Ok(())
+            }
+            Roll => Ok(log.roll()?),
+            Truncate(records) => self.truncate(log, records),
+            Advance(records) => {
+                let to = (self.model.start.1 + records).min(self.model.end);
+                self.model.start.1 = to;
+                Ok(log.advance_start(at(to))?)
+            }
+            Retain(bytes) => {
+                log.set_config(settings(Some(bytes)))?;
+                self.model.start.1 = self.model.end;
+                log.enforce_retention(Timestamp::from_millis(1000))?;
+                log.enforce_retention(Timestamp::from_millis(2000))?;
+                self.model.start.1 = log.bounds().start().get();
+                Ok(log.set_config(settings(None))?)
+            }
+            Maintain => {
+                dir.maintain(Timestamp::from_millis(1000))?;
+                Ok(())
+            }
+            Reopen => self.reopen(dir),
+        }
+    }
+
+    fn offer(&mut self, count: usize) -> Vec<String> {
+        let values: Vec<_> =
+            (0..count).map(|n| format!("value {:04}", self.model.values + n as u64)).collect();
+        self.model.values += count as u64;
+        for (value, offset) in values.iter().zip(self.model.end..) {
+            self.model.offered.entry(offset).or_default().insert(value.clone());
+        }
+        values
+    }
+
+    fn appended(&mut self, values: Vec<String>, base: i64, durability: Durability) {
+        assert_eq!(base, self.model.end, "an offset was given out twice, or left out");
+        self.model.end += values.len() as i64;
+        self.model.current.extend((base..).zip(values));
+        if durability == Synced {
+            self.model.synced = self.model.end;
+        }
+    }
+
+    fn append(&mut self, log: &Log, durability: Durability) -> Done {
+        let values = self.offer(1);
+        let appended = log.append(&NewRecord::new(&values[0]), durability);
+        self.follow(log, values, appended.map(Offset::get).map_err(Into::into), durability)
+    }
+
+    fn produce(&mut self, log: &Log, count: usize, durability: Durability) -> Done {
+        let values = self.offer(count);
+        let sequence = self.model.sequence();
+        let mut batch = produced(sequence, &values);
+        let appended = log.append_batches(&mut batch, LeaderEpoch::ZERO, Depth::Header, durability);
+        let appended = appended.map(|appended| appended.base_offset.get()).map_err(Into::into);
+        let (base, first) = (self.model.end, values[0].clone());
+        let done = self.follow(log, values, appended, durability);
+        if self.model.end > base {
+            self.model.produced.push((base, first, count as u32));
+        }
+        done
+    }
+
+    /// When only a sync has failed, the records are there and not acknowledged.
+    fn follow(
+        &mut self,
+        log: &Log,
+        values: Vec<String>,
+        appended: Result<i64, Box<dyn std::error::Error>>,
+        durability: Durability,
+    ) -> Done {
+        match appended {
+            Ok(base) => {
+                self.appended(values, base, durability);
+                Ok(())
+            }
+            Err(error) => {
+                if log.bounds().end().get() > self.model.end {
+                    self.appended(values, self.model.end, Written);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    fn truncate(&mut self, log: &Log, records: i64) -> Done {
+        let to = (self.model.end - records).max(self.model.start.1);
+        // From now on what lies behind may be gone, whether it is said or not.
+        self.model.synced = self.model.synced.min(to);
+        let done = log.truncate_to(at(to));
+        let end = log.bounds().end().get();
+        self.model.synced = self.model.synced.min(end);
+        self.model.current.retain(|offset, _| *offset < end);
+        self.model.end = end;
+        done?;
+        Ok(())
+    }
+
+    fn reopen(&mut self, dir: &LogDir) -> Done {
+        self.open = None;
+        let end = self.model.end;
+        dir.close()?;
+        self.model.synced = end;
+        self.open = Some(open(&self.disk)?);
+        Ok(())
+    }
+}
+
+fn at(offset: i64) -> Offset {
+    Offset::new(offset).unwrap()
+}
+
+/// A batch of the one producer.
+fn produced(sequence: u32, values: &[String]) -> Vec<u8> {
+    let producer = BatchProducer { id: ProducerId::new(7).unwrap(), epoch: ProducerEpoch::new(0).unwrap() };
+    let options =
+        BatchOptions { producer: Some(producer), base_sequence: Some(sequence), ..BatchOptions::default() };
+    let mut builder = BatchBuilder::new(Vec::new(), options);
+    for value in values {
+        builder.append(&NewRecord::new(value).at(Timestamp::from_millis(1000))).unwrap();
+    }
+    builder.finish().unwrap().buffer
+}
+
+type Records = Vec<(i64, String)>;
+
+fn records(log: &Log) -> Result<Records, String> {
+    let stream = log.records(Position::Start).map_err(|error| error.to_string())?;
+    let text = |record: klamm_log::OwnedRecord| {
+        (record.offset.get(), String::from_utf8(record.value.unwrap().to_vec()).unwrap())
+    };
+    stream.map(|record| record.map(text).map_err(|error| error.to_string())).collect()
+}
+
+/// Holds a disk that was found against the model.
+fn check(model: &Model, found: &Found) -> Result<(), String> {
+    let (first, start, end) = reopened(&found.disk)?;
+    for (offset, value) in &first {
+        let offered = model.offered.get(offset).is_some_and(|values| values.contains(value));
+        if !offered {
+            return Err(format!("{value:?} at {offset} was never written"));
+        }
+    }
+    let offsets: Vec<i64> = first.iter().map(|(offset, _)| *offset).collect();
+    if offsets != (start..end).collect::<Vec<_>>() {
+        return Err(format!("holes: {offsets:?} for {start} to {end}"));
+    }
+    if start < model.start.0 || start > model.start.1 {
+        return Err(format!("the start is {start}, expected {:?}", model.start));
+    }
+    for (offset, value) in model.current.range(start..model.synced) {
+        match first.iter().find(|(found, _)| found == offset) {
+            Some((_, found)) if found == value => {}
+            found => return Err(format!("{offset} was synced as {value:?}, found {found:?}")),
+        }
+    }
+    if end < model.synced {
+        return Err(format!("the end is {end}, synced was {}", model.synced));
+    }
+    let again = reopened(&found.disk)?;
+    if again != (first, start, end) {
+        return Err("opened a second time it is another log".into());
+    }
+    goes_on(&found.disk, end)
+}
+
+/// Opens, reads all and is killed.
+fn reopened(disk: &SimDisk) -> Result<(Records, i64, i64), String> {
+    let (dir, log) = open(disk).map_err(|error| format!("it does not open: {error}"))?;
+    let (records, bounds) = (records(&log)?, log.bounds());
+    // Not closed: the next opening recovers too.
+    std::mem::forget((dir, log));
+    Ok((records, bounds.start().get(), bounds.end().get()))
+}
+
+/// It takes records, and has them after a clean stop.
+fn goes_on(disk: &SimDisk, end: i64) -> Result<(), String> {
+    let (dir, log) = open(disk).map_err(|error| error.to_string())?;
+    let offset = log.append(&NewRecord::new("after"), Synced).map_err(|error| error.to_string())?;
+    if offset.get() != end {
+        return Err(format!("the next record got {offset}, expected {end}"));
+    }
+    dir.close().map_err(|error| error.to_string())?;
+    let (_dir, log) = open(disk).map_err(|error| error.to_string())?;
+    match records(&log)?.last() {
+        Some((offset, value)) if *offset == end && value == "after" => Ok(()),
+        other => Err(format!("appended after the crash, found {other:?}")),
+    }
+}
+
+fn scripts() -> impl Iterator<Item = (&'static str, &'static [Step])> {
+    let wanted = std::env::var("CRASH_SCRIPT").ok();
+    SCRIPTS.into_iter().filter(move |(name, _)| wanted.as_deref().is_none_or(|wanted| wanted == *name))
+}
+
+fn points(operations: usize) -> impl Iterator<Item = usize> {
+    let wanted = std::env::var("CRASH_AT").ok().map(|at| at.parse::<usize>().unwrap());
+    (0..operations).filter(move |at| wanted.is_none_or(|wanted| wanted == *at))
+}
+
+/// A script and how many operations it does when nothing happens.
+fn operations(script: &[Step]) -> usize {
+    let mut run = Run::new(None);
+    run.run(script, |error| panic!("without a fault: {error}"));
+    run.disk.operations()
+}
+
+#[test]
+fn whatever_the_machine_finds_what_was_synced_is_there() {
+    let (mut points_run, mut disks) = (0, 0);
+    for (name, script) in scripts() {
+        for point in points(operations(script)) {
+            let mut run = Run::new(Some(Fault::Crash { at: point }));
+            run.run(script, |_| false);
+            points_run += 1;
+            for found in run.disk.crash(point as u64) {
+                disks += 1;
+                if let Err(wrong) = check(&run.model, &found) {
+                    panic!("CRASH_SCRIPT={name} CRASH_AT={point}, {}: {wrong}\n{:?}", found.how, run.model);
+                }
+            }
+        }
+    }
+    println!("{points_run} crash points, {disks} disks");
+}
+
+#[test]
+fn whatever_fails_once_what_was_synced_is_there() {
+    let (mut points_run, mut disks) = (0, 0);
+    for (name, script) in scripts() {
+        for point in points(operations(script)) {
+            for how in [Failure::Io, Failure::NoSpace, Failure::Short] {
+                let mut run = Run::new(Some(Fault::Fail { at: point, how }));
+                run.run(script, |_| true);
+                points_run += 1;
+                for found in run.disk.crash(point as u64) {
+                    disks += 1;
+                    if let Err(wrong) = check(&run.model, &found) {
+                        panic!(
+                            "CRASH_SCRIPT={name} CRASH_AT={point} {how:?}, {}: {wrong}\n{:?}",
+                            found.how, run.model
+                        );
+                    }
+                }
+            }
+        }
+    }
+    println!("{points_run} faults, {disks} disks");
+}
