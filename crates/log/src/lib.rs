@@ -35,6 +35,7 @@ mod tail;
 mod timestamps;
 mod transactions;
 mod truncate;
+mod verify;
 mod writer;
 
 pub use append::Appended;
@@ -47,11 +48,12 @@ pub use error::{AppendError, Cut, Damage, FileError, LogError, OpenError, ReadEr
 pub use klamm_record::{Compression, Depth, Header, NewRecord, Record};
 pub use klamm_types::{LeaderEpoch, Offset, Timestamp, TopicPartition};
 pub use log::{Log, SegmentSummary};
-pub use log_dir::{DirConfig, LogDir, Maintained};
+pub use log_dir::{DirConfig, LogDir, Maintained, OnDamage};
 pub use producer::ProducerError;
 pub use read::{ReadLimit, Visibility};
 pub use reader::{OwnedHeader, OwnedRecord, Position, Reader, RecordStream};
 pub use slice::Slice;
 pub use timestamps::TimestampedOffset;
 pub use transactions::AbortedTransaction;
+pub use verify::{Finding, FindingKind};
 pub use writer::Writer;

@@ -24,6 +24,11 @@ type Found = (Vec<Arc<Segment>>, Tail, ProducerStates);
 pub(crate) enum Trust {
     /// It was closed cleanly.
     Clean,
+    /// Nothing is believed, and what is damaged is cut off.
+    Repair {
+        /// Before this offset compaction may have left gaps.
+        gaps_before: Offset,
+    },
     /// It was not.
     From {
         /// What lies behind this offset has to be checked.
@@ -78,7 +83,7 @@ pub(crate) fn load(
     let stored = epochs.clone();
     let found = match trust {
         Trust::Clean => clean(&segments, config)?,
-        Trust::From { .. } => None,
+        Trust::From { .. } | Trust::Repair { .. } => None,
     };
     let found_clean = found.is_some();
     let mut cut = None;
@@ -108,6 +113,7 @@ pub(crate) fn load(
     write_again(folder, &segments, trust)?;
     let synced = match trust {
         Trust::From { synced, .. } => synced.min(tail.next),
+        Trust::Repair { .. } => start,
         Trust::Clean if found_clean => tail.next,
         Trust::Clean => start,
     };
@@ -157,6 +163,7 @@ fn recover(
     let (point, gaps_before) = match trust {
         Trust::From { synced, cleaned } => (synced, synced.max(cleaned)),
         Trust::Clean => (Offset::MAX, Offset::MAX),
+        Trust::Repair { gaps_before } => (Offset::ZERO, gaps_before),
     };
     let first = segments.partition_point(|s| s.base() <= point).saturating_sub(1);
     let (mut at, interval) = (first, config.index_interval_bytes);

@@ -6,12 +6,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::UNIX_EPOCH;
 
+use bytes::Bytes;
 use klamm_record::BatchError;
 use klamm_types::{Offset, Timestamp};
 use parking_lot::RwLock;
 
 use crate::disk::{DiskFile, OpenMode};
-use crate::folder::Folder;
+use crate::folder::{Folder, read_full};
 use crate::format::{AbortedEntry, FileKind, SegmentFileName};
 use crate::index::{Index, IndexPace, Indexes};
 use crate::scan::{Check, Scan, ScanError, Scanned};
@@ -265,6 +266,17 @@ impl Segment {
 
     pub(crate) fn sync(&self) -> Result<(), FileError> {
         self.file()?.sync().map_err(|e| self.failed("sync", e))
+    }
+
+    /// The whole of a batch; nothing of it is checked.
+    pub(crate) fn bytes_of(&self, batch: &Scanned) -> Result<Bytes, FileError> {
+        let mut bytes = vec![0; batch.header.size()];
+        let got =
+            read_full(&**self.file()?, &mut bytes, batch.position).map_err(|e| self.failed("read", e))?;
+        if got < bytes.len() {
+            return Err(self.failed("read", std::io::ErrorKind::UnexpectedEof.into()));
+        }
+        Ok(bytes.into())
     }
 
     /// Writes what the file holds in its place once more, and syncs it.

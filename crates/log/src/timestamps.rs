@@ -8,7 +8,7 @@ use klamm_types::{LeaderEpoch, Offset, Timestamp};
 use crate::log::Published;
 use crate::scan::{Check, Scan, Scanned};
 use crate::segment::Segment;
-use crate::{Log, ReadError, Slice};
+use crate::{Log, ReadError};
 
 /// A record's place and time.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -177,11 +177,9 @@ impl Search<'_> {
 
 /// The whole of a batch, its CRC checked.
 pub(crate) fn read_batch(segment: &Arc<Segment>, batch: &Scanned) -> Result<bytes::Bytes, ReadError> {
-    let (file, position) = (Arc::clone(segment.file()?), batch.position);
-    let (length, start): (usize, Offset) = (batch.header.size(), batch.header.base_offset());
-    let bytes =
-        Slice { segment: Arc::clone(segment), file, position, length, start, reaches_end: false }.read()?;
-    batch.header.check_crc(&bytes).map_err(|fault| segment.damage(position, start, fault))?;
+    let bytes = segment.bytes_of(batch)?;
+    let damage = |fault| segment.damage(batch.position, batch.header.base_offset(), fault);
+    batch.header.check_crc(&bytes).map_err(damage)?;
     Ok(bytes)
 }
 

@@ -166,6 +166,7 @@ fn open(disk: &SimDisk) -> Result<(LogDir, Log), klamm_log::OpenError> {
         retention_interval: Duration::ZERO,
         clock: HeldClock::at(1000),
         disk: Arc::new(disk.clone()),
+        ..DirConfig::default()
     };
     let dir = LogDir::open_with("/data", config)?;
     let log = dir.log("t", 0)?;

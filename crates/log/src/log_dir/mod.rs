@@ -57,10 +57,23 @@ pub struct DirConfig {
     pub checkpoint_interval: Duration,
     /// How often retention is enforced; 5 minutes (`log.retention.check.interval.ms`).
     pub retention_interval: Duration,
+    /// What becomes of a log that is damaged, or has lost records, before its recovery point.
+    pub on_damage: OnDamage,
     /// Where the time comes from; the machine's clock.
     pub clock: Arc<dyn Clock>,
     /// Where the files are; the operating system's disk.
     pub disk: Arc<dyn Disk>,
+}
+
+/// What becomes of a log that is damaged before its recovery point, or ends before it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum OnDamage {
+    /// The folder does not open, and says what is wrong.
+    #[default]
+    Refuse,
+    /// Every log is checked from its start and cut at its first batch that is not valid; [`LogDir::cuts`] says what was
+    /// dropped. The way to go on with what is left.
+    Cut,
 }
 
 /// What a round of [`LogDir::maintain`] did.
@@ -81,6 +94,7 @@ impl Default for DirConfig {
             recovery_threads: 2,
             checkpoint_interval: Duration::from_secs(60),
             retention_interval: Duration::from_secs(300),
+            on_damage: OnDamage::Refuse,
             clock: Arc::new(SystemClock),
             disk: Arc::new(OsDisk),
         }
@@ -128,6 +142,9 @@ impl LogDir {
             removed: AtomicUsize::new(0),
             was_clean: clean,
         });
+        if shared.config.on_damage == OnDamage::Cut {
+            shared.marker.mark_dirty()?;
+        }
         shared.load_all()?;
         shared.state.lock().loaded = true;
         Ok(LogDir { shared })

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use klamm_record::BatchError;
 use klamm_types::{Offset, Timestamp, TopicId, TopicPartition};
 use parking_lot::{Mutex, RwLock};
 
-use super::DirConfig;
 use super::marker::{CleanMarker, Owner};
+use super::{DirConfig, OnDamage};
 use crate::folder::Folder;
 use crate::format::{OffsetCheckpoint, PARTITION_METADATA, PartitionMetadata};
 use crate::load::{Trust, load};
@@ -97,7 +98,11 @@ impl Shared {
             (of(&state.recovery_points), of(&state.start_offsets), of(&state.cleaned))
         };
         let (synced, cleaned) = (point.unwrap_or_default(), cleaned.unwrap_or_default());
-        let trust = if self.was_clean { Trust::Clean } else { Trust::From { synced, cleaned } };
+        let trust = match self.config.on_damage {
+            OnDamage::Cut => Trust::Repair { gaps_before: synced.max(cleaned) },
+            OnDamage::Refuse if self.was_clean => Trust::Clean,
+            OnDamage::Refuse => Trust::From { synced, cleaned },
+        };
         let log = self.open_log(partition, config, trust, start)?;
         self.check_not_lost(partition, log.published.read().bounds.end(), synced)?;
         Ok(log)
@@ -110,7 +115,20 @@ impl Shared {
         synced: Offset,
     ) -> Result<(), OpenError> {
         let path = self.folder.path_of(&partition.to_string());
-        if end < synced { Err(OpenError::Lost { path, end, synced }) } else { Ok(()) }
+        match self.config.on_damage {
+            _ if end >= synced => Ok(()),
+            OnDamage::Refuse => Err(OpenError::Lost { path, end, synced }),
+            OnDamage::Cut => {
+                let expected = "that of the recovery point";
+                let fault = BatchError::Field { field: "end offset", got: end.get(), expected };
+                let mut cuts = self.cuts.lock();
+                if !cuts.iter().any(|cut| cut.path.starts_with(&path)) {
+                    cuts.push(Cut { path, position: 0, offset: end, bytes: 0, fault });
+                }
+                self.state.lock().recovery_points.offsets.insert(partition.clone(), end);
+                Ok(())
+            }
+        }
     }
 
     fn open_log(

@@ -77,6 +77,17 @@ impl Snapshots {
         Ok(if known.is_empty() { Newest::NeverTaken } else { Newest::Broken })
     }
 
+    /// Those that are not whole.
+    pub(crate) fn broken(&self) -> Result<Vec<Offset>, FileError> {
+        let mut broken = Vec::new();
+        for offset in &self.offsets {
+            if self.read(*offset)?.is_none() {
+                broken.push(*offset);
+            }
+        }
+        Ok(broken)
+    }
+
     fn read(&self, offset: Offset) -> Result<Option<ProducerStates>, FileError> {
         let bytes = self.folder.read(&name(offset), LIMIT)?.unwrap_or_default();
         let parsed = ProducerSnapshot::parse(&bytes).ok();

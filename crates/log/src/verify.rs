@@ -1,0 +1,229 @@
+//! Looks at every byte of a log and says what is wrong, without changing anything.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use klamm_record::{BatchError, Depth, validate};
+use klamm_types::{Offset, Timestamp};
+use thiserror::Error;
+
+use crate::format::{FileKind, OffsetEntry, TimeEntry};
+use crate::log::Published;
+use crate::scan::{Check, Scan, ScanError, Scanned};
+use crate::segment::Segment;
+use crate::{Log, ReadError};
+
+/// One thing that is wrong in a log's files.
+#[derive(Clone, PartialEq, Eq, Debug, Error)]
+#[error("{} at byte {position}, offset {offset}: {kind}", path.display())]
+pub struct Finding {
+    /// The file.
+    pub path: PathBuf,
+    /// Where in it, in bytes; for an index, where its entry points.
+    pub position: u64,
+    /// The offset that is, or should be, there.
+    pub offset: Offset,
+    /// What is wrong.
+    pub kind: FindingKind,
+}
+
+/// What is wrong.
+#[derive(Clone, PartialEq, Eq, Debug, Error)]
+#[non_exhaustive]
+pub enum FindingKind {
+    /// A batch is damaged. Those behind it in the segment were looked at only if its length can be believed.
+    #[error("batch is damaged: {0}")]
+    Batch(BatchError),
+    /// A batch goes back: its first offset is not behind the batch before.
+    #[error("batch begins at {got}, expected {expected} or later")]
+    Order {
+        /// The least offset that it can begin at.
+        expected: Offset,
+        /// Where it begins.
+        got: Offset,
+    },
+    /// Between two segments offsets are missing. Compaction leaves such gaps; so does a segment that someone took away.
+    #[error("segment begins at {got}, the one before ends at {expected}")]
+    Gap {
+        /// Where the segment before ends.
+        expected: Offset,
+        /// Where this one begins.
+        got: Offset,
+    },
+    /// An entry of the offset index points to no batch, or to another. Reading goes on without it.
+    #[error("offset index leads astray")]
+    OffsetIndex,
+    /// An entry of the time index has another time than the batches up to it.
+    #[error("time index says {got}, expected {expected}")]
+    TimeIndex {
+        /// The largest time so far, in milliseconds.
+        expected: i64,
+        /// The entry's.
+        got: i64,
+    },
+    /// A producer snapshot is not whole. It is passed over, and what it would say is read from the batches.
+    #[error("producer snapshot is not whole")]
+    Snapshot,
+}
+
+impl FindingKind {
+    /// Whether records are lost or cannot be read; otherwise only a cache is wrong, or a gap to be explained.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        matches!(self, FindingKind::Batch(_) | FindingKind::Order { .. })
+    }
+}
+
+impl Log {
+    /// Reads all of the log that can be seen now, and its indexes and snapshots, and returns what is wrong, in the order of the
+    /// files. `depth` says whether each record is looked at too.
+    ///
+    /// # Errors
+    /// [`ReadError::File`] when the system cannot read a file; what is wrong in a file is no error here.
+    pub fn verify(&self, depth: Depth) -> Result<Vec<Finding>, ReadError> {
+        loop {
+            let published = self.inner.published.read().clone();
+            let found = Verifier { depth, found: Vec::new() }.run(&published);
+            match found {
+                Ok(mut found) => {
+                    found.extend(self.broken_snapshots()?);
+                    return Ok(found);
+                }
+                Err(_) if self.has_moved(&published) => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn broken_snapshots(&self) -> Result<Vec<Finding>, ReadError> {
+        let snapshots = self.inner.appender.lock().snapshots.clone();
+        let broken = snapshots.broken()?.into_iter().map(|offset| Finding {
+            path: self.path().join(crate::format::SegmentFileName::of(offset, FileKind::ProducerSnapshot)),
+            position: 0,
+            offset,
+            kind: FindingKind::Snapshot,
+        });
+        Ok(broken.collect())
+    }
+}
+
+struct Verifier {
+    depth: Depth,
+    found: Vec<Finding>,
+}
+
+/// A walk over a segment, and how far its indexes have been followed.
+struct Walk<'a> {
+    segment: &'a Arc<Segment>,
+    /// Entries of the indexes that have been looked at.
+    offsets: usize,
+    times: usize,
+    largest: Option<Timestamp>,
+}
+
+impl Verifier {
+    fn run(mut self, published: &Published) -> Result<Vec<Finding>, ReadError> {
+        let mut expected = published.segments.first().base();
+        for segment in published.segments.iter() {
+            if segment.base() > expected {
+                self.note(segment, 0, segment.base(), FindingKind::Gap { expected, got: segment.base() });
+            }
+            let is_active = Arc::ptr_eq(segment, published.segments.last());
+            let size = if is_active { published.active_size } else { segment.size()? };
+            expected = self.segment(segment, size)?;
+        }
+        Ok(self.found)
+    }
+
+    fn note(&mut self, segment: &Segment, position: u64, offset: Offset, kind: FindingKind) {
+        self.found.push(Finding { path: segment.path(), position, offset, kind });
+    }
+
+    /// Returns where the segment ends, as far as it can be told.
+    fn segment(&mut self, segment: &Arc<Segment>, size: u64) -> Result<Offset, ReadError> {
+        let mut walk = Walk { segment, offsets: 0, times: 0, largest: None };
+        let mut scan = Scan::new(&**segment.file()?, 0, size, Check::Header, WINDOW);
+        let mut next = segment.base();
+        loop {
+            let at = scan.position();
+            match scan.next() {
+                Ok(Some(batch)) => {
+                    self.batch(segment, &batch, next)?;
+                    self.indexes(&mut walk, &batch)?;
+                    next = next.max(batch.header.next_offset());
+                }
+                Ok(None) => return Ok(next),
+                Err(ScanError::Io(error)) => return Err(segment.failed("read", error).into()),
+                Err(ScanError::Batch(fault)) => {
+                    self.note(segment, at, next, FindingKind::Batch(fault));
+                    return Ok(next);
+                }
+            }
+        }
+    }
+
+    fn batch(&mut self, segment: &Arc<Segment>, batch: &Scanned, next: Offset) -> Result<(), ReadError> {
+        let (header, position) = (&batch.header, batch.position);
+        if header.base_offset() < next {
+            let kind = FindingKind::Order { expected: next, got: header.base_offset() };
+            self.note(segment, position, header.base_offset(), kind);
+        }
+        if let Some(fault) = self.fault(segment, batch)? {
+            self.note(segment, position, header.base_offset(), FindingKind::Batch(fault));
+        }
+        Ok(())
+    }
+
+    fn fault(&self, segment: &Arc<Segment>, batch: &Scanned) -> Result<Option<BatchError>, ReadError> {
+        let mut scan = Scan::new(&**segment.file()?, batch.position, batch.end(), Check::Checksum, WINDOW);
+        match (scan.next(), self.depth) {
+            (Err(ScanError::Io(error)), _) => Err(segment.failed("read", error).into()),
+            (Err(ScanError::Batch(fault)), _) => Ok(Some(fault)),
+            (Ok(_), Depth::Records { limit }) if batch.header.size() <= limit => {
+                Ok(validate(&segment.bytes_of(batch)?, self.depth).err())
+            }
+            (Ok(_), _) => Ok(None),
+        }
+    }
+
+    /// Follows the entries up to this batch.
+    fn indexes(&mut self, walk: &mut Walk<'_>, batch: &Scanned) -> Result<(), ReadError> {
+        walk.largest = walk.largest.max(batch.header.max_timestamp());
+        let last = batch.header.last_offset();
+        while let Some(entry) = walk.offset_entry()? {
+            let offset = walk.segment.base() + entry.relative_offset;
+            if offset > last {
+                break;
+            }
+            if offset != last || u64::from(entry.position) != batch.position {
+                self.note(walk.segment, entry.position.into(), offset, FindingKind::OffsetIndex);
+            }
+            walk.offsets += 1;
+        }
+        while let Some(entry) = walk.time_entry()? {
+            let offset = walk.segment.base() + entry.relative_offset;
+            if offset > last {
+                break;
+            }
+            let expected = walk.largest.map_or(-1, Timestamp::as_millis);
+            if entry.timestamp != expected {
+                let kind = FindingKind::TimeIndex { expected, got: entry.timestamp };
+                self.note(walk.segment, batch.position, offset, kind);
+            }
+            walk.times += 1;
+        }
+        Ok(())
+    }
+}
+
+impl Walk<'_> {
+    fn offset_entry(&self) -> Result<Option<OffsetEntry>, ReadError> {
+        Ok(self.segment.with_indexes(|indexes| indexes.offsets.get(self.offsets))??)
+    }
+
+    fn time_entry(&self) -> Result<Option<TimeEntry>, ReadError> {
+        Ok(self.segment.with_indexes(|indexes| indexes.times.get(self.times))??)
+    }
+}
+
+const WINDOW: usize = 64 * 1024;
