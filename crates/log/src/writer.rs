@@ -20,6 +20,23 @@ pub struct Writer {
 
 impl Log {
     /// A writer that appends a batch whenever it has 16 KiB (Kafka's `batch.size`), with this durability.
+    ///
+    /// ```
+    /// use klamm_log::{Durability, LogDir, NewRecord, Position};
+    ///
+    /// # let tmp = tempfile::tempdir()?;
+    /// let log = LogDir::open(tmp.path())?.log("numbers", 0)?;
+    /// let mut writer = log.writer(Durability::Written);
+    /// (0..1000).try_for_each(|n: u32| writer.push(&NewRecord::new(&n.to_be_bytes())))?;
+    /// assert_eq!(writer.flush()?.get(), 1000);
+    ///
+    /// let (mut reader, mut bytes) = (log.reader(Position::Start)?, 0);
+    /// while let Some(record) = reader.next()? {
+    ///     bytes += record.value.map_or(0, |value| value.len());
+    /// }
+    /// assert_eq!(bytes, 4000);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn writer(&self, durability: Durability) -> Writer {
         let options = BatchOptions { compression: self.config().compression, ..BatchOptions::default() };
