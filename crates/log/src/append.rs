@@ -155,7 +155,7 @@ impl Inner {
         if !appender.must_roll(bytes, &*self.clock).map_err(|e| AppendError::Log(e.into()))? {
             return Ok(());
         }
-        let base = appender.headers.first().map_or(appender.next, BatchHeader::base_offset);
+        let base = appender.next_base();
         self.roll_at(appender, base, self.clock.now())
     }
 

@@ -105,6 +105,14 @@ impl Appender {
         Ok(time)
     }
 
+    /// Where the segment begins that takes the batches at hand: at the log's end, so that a gap before them lies inside it and
+    /// is not taken for a lost end; behind the gap only where offsets would not fit.
+    pub(crate) fn next_base(&self) -> Offset {
+        let first = self.headers.first().map_or(self.next, BatchHeader::base_offset);
+        let last = self.headers.last().map_or(self.next, BatchHeader::last_offset);
+        if i32::try_from(last.since(self.next)).is_ok() { self.next } else { first }
+    }
+
     /// Closes the active segment and begins one at `base`. The old one is synced later, by whoever syncs the log.
     pub(crate) fn roll(&mut self, base: Offset, now: Timestamp) -> Result<Arc<Segment>, AppendError> {
         self.close_indexes()?;

@@ -592,3 +592,21 @@ fn a_failed_sync_is_never_followed_by_success() {
     assert!(dir.close().is_err());
     assert!(!root.path().join(".kafka_cleanshutdown").exists());
 }
+
+/// A gap that a follower was given, at the border of two segments, is no lost end: after a kill all is there.
+#[test]
+fn follower_gap_at_a_roll_survives_a_kill() {
+    let root = tempfile::tempdir().unwrap();
+    let (living, dead) = (root.path().join("living"), root.path().join("dead"));
+    let dir = open(&living, LogConfig { segment_bytes: 1024, ..LogConfig::default() });
+    let log = dir.log("t", 0).unwrap();
+    let mut base = 0;
+    for _ in 0..30 {
+        log.append_as_follower(&fbatch(base, 3, false), Durability::Written).unwrap();
+        base += 10;
+    }
+    assert!(log.segments().unwrap().len() > 2);
+    copy_as_killed(&living, &dead);
+    let dir = open(&dead, LogConfig::default());
+    assert_eq!((values(&dir.log("t", 0).unwrap()).len(), dir.cuts()), (90, Vec::new()));
+}

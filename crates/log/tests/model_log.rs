@@ -105,42 +105,17 @@ impl World {
     fn run(&mut self, step: &Step) {
         match step {
             Step::Batch { records, size, time, codec } => {
-                let mut bytes = self.build(self.end, *records, *size, *time, Compression::ALL[*codec]);
-                BatchHeader::assign(&mut bytes, Offset::ZERO, LeaderEpoch::ZERO);
-                let epoch = LeaderEpoch::new(self.epoch).unwrap();
-                let depth = Depth::Records { limit: 1 << 20 };
-                let done = self.log.append_batches(&mut bytes, epoch, depth, Durability::Written).unwrap();
-                assert_eq!(done.next_offset.get(), self.end);
+                self.append_batch(*records, *size, *time, Compression::ALL[*codec]);
             }
-            Step::Single { size } => {
-                self.written = self.written.wrapping_add(1);
-                let (value, base) = (vec![self.written; *size], self.end);
-                let record = NewRecord::new(&value).at(Timestamp::from_millis(5));
-                let got = self.log.append(&record, Durability::Written).unwrap();
-                assert_eq!(got.get(), base);
-                let epoch = self.log.epochs().latest().unwrap().epoch.get();
-                self.entries.push(Entry { offset: base, value, time: 5, epoch, base });
-                self.end += 1;
-            }
+            Step::Single { size } => self.append_single(*size),
             Step::Follow { gap, records } => {
                 let bytes = self.build(self.end + i64::from(*gap), *records, 30, 50, Compression::None);
                 self.log.append_as_follower(&bytes, Durability::Written).unwrap();
             }
             Step::NextEpoch => self.epoch += 1,
-            Step::Truncate(at) => {
-                let to = self.start + at.index(usize::try_from(self.end - self.start + 1).unwrap()) as i64;
-                let got = self.log.truncate_to(Offset::new(to).unwrap()).unwrap().get();
-                let cut = self.entries.iter().find(|e| e.offset >= to).map_or(to, |e| e.base);
-                if to < self.end {
-                    self.entries.retain(|e| e.base < cut);
-                }
-                // At most what was asked for, and behind what is left; where there is a gap, all in between is right.
-                let least = self.entries.last().map_or(0, |e| e.offset + 1);
-                assert!(least.max(self.start) <= got && got <= to, "{least} <= {got} <= {to}");
-                self.end = got;
-            }
+            Step::Truncate(at) => self.truncate(self.offset_at(at)),
             Step::AdvanceStart(at) => {
-                let to = self.start + at.index(usize::try_from(self.end - self.start + 1).unwrap()) as i64;
+                let to = self.offset_at(at);
                 self.log.advance_start(Offset::new(to).unwrap()).unwrap();
                 self.start = to;
                 // Checkpointed at the next round at the latest.
@@ -160,19 +135,57 @@ impl World {
                 self.dir.close().unwrap();
                 self.reopen(self.lives);
             }
-            Step::Kill => {
-                let from = self.root.path().join(self.lives.to_string());
-                copy_as_killed(&from, &self.root.path().join((self.lives + 1).to_string()));
-                // A start that was moved is only as durable as its checkpoint; deleted records can come back.
-                self.lives += 1;
-                self.reopen(self.lives);
-                let start = self.log.bounds().start().get();
-                assert!(start <= self.start, "{start} {}", self.start);
-                self.log.advance_start(Offset::new(self.start).unwrap()).unwrap();
-            }
+            Step::Kill => self.kill(),
         }
         self.entries.retain(|e| e.offset >= self.start);
         self.check();
+    }
+
+    fn append_batch(&mut self, records: usize, size: usize, time: i64, codec: Compression) {
+        let mut bytes = self.build(self.end, records, size, time, codec);
+        BatchHeader::assign(&mut bytes, Offset::ZERO, LeaderEpoch::ZERO);
+        let epoch = LeaderEpoch::new(self.epoch).unwrap();
+        let depth = Depth::Records { limit: 1 << 20 };
+        let done = self.log.append_batches(&mut bytes, epoch, depth, Durability::Written).unwrap();
+        assert_eq!(done.next_offset.get(), self.end);
+    }
+
+    fn append_single(&mut self, size: usize) {
+        self.written = self.written.wrapping_add(1);
+        let (value, base) = (vec![self.written; size], self.end);
+        let record = NewRecord::new(&value).at(Timestamp::from_millis(5));
+        let got = self.log.append(&record, Durability::Written).unwrap();
+        assert_eq!(got.get(), base);
+        let epoch = self.log.epochs().latest().unwrap().epoch.get();
+        self.entries.push(Entry { offset: base, value, time: 5, epoch, base });
+        self.end += 1;
+    }
+
+    fn offset_at(&self, at: &prop::sample::Index) -> i64 {
+        self.start + at.index(usize::try_from(self.end - self.start + 1).unwrap()) as i64
+    }
+
+    fn truncate(&mut self, to: i64) {
+        let got = self.log.truncate_to(Offset::new(to).unwrap()).unwrap().get();
+        let cut = self.entries.iter().find(|e| e.offset >= to).map_or(to, |e| e.base);
+        if to < self.end {
+            self.entries.retain(|e| e.base < cut);
+        }
+        // At most what was asked for, and behind what is left; where there is a gap, all in between is right.
+        let least = self.entries.last().map_or(0, |e| e.offset + 1);
+        assert!(least.max(self.start) <= got && got <= to, "{least} <= {got} <= {to}");
+        self.end = got;
+    }
+
+    fn kill(&mut self) {
+        let from = self.root.path().join(self.lives.to_string());
+        copy_as_killed(&from, &self.root.path().join((self.lives + 1).to_string()));
+        // A start that was moved is only as durable as its checkpoint; deleted records can come back.
+        self.lives += 1;
+        self.reopen(self.lives);
+        let start = self.log.bounds().start().get();
+        assert!(start <= self.start, "{start} {}", self.start);
+        self.log.advance_start(Offset::new(self.start).unwrap()).unwrap();
     }
 
     fn reopen(&mut self, life: usize) {
