@@ -42,6 +42,8 @@ impl Log {
         let appended = {
             let mut appender = self.inner.lock_appender()?;
             let batch = appender.build(record, &*self.inner.clock)?;
+            let (end, epoch) = (appender.next, appender.latest_epoch());
+            batch.header.assigned(end, epoch).ok_or(AppendError::OffsetsExhausted { end })?;
             appender.headers.clear();
             appender.headers.push(batch.header);
             let appended = self.inner.commit(&mut appender, &batch.buffer, LeaderEpoch::ZERO);
@@ -167,7 +169,11 @@ impl Inner {
         now: Timestamp,
     ) -> Result<(), AppendError> {
         let segment = appender.roll(base, now)?;
+        // Only behind a gap that is too wide for one segment: nothing is appended before its base any more.
+        appender.next = appender.next.max(base);
         let mut published = self.published.write();
+        let end = published.bounds.end().max(base);
+        published.bounds.set_end(end);
         published.segments = published.segments.with(segment);
         published.active_size = 0;
         Ok(())

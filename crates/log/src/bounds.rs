@@ -32,7 +32,7 @@ impl Bounds {
     /// The offset before which all transactions are decided (Kafka's last stable offset); at most the commit bound.
     #[must_use]
     pub fn stable(&self) -> Offset {
-        self.unstable.map_or(self.committed(), |unstable| unstable.min(self.committed()))
+        self.unstable.map_or(self.committed(), |unstable| unstable.clamp(self.start, self.committed()))
     }
 
     /// The offset that the next record gets (Kafka's log end offset).

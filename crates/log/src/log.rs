@@ -261,6 +261,29 @@ impl Inner {
         Err(self.folder.failed("sync", &name, removed))
     }
 
+    /// Before it the batches and the indexes are durable, so that recovery need not look.
+    pub(crate) fn durable_to(&self) -> Offset {
+        let oldest = self.appender.lock().unsynced.first().map(|segment| segment.base());
+        oldest.map_or(self.group.synced(), |oldest| oldest.min(self.group.synced()))
+    }
+
+    /// Makes segments durable that were rolled and not synced since, as Kafka does in the background.
+    pub(crate) fn sync_rolled(&self) -> Result<bool, LogError> {
+        let (base, snapshots, older) = {
+            let mut appender = self.appender.lock();
+            let older = std::mem::take(&mut appender.unsynced);
+            (appender.active.base(), appender.snapshots.clone(), older)
+        };
+        if older.is_empty() {
+            return Ok(false);
+        }
+        self.check_sound()?;
+        match self.sync_older(&older, Some(&snapshots)) {
+            Ok(()) => self.sync_to(base).map(|()| true),
+            Err(error) => Err(self.fail(error).into()),
+        }
+    }
+
     /// Syncs when `flush.messages` or `flush.ms` say so; tells whether it did.
     pub(crate) fn flush_if_due(&self, now: Timestamp) -> Result<bool, LogError> {
         let config = Arc::clone(&self.appender.lock().config);
@@ -289,6 +312,7 @@ impl Inner {
             (appender.next, Arc::clone(&appender.active), appender.snapshots.clone());
         drop(appender);
         taken?;
+        self.sync_rolled()?;
         self.sync_to(end)?;
         active.sync_all()?;
         snapshots.sync(active.base())?;

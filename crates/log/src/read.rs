@@ -36,7 +36,8 @@ impl Log {
     /// batch can begin before `offset`, in the middle of which it lies; a batch is never read in part to find that out.
     ///
     /// # Errors
-    /// [`ReadError::OutOfRange`] for an offset before the start or beyond what is visible, [`ReadError::Damage`].
+    /// [`ReadError::OutOfRange`] for an offset before the start or beyond the end, [`ReadError::Damage`]. Between what is
+    /// visible and the end there is nothing to read yet.
     pub fn read(&self, offset: Offset, limit: ReadLimit) -> Result<Slice, ReadError> {
         loop {
             let published = self.inner.published.read().clone();
@@ -60,8 +61,8 @@ fn read(published: &Published, offset: Offset, limit: ReadLimit) -> Result<Slice
         Visibility::Committed => bounds.committed(),
         Visibility::Stable => bounds.stable(),
     };
-    if offset < bounds.start() || offset > end {
-        return Err(ReadError::OutOfRange { asked: offset, start: bounds.start(), end });
+    if offset < bounds.start() || offset > bounds.end() {
+        return Err(ReadError::OutOfRange { asked: offset, start: bounds.start(), end: bounds.end() });
     }
     if offset < end {
         for segment in published.segments.from(offset) {

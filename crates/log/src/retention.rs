@@ -76,6 +76,7 @@ impl Log {
         }
         inner.retire(count, appender.position, now, &config)?;
         let first = inner.published.read().segments.first().base();
+        appender.unsynced.retain(|segment| segment.base() >= first);
         appender.snapshots.forget(|offset| offset < first && facts.iter().any(|f| f.base == offset));
         let start = inner.published.read().bounds.start();
         if appender.epochs.advance_start(start) {

@@ -2,6 +2,7 @@
 
 use klamm_types::{Offset, ProducerId, Timestamp};
 
+use crate::log::Published;
 use crate::{Log, ReadError};
 
 /// A transaction that was aborted: a reader that sees only committed records passes over those of this producer from the
@@ -20,29 +21,20 @@ impl Log {
     /// The aborted transactions that have records between `from` and `to` (exclusive), in the order of their markers.
     ///
     /// # Errors
-    /// [`ReadError`] when a transaction index cannot be read.
+    /// [`ReadError`] when a transaction index cannot be read, [`ReadError::OutOfRange`] when `from` lies before the start: the
+    /// indexes of what was deleted are gone.
     pub fn aborted_transactions(
         &self,
         from: Offset,
         to: Offset,
     ) -> Result<Vec<AbortedTransaction>, ReadError> {
-        let segments = self.inner.published.read().segments.clone();
-        let mut found = Vec::new();
-        for segment in segments.from(from) {
-            for entry in segment.aborted()? {
-                let of = |number| Offset::new(number).unwrap_or_default();
-                let Some(producer_id) = ProducerId::new(entry.producer_id) else { continue };
-                let (first_offset, last_offset) = (of(entry.first_offset), of(entry.last_offset));
-                if last_offset >= from && first_offset < to {
-                    found.push(AbortedTransaction { producer_id, first_offset, last_offset });
-                }
-                // Behind it no transaction that began before is undecided.
-                if entry.last_stable_offset >= to.get() {
-                    return Ok(found);
-                }
+        loop {
+            let published = self.inner.published.read().clone();
+            let found = aborted(&published, from, to);
+            if !self.has_moved(&published) {
+                return found;
             }
         }
-        Ok(found)
     }
 
     /// Forgets idempotent producers that have been silent for `producer.id.expiration.ms`.
@@ -51,4 +43,27 @@ impl Log {
         let after = appender.config.producer_id_expiration;
         appender.producers.expire(now, after);
     }
+}
+
+fn aborted(published: &Published, from: Offset, to: Offset) -> Result<Vec<AbortedTransaction>, ReadError> {
+    let (start, end) = (published.bounds.start(), published.bounds.end());
+    if from < start {
+        return Err(ReadError::OutOfRange { asked: from, start, end });
+    }
+    let mut found = Vec::new();
+    for segment in published.segments.from(from) {
+        for entry in segment.aborted()? {
+            let of = |number| Offset::new(number).unwrap_or_default();
+            let Some(producer_id) = ProducerId::new(entry.producer_id) else { continue };
+            let (first_offset, last_offset) = (of(entry.first_offset), of(entry.last_offset));
+            if last_offset >= from && first_offset < to {
+                found.push(AbortedTransaction { producer_id, first_offset, last_offset });
+            }
+            // Behind it no transaction that began before is undecided.
+            if entry.last_stable_offset >= to.get() {
+                return Ok(found);
+            }
+        }
+    }
+    Ok(found)
 }

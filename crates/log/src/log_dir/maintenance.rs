@@ -54,7 +54,8 @@ impl Shared {
         let mut first_error = None;
         let retain = self.is_due(now, self.config.retention_interval, |state| &mut state.retained);
         for log in logs {
-            let round = log.inner.flush_if_due(now).map(|synced| done.synced_logs += usize::from(synced));
+            let round = log.inner.sync_rolled().and_then(|rolled| Ok(log.inner.flush_if_due(now)? || rolled));
+            let round = round.map(|synced| done.synced_logs += usize::from(synced));
             if retain {
                 log.expire_producers(now);
             }
@@ -71,7 +72,8 @@ impl Shared {
             let logs: Vec<_> = self.logs.read().values().cloned().collect();
             let held = self.lock.lock();
             if held.is_some() {
-                self.write_checkpoints(&logs)?;
+                // One that is being removed is closed first; its line must not come back.
+                self.write_checkpoints(&logs, |log| !log.is_closed())?;
                 done.checkpointed = true;
             }
         }
@@ -102,12 +104,18 @@ impl Shared {
         due.iter().try_for_each(|(_, name)| self.folder.remove_folder(name))
     }
 
-    fn write_checkpoints(&self, logs: &[Arc<Inner>]) -> Result<(), FileError> {
+    pub(super) fn write_checkpoints(
+        &self,
+        logs: &[Arc<Inner>],
+        is_there: impl Fn(&Inner) -> bool,
+    ) -> Result<(), FileError> {
+        // Before the state's lock: a truncation holds its appender while it waits for that.
+        let points: Vec<_> = logs.iter().map(|log| log.durable_to()).collect();
         let mut state = self.state.lock();
-        for log in logs {
+        for (log, point) in logs.iter().zip(points).filter(|(log, _)| is_there(log)) {
             let (partition, published) = (&log.partition, log.published.read().clone());
             let (bounds, first) = (published.bounds, published.segments.first().base());
-            state.recovery_points.offsets.insert(partition.clone(), log.group.synced());
+            state.recovery_points.offsets.insert(partition.clone(), point);
             state.committed.offsets.insert(partition.clone(), bounds.committed());
             if bounds.start() > first {
                 state.start_offsets.offsets.insert(partition.clone(), bounds.start());
@@ -142,7 +150,7 @@ impl Shared {
 
     fn close_written(&self, logs: &[Arc<Inner>]) -> Result<(), LogError> {
         let results: Vec<_> = logs.iter().map(|log| log.sync_for_close()).collect();
-        self.write_checkpoints(logs)?;
+        self.write_checkpoints(logs, |_| true)?;
         results.into_iter().collect::<Result<(), _>>()?;
         self.folder.replace(CLEAN_SHUTDOWN, CLEAN_TEXT.as_bytes())?;
         Ok(())

@@ -39,6 +39,9 @@ pub enum ProducerError {
         /// The producer.
         id: ProducerId,
     },
+    /// Of the batches of one call the log has some and not others.
+    #[error("some batches of the call are in the log already, others are not")]
+    PartlyKnown,
     /// A record outside of a transaction, while one is open.
     #[error("producer {id} has a transaction open and sent a batch that is not part of it")]
     InTransaction {
@@ -55,19 +58,26 @@ pub(crate) struct Duplicate {
     pub(crate) max_timestamp: Option<Timestamp>,
 }
 
-/// Checks the batches of one call, each as if those before it were in the log; `Some` when the log has one already. An error
-/// says which batch it is about.
+/// Checks the batches of one call, each as if those before it were in the log; `Some` when the log has them all already. An
+/// error says which batch it is about.
 pub(crate) fn check(
     states: &ProducerStates,
     headers: &[BatchHeader],
 ) -> Result<Option<Duplicate>, (usize, ProducerError)> {
+    let mut known_all: Option<Duplicate> = None;
     // Producers as the batches before have left them.
     let mut pending: BTreeMap<ProducerId, ProducerEntry> = BTreeMap::new();
     for (index, header) in headers.iter().enumerate() {
-        let Some(producer) = header.producer() else { continue };
+        let Some(producer) = header.producer() else {
+            mixed(index, known_all, false)?;
+            continue;
+        };
         let known = pending.get(&producer.id).or_else(|| states.get(producer.id));
-        if let Some(duplicate) = check_one(known, producer, header).map_err(|error| (index, error))? {
-            return Ok(Some(duplicate));
+        let duplicate = check_one(known, producer, header).map_err(|error| (index, error))?;
+        mixed(index, known_all, duplicate.is_some())?;
+        if let Some(duplicate) = duplicate {
+            known_all = Some(known_all.map_or(duplicate, |first| first.and(duplicate)));
+            continue;
         }
         if index + 1 < headers.len() {
             let mut entry = known.cloned().unwrap_or_else(|| ProducerEntry::new(producer.epoch));
@@ -76,7 +86,20 @@ pub(crate) fn check(
             pending.insert(producer.id, entry);
         }
     }
-    Ok(None)
+    Ok(known_all)
+}
+
+/// A call is new or known as a whole: of one that is partly known nothing could be answered.
+fn mixed(index: usize, before: Option<Duplicate>, is_known: bool) -> Result<(), (usize, ProducerError)> {
+    let fits = index == 0 || before.is_some() == is_known;
+    if fits { Ok(()) } else { Err((index, ProducerError::PartlyKnown)) }
+}
+
+impl Duplicate {
+    fn and(self, next: Duplicate) -> Duplicate {
+        let max_timestamp = self.max_timestamp.max(next.max_timestamp);
+        Duplicate { next_offset: next.next_offset, max_timestamp, ..self }
+    }
 }
 
 fn check_one(

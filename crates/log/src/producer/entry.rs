@@ -94,10 +94,10 @@ impl ProducerEntry {
         self.open_since.take()
     }
 
-    /// Whether it has been silent for `after`, by its batches' times and since it was first looked at.
+    /// Whether it has been silent for `after` since it was first looked at.
     pub(super) fn is_silent(&mut self, now: Timestamp, after: Duration) -> bool {
         let looked_at = *self.looked_at.get_or_insert(now);
-        now.since(looked_at.max(Timestamp::from_millis(self.last_time))) >= after
+        now.since(looked_at) >= after
     }
 
     pub(super) fn to_snapshot(&self, id: ProducerId) -> ProducerSnapshotEntry {
@@ -115,19 +115,22 @@ impl ProducerEntry {
     }
 
     /// `None` when the numbers cannot be those of a producer.
-    pub(super) fn from_snapshot(entry: &ProducerSnapshotEntry) -> Option<(ProducerId, ProducerEntry)> {
+    pub(super) fn from_snapshot(
+        entry: &ProducerSnapshotEntry,
+        end: Offset,
+    ) -> Option<(ProducerId, ProducerEntry)> {
         let last = match entry.last_offset {
             -1 => None,
             last => Some(Remembered {
                 last_sequence: u32::try_from(entry.last_sequence).ok()?,
-                last_offset: Offset::new(last)?,
-                delta: u32::try_from(entry.offset_delta).ok()?,
+                last_offset: Offset::new(last).filter(|last| *last < end)?,
+                delta: u32::try_from(entry.offset_delta).ok().filter(|delta| i64::from(*delta) <= last)?,
                 time: entry.timestamp,
             }),
         };
         let open_since = match entry.transaction_start {
             -1 => None,
-            start => Some(Offset::new(start)?),
+            start => Some(Offset::new(start).filter(|start| *start < end)?),
         };
         let found = ProducerEntry {
             epoch: ProducerEpoch::new(entry.producer_epoch)?,

@@ -22,6 +22,8 @@ pub(crate) struct Snapshots {
     offsets: Vec<Offset>,
     /// Those of them that were found not to be whole.
     broken: BTreeSet<Offset>,
+    /// Whether there has ever been one, as far as is known.
+    taken: bool,
 }
 
 /// What was found of a snapshot.
@@ -38,19 +40,20 @@ pub(crate) enum Newest {
 impl Snapshots {
     pub(crate) fn new(folder: &Folder, mut offsets: Vec<Offset>) -> Snapshots {
         offsets.sort_unstable();
-        Snapshots { folder: folder.clone(), offsets, broken: BTreeSet::new() }
+        let taken = !offsets.is_empty();
+        Snapshots { folder: folder.clone(), offsets, broken: BTreeSet::new(), taken }
     }
 
     /// Whether there has never been one.
     pub(crate) fn is_empty(&self) -> bool {
-        self.offsets.is_empty()
+        !self.taken
     }
 
     /// Writes `states`, unless there have never been producers. It is synced with the segment that it belongs to.
     pub(crate) fn take(&mut self, states: &ProducerStates) -> Result<(), FileError> {
         let end = states.end();
         let is_there = self.offsets.last() == Some(&end) && !self.broken.contains(&end);
-        if is_there || (states.is_empty() && self.offsets.is_empty()) {
+        if is_there || (states.is_empty() && !self.taken) {
             return Ok(());
         }
         let name = name(end);
@@ -58,6 +61,7 @@ impl Snapshots {
         let written = file.write_all_at(&states.to_snapshot().to_bytes(), 0);
         written.map_err(|e| self.folder.failed("write to", &name, e))?;
         self.broken.remove(&end);
+        self.taken = true;
         if self.offsets.last() != Some(&end) {
             self.offsets.push(end);
         }
@@ -74,7 +78,7 @@ impl Snapshots {
             }
             self.broken.insert(*offset);
         }
-        Ok(if known.is_empty() { Newest::NeverTaken } else { Newest::Broken })
+        Ok(if self.taken { Newest::Broken } else { Newest::NeverTaken })
     }
 
     /// Those that are not whole.
@@ -89,6 +93,10 @@ impl Snapshots {
     }
 
     fn read(&self, offset: Offset) -> Result<Option<ProducerStates>, FileError> {
+        let length = self.folder.stat(&name(offset))?.map_or(0, |stat| stat.length);
+        if length > LIMIT {
+            return Ok(None);
+        }
         let bytes = self.folder.read(&name(offset), LIMIT)?.unwrap_or_default();
         let parsed = ProducerSnapshot::parse(&bytes).ok();
         Ok(parsed.and_then(|snapshot| ProducerStates::from_snapshot(&snapshot, offset)))
@@ -128,6 +136,7 @@ impl Snapshots {
 
     /// Removes all.
     pub(crate) fn clear(&mut self) -> Result<(), FileError> {
+        self.taken = false;
         self.remove(|_| true)
     }
 
@@ -141,5 +150,5 @@ fn name(offset: Offset) -> String {
     SegmentFileName::of(offset, FileKind::ProducerSnapshot)
 }
 
-/// Producers that a snapshot can have: a million and more.
-const LIMIT: u64 = 64 << 20;
+/// Bytes of a snapshot, 23 million producers. What is longer is taken for broken.
+const LIMIT: u64 = 1 << 30;

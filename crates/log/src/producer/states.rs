@@ -31,7 +31,7 @@ impl ProducerStates {
     pub(crate) fn from_snapshot(snapshot: &ProducerSnapshot, end: Offset) -> Option<ProducerStates> {
         let mut states = ProducerStates::at(end);
         for entry in &snapshot.entries {
-            let (id, entry) = ProducerEntry::from_snapshot(entry)?;
+            let (id, entry) = ProducerEntry::from_snapshot(entry, end)?;
             states.open.extend(entry.open_since.map(|since| (since, id)));
             states.entries.insert(id, entry);
         }

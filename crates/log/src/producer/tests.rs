@@ -60,6 +60,7 @@ impl Log {
             Err((_, ProducerError::OutOfOrderSequence { .. })) => ("gap", -1),
             Err((_, ProducerError::InTransaction { .. })) => ("in transaction", -1),
             Err((_, ProducerError::NoSequence { .. })) => ("no sequence", -1),
+            Err((_, ProducerError::PartlyKnown)) => ("partly known", -1),
         }
     }
 
@@ -132,6 +133,22 @@ fn batches_of_one_call_follow_each_other() {
     assert_eq!(check(&states, &headers(&[sent(0, 0, 2, false), sent(0, 2, 1, false)])), Ok(None));
     let (index, fault) = check(&states, &headers(&[sent(0, 0, 2, false), sent(0, 5, 1, false)])).unwrap_err();
     assert_eq!((index, fault.to_string().as_str()), (1, "producer 7 sent sequence 5, expected 2"));
+}
+
+#[test]
+fn a_call_is_known_as_a_whole_or_not_at_all() {
+    let mut log = Log::default();
+    for n in 0..2 {
+        log.append(&sent(0, n, 1, false));
+    }
+    let headers = |list: &[u32]| {
+        let batch = |n: &u32| BatchHeader::parse(&sent(0, *n, 1, false)).unwrap();
+        list.iter().map(batch).collect::<Vec<_>>()
+    };
+    let both = check(&log.states, &headers(&[0, 1])).unwrap().unwrap();
+    assert_eq!((both.base_offset.get(), both.next_offset.get()), (0, 2));
+    assert_eq!(check(&log.states, &headers(&[1, 2])), Err((1, ProducerError::PartlyKnown)));
+    assert_eq!(check(&log.states, &headers(&[2, 1])).unwrap_err().0, 1);
 }
 
 #[test]
