@@ -198,6 +198,15 @@ impl Segment {
         self.with_indexes(|indexes| self.look_up(indexes, offset))?.map_err(ReadError::from)
     }
 
+    /// The offset after the first batch with an index entry that starts at or behind `position`.
+    pub(crate) fn first_entry_behind(&self, position: u64) -> Result<Option<Offset>, ReadError> {
+        let entry = self.with_indexes(|indexes| {
+            let at = indexes.offsets.partition_point(|e| u64::from(e.position) < position)?;
+            indexes.offsets.get(at)
+        })??;
+        Ok(entry.and_then(|entry| self.base.checked_add(i64::from(entry.relative_offset) + 1)))
+    }
+
     fn look_up(&self, indexes: &Indexes, offset: Offset) -> Result<Span, FileError> {
         let relative = offset.since(self.base);
         let next = indexes.offsets.partition_point(|e| i64::from(e.relative_offset) <= relative)?;

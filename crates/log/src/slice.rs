@@ -52,6 +52,14 @@ impl Slice {
         self.start
     }
 
+    /// An offset that all its records lie before, as near as the index knows; `None` when only the log's end is.
+    ///
+    /// # Errors
+    /// [`ReadError`] when the index cannot be read.
+    pub fn offsets_before(&self) -> Result<Option<Offset>, ReadError> {
+        self.segment.first_entry_behind(self.position + self.length as u64)
+    }
+
     /// The operating system's file, for `sendfile`; `None` on a disk that has none.
     #[must_use]
     pub fn as_file(&self) -> Option<&File> {

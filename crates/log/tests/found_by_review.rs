@@ -249,3 +249,27 @@ fn without_the_snapshots_before_it_a_truncation_reads_the_batches() {
     log.truncate_to(at(6)).unwrap();
     assert_eq!(log.bounds().stable(), at(0));
 }
+
+/// A reader is told of the transactions in what it got, not of all that follow.
+#[test]
+fn a_slice_knows_about_where_it_ends() {
+    let root = tempfile::tempdir().unwrap();
+    let log = open(root.path(), LogConfig { index_interval_bytes: 100, ..LogConfig::default() })
+        .log("t", 0)
+        .unwrap();
+    for n in 0..50 {
+        append(&log, &format!("value {n}"));
+    }
+    for (max_bytes, first) in [(1, 0), (500, 0), (500, 20), (1 << 20, 0)] {
+        let limit = ReadLimit { max_bytes, visibility: Visibility::Committed };
+        let slice = log.read(at(first), limit).unwrap();
+        let whole =
+            klamm_record::Batches::new(slice.read().unwrap()).flatten().last().map(|b| b.next_offset());
+        match slice.offsets_before().unwrap() {
+            Some(before) => {
+                assert!(Some(before) >= whole && before < whole.unwrap() + 5, "{before} {whole:?}");
+            }
+            None => assert!(whole > Some(at(45)), "{whole:?}"),
+        }
+    }
+}

@@ -96,7 +96,7 @@ impl Fetching<'_> {
         let read = Offset::new(wanted.fetch_offset).ok_or(ErrorCode::OffsetOutOfRange);
         let read = read.and_then(|offset| {
             let slice = self.read(log, offset, wanted);
-            let aborted = slice.and_then(|slice| Ok((self.aborted(log, offset)?, slice)));
+            let aborted = slice.and_then(|slice| Ok((self.aborted(log, offset, slice.as_ref())?, slice)));
             aborted.map_err(|error| ErrorCode::from(&error))
         });
         match read {
@@ -116,16 +116,20 @@ impl Fetching<'_> {
         Ok(Some(slice).filter(|slice| fits && !slice.is_empty()))
     }
 
-    /// The aborted transactions that a reader of committed ones must pass over from `offset` on.
+    /// The aborted transactions that a reader of committed ones must pass over in `slice`, from `offset` on.
     fn aborted(
         &self,
         log: &Log,
         offset: Offset,
+        slice: Option<&Slice>,
     ) -> Result<Option<Vec<response::AbortedTransaction>>, ReadError> {
         if self.visibility != Visibility::Stable {
             return Ok(None);
         }
-        let found = log.aborted_transactions(offset, log.bounds().stable())?.into_iter();
+        let Some(slice) = slice else { return Ok(Some(Vec::new())) };
+        let stable = log.bounds().stable();
+        let end = slice.offsets_before()?.map_or(stable, |before| before.min(stable));
+        let found = log.aborted_transactions(offset, end)?.into_iter();
         let aborted = found.map(|aborted| response::AbortedTransaction {
             producer_id: aborted.producer_id.get(),
             first_offset: aborted.first_offset.get(),
