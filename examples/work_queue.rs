@@ -93,8 +93,6 @@ impl Queue {
             self.next = job.offset + 1;
             self.done.append(&NewRecord::new(&self.next.get().to_be_bytes()), Durability::Synced)?;
         }
-        // Only the last note counts.
-        self.done.roll()?;
         println!("{} waiting", self.jobs.bounds().end().since(self.next));
         Ok(())
     }

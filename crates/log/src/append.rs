@@ -42,8 +42,6 @@ impl Log {
         let appended = {
             let mut appender = self.inner.lock_appender()?;
             let batch = appender.build(record, &*self.inner.clock)?;
-            let (end, epoch) = (appender.next, appender.latest_epoch());
-            batch.header.assigned(end, epoch).ok_or(AppendError::OffsetsExhausted { end })?;
             appender.headers.clear();
             appender.headers.push(batch.header);
             let appended = self.inner.commit(&mut appender, &batch.buffer, LeaderEpoch::ZERO);
@@ -193,8 +191,7 @@ impl Inner {
         let mut published = self.published.write();
         published.bounds.set_end(appended.next_offset);
         if appender.producers.has_transactions() {
-            let committed = published.bounds.committed();
-            published.bounds.set_unstable(appender.producers.first_unstable(committed));
+            published.note_unstable(&mut appender.producers);
         }
         published.active_size = appender.position;
         drop(published);
@@ -214,6 +211,7 @@ impl Inner {
 impl Appender {
     /// Builds a batch of one record with the next offset, in memory that is kept from the last time.
     fn build(&mut self, record: &NewRecord<'_>, clock: &dyn crate::Clock) -> Result<Finished, AppendError> {
+        self.next.checked_next().ok_or(AppendError::OffsetsExhausted { end: self.next })?;
         let timestamp = record.timestamp.unwrap_or_else(|| clock.now());
         let mut buffer = std::mem::take(&mut self.scratch);
         buffer.clear();

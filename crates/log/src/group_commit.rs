@@ -50,18 +50,35 @@ impl GroupCommit {
     pub(crate) fn wait<E>(&self, wanted: Offset, sync: impl Fn() -> Result<Offset, E>) -> Result<(), E> {
         let generation = self.state.lock().generation;
         while let Turn::Run = self.turn(wanted, generation) {
-            let done = sync();
-            let mut state = self.state.lock();
-            state.running = false;
-            match done {
-                Ok(synced) if state.generation == generation => state.synced = state.synced.max(synced),
-                _ => {}
-            }
-            self.changed.notify_all();
-            drop(state);
-            done?;
+            self.run(generation, &sync)?;
         }
         Ok(())
+    }
+
+    /// Runs `sync` whatever is durable already, when no other runs.
+    pub(crate) fn run_once<E>(&self, sync: impl Fn() -> Result<Offset, E>) -> Result<(), E> {
+        let mut state = self.state.lock();
+        while state.running {
+            self.changed.wait(&mut state);
+        }
+        state.running = true;
+        let generation = state.generation;
+        drop(state);
+        self.run(generation, &sync)
+    }
+
+    /// Runs `sync` in the turn that the caller has.
+    fn run<E>(&self, generation: u64, sync: &impl Fn() -> Result<Offset, E>) -> Result<(), E> {
+        let done = sync();
+        let mut state = self.state.lock();
+        state.running = false;
+        match done {
+            Ok(synced) if state.generation == generation => state.synced = state.synced.max(synced),
+            _ => {}
+        }
+        self.changed.notify_all();
+        drop(state);
+        done.map(drop)
     }
 
     fn turn(&self, wanted: Offset, generation: u64) -> Turn {
@@ -122,6 +139,16 @@ mod tests {
         };
         assert_eq!(group.wait(Offset::from(5), overtaken), Ok(()));
         assert_eq!(group.synced(), Offset::ZERO);
+    }
+
+    #[test]
+    fn once_is_run_whatever_is_durable_and_says_so_too() {
+        let group = GroupCommit::new(Offset::from(5));
+        assert_eq!(group.run_once(|| Ok::<_, ()>(Offset::from(3))), Ok(()));
+        assert_eq!(group.synced(), Offset::from(5));
+        assert_eq!(group.run_once(|| Err("disk")), Err("disk"));
+        assert_eq!(group.run_once(|| Ok::<_, ()>(Offset::from(7))), Ok(()));
+        assert_eq!(group.synced(), Offset::from(7));
     }
 
     #[test]

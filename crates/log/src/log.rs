@@ -12,7 +12,7 @@ use crate::format::{FileKind, SYNC_FAILED};
 use crate::group_commit::GroupCommit;
 use crate::load::Loaded;
 use crate::log_dir::{Owner, Shared};
-use crate::producer::Snapshots;
+use crate::producer::{ProducerStates, Snapshots};
 use crate::retention::Removals;
 use crate::segment::Segment;
 use crate::segment_list::SegmentList;
@@ -55,6 +55,13 @@ pub(crate) struct Published {
     pub(crate) active_size: u64,
     /// Counts truncations and deletions: a reader that met an error looks whether the ground has moved under it.
     pub(crate) generation: u64,
+}
+
+impl Published {
+    /// Brings what is unstable up to date.
+    pub(crate) fn note_unstable(&mut self, producers: &mut ProducerStates) {
+        self.bounds.set_unstable(producers.first_unstable(self.bounds.committed()));
+    }
 }
 
 /// Whether a log takes writes.
@@ -143,9 +150,7 @@ impl Log {
         drop(published);
         if has_unstable {
             let mut appender = self.inner.appender.lock();
-            let mut published = self.inner.published.write();
-            let committed = published.bounds.committed();
-            published.bounds.set_unstable(appender.producers.first_unstable(committed));
+            self.inner.published.write().note_unstable(&mut appender.producers);
         }
         self.inner.tail.notify();
     }
@@ -221,17 +226,18 @@ impl Inner {
     fn sync_now(&self) -> Result<Offset, LogError> {
         self.check_sound()?;
         let (end, active, older, snapshots) = {
-            let mut appender = self.appender.lock();
-            let older = std::mem::take(&mut appender.unsynced);
+            let appender = self.appender.lock();
+            let older = appender.unsynced.clone();
             let snapshots = older.first().map(|_| appender.snapshots.clone());
             (appender.next, Arc::clone(&appender.active), older, snapshots)
         };
         let synced = self.sync_older(&older, snapshots.as_ref());
         let synced = synced.and_then(|()| self.sync_active(&active));
-        match synced {
-            Ok(()) => Ok(end),
-            Err(error) => Err(self.fail(error).into()),
-        }
+        synced.map_err(|error| self.fail(error))?;
+        // Only now: a checkpoint that is written meanwhile must not pass them.
+        let is_synced = |segment: &Arc<Segment>| older.iter().any(|done| Arc::ptr_eq(done, segment));
+        self.appender.lock().unsynced.retain(|segment| !is_synced(segment));
+        Ok(end)
     }
 
     /// Syncs the segments before the active one, and the snapshots that were taken since they were begun.
@@ -267,21 +273,13 @@ impl Inner {
         oldest.map_or(self.group.synced(), |oldest| oldest.min(self.group.synced()))
     }
 
-    /// Makes segments durable that were rolled and not synced since, as Kafka does in the background.
+    /// Makes segments durable that were rolled and not synced since, as Kafka does in the background; tells whether there
+    /// were any. In its turn like every sync: whoever is acknowledged meanwhile would else miss them.
     pub(crate) fn sync_rolled(&self) -> Result<bool, LogError> {
-        let (base, snapshots, older) = {
-            let mut appender = self.appender.lock();
-            let older = std::mem::take(&mut appender.unsynced);
-            (appender.active.base(), appender.snapshots.clone(), older)
-        };
-        if older.is_empty() {
+        if self.appender.lock().unsynced.is_empty() {
             return Ok(false);
         }
-        self.check_sound()?;
-        match self.sync_older(&older, Some(&snapshots)) {
-            Ok(()) => self.sync_to(base).map(|()| true),
-            Err(error) => Err(self.fail(error).into()),
-        }
+        self.group.run_once(|| self.sync_now()).map(|()| true)
     }
 
     /// Syncs when `flush.messages` or `flush.ms` say so; tells whether it did.

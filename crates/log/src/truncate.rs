@@ -125,9 +125,7 @@ impl Inner {
         let cut = self.cut(appender, &active, position, end, segments.iter().skip(keep));
         let cut = cut.and_then(|()| appender.restore_producers(&kept, end));
         cut.map_err(|error| self.fail(error))?;
-        let mut published = self.published.write();
-        let committed = published.bounds.committed();
-        published.bounds.set_unstable(appender.producers.first_unstable(committed));
+        self.published.write().note_unstable(&mut appender.producers);
         Ok(end)
     }
 

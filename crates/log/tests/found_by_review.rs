@@ -273,3 +273,31 @@ fn a_slice_knows_about_where_it_ends() {
         }
     }
 }
+
+/// While a round of maintenance syncs rolled segments, nobody is told that what lies behind them is durable.
+#[test]
+fn nothing_is_called_synced_while_a_segment_before_it_is_being_synced() {
+    let root = tempfile::tempdir().unwrap();
+    let (disk, dir) = open_hook(root.path(), LogConfig::default());
+    let log = dir.log("t", 0).unwrap();
+    append(&log, "sealed");
+    log.roll().unwrap();
+    let told = Arc::new(std::sync::Mutex::new(None));
+    let (other, early) = (log.clone(), Arc::clone(&told));
+    disk.set(move |operation, path| {
+        let is_sealed = path.ends_with("t-0/00000000000000000000.log") && operation == "sync";
+        if is_sealed && early.lock().unwrap().is_none() {
+            let (tell, hear) = std::sync::mpsc::channel();
+            let log = other.clone();
+            std::thread::spawn(move || {
+                tell.send(log.append(&NewRecord::new("behind"), Durability::Synced).is_ok())
+            });
+            // A log that is right lets this time pass: the append waits for the sync that waits here.
+            *early.lock().unwrap() = Some(hear.recv_timeout(Duration::from_millis(100)).is_ok());
+        }
+        Ok(())
+    });
+    dir.maintain(Timestamp::from_millis(1000)).unwrap();
+    disk.clear();
+    assert_eq!(*told.lock().unwrap(), Some(false), "acknowledged before the segment before it was synced");
+}

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use klamm_types::{Timestamp, TopicPartition};
+use klamm_types::{Offset, Timestamp, TopicPartition};
 
 use super::Maintained;
 use super::marker::{CLEAN_SHUTDOWN, CLEAN_TEXT};
@@ -47,6 +47,14 @@ impl Shared {
             state.start_offsets = starts;
         }
         Ok(())
+    }
+
+    /// Neither recovery point nor start of a log lie beyond `to` any more.
+    pub(super) fn lower_checkpoints(&self, partition: &TopicPartition, to: Offset) -> Result<(), FileError> {
+        self.change_checkpoints(|checkpoint| {
+            let beyond = checkpoint.offsets.get_mut(partition).filter(|offset| **offset > to);
+            beyond.map(|offset| *offset = to).is_some()
+        })
     }
 
     pub(super) fn maintain(&self, logs: &[Log], now: Timestamp) -> Result<Maintained, LogError> {
@@ -104,7 +112,7 @@ impl Shared {
         due.iter().try_for_each(|(_, name)| self.folder.remove_folder(name))
     }
 
-    pub(super) fn write_checkpoints(
+    fn write_checkpoints(
         &self,
         logs: &[Arc<Inner>],
         is_there: impl Fn(&Inner) -> bool,

@@ -63,11 +63,7 @@ impl Owner {
 
     /// Before a log is truncated neither its recovery point nor its start may lie beyond what will be left.
     pub(crate) fn lower_checkpoints(&self, partition: &TopicPartition, to: Offset) -> Result<(), FileError> {
-        let Some(shared) = self.shared.upgrade() else { return Ok(()) };
-        shared.change_checkpoints(|checkpoint| {
-            let beyond = checkpoint.offsets.get_mut(partition).filter(|offset| **offset > to);
-            beyond.map(|offset| *offset = to).is_some()
-        })
+        self.shared.upgrade().map_or(Ok(()), |shared| shared.lower_checkpoints(partition, to))
     }
 }
 

@@ -146,11 +146,6 @@ impl LogDir {
             shared.marker.mark_dirty()?;
         }
         shared.load_all()?;
-        if shared.config.on_damage == OnDamage::Cut {
-            // What was cut must not be missed again.
-            let logs: Vec<_> = shared.logs.read().values().cloned().collect();
-            shared.write_checkpoints(&logs, |_| true)?;
-        }
         shared.state.lock().loaded = true;
         Ok(LogDir { shared })
     }

@@ -125,8 +125,9 @@ impl Shared {
                 if !cuts.iter().any(|cut| cut.path.starts_with(&path)) {
                     cuts.push(Cut { path, position: 0, offset: end, bytes: 0, fault });
                 }
-                self.state.lock().recovery_points.offsets.insert(partition.clone(), end);
-                Ok(())
+                drop(cuts);
+                // What was cut must not be missed again.
+                Ok(self.lower_checkpoints(partition, end)?)
             }
         }
     }
