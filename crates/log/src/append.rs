@@ -6,9 +6,10 @@ use klamm_record::{
 use klamm_types::{LeaderEpoch, Offset, Timestamp};
 use parking_lot::MutexGuard;
 
-use crate::appender::{Appender, WriteFailure};
+use crate::appender::Appender;
 use crate::log::Inner;
 use crate::producer::{Duplicate, check};
+use crate::segment::WriteFailure;
 use crate::{AppendError, Durability, Log};
 
 /// What an append did.
@@ -179,7 +180,7 @@ impl Inner {
 
     fn write(&self, appender: &mut Appender, bytes: &[u8]) -> Result<Appended, AppendError> {
         let first = appender.headers.first().map_or(appender.next, BatchHeader::base_offset);
-        match appender.write(bytes) {
+        match appender.active.write(bytes, appender.position) {
             Ok(()) => {}
             Err(WriteFailure::Undone(error)) => return Err(error.into()),
             Err(WriteFailure::Torn(error)) => return Err(self.fail(error).into()),

@@ -169,17 +169,6 @@ impl Appender {
         self.folder.replace(EPOCH_CHECKPOINT, text.as_bytes())
     }
 
-    /// Writes the batches at hand behind the last. When the system refuses, what was written of them is cut off again.
-    pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), WriteFailure> {
-        let file = self.active.file().map_err(WriteFailure::Undone)?;
-        let Err(error) = file.write_all_at(bytes, self.position) else { return Ok(()) };
-        let error = self.active.failed("write to", error);
-        match file.truncate(self.position) {
-            Ok(()) => Err(WriteFailure::Undone(error)),
-            Err(_) => Err(WriteFailure::Torn(error)),
-        }
-    }
-
     /// Notes the batches at hand, which have been written. They are in the log whatever becomes of the index: it is a cache,
     /// and what could not be written of it is tried again with the next entry, at the latest when the log is closed.
     pub(crate) fn advance(&mut self, bytes: &[u8]) {
@@ -222,14 +211,6 @@ impl Appender {
         (self.active, self.position, self.next, self.pace) = (active, position, next, pace);
         self.first_time = if position == 0 { FirstTime::Known(None) } else { FirstTime::Unread };
     }
-}
-
-/// How a write failed.
-pub(crate) enum WriteFailure {
-    /// The file is as it was.
-    Undone(FileError),
-    /// It is not known what the file holds behind its last batch.
-    Torn(FileError),
 }
 
 /// The indexes of the active segment are in memory, so that getting at them can only fail on their files.

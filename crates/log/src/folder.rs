@@ -4,17 +4,20 @@ use std::sync::Arc;
 
 use crate::FileError;
 use crate::disk::{Disk, DiskFile, OpenMode, Stat};
+use crate::open_files::{OpenFile, OpenFiles};
 
 /// A folder on a disk, and what the log does with names in it: errors bear the operation and the path.
 #[derive(Clone, Debug)]
 pub(crate) struct Folder {
     disk: Arc<dyn Disk>,
-    path: PathBuf,
+    path: Arc<Path>,
+    files: Arc<OpenFiles>,
 }
 
 impl Folder {
-    pub(crate) fn new(disk: Arc<dyn Disk>, path: PathBuf) -> Folder {
-        Folder { disk, path }
+    /// A folder in which at most so many log files are open at a time, those of the folders in it counted.
+    pub(crate) fn new(disk: Arc<dyn Disk>, path: &Path, max_open_files: usize) -> Folder {
+        Folder { disk, path: Arc::from(path), files: OpenFiles::new(max_open_files) }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -22,7 +25,12 @@ impl Folder {
     }
 
     pub(crate) fn join(&self, name: &str) -> Folder {
-        Folder { disk: Arc::clone(&self.disk), path: self.path.join(name) }
+        Folder { path: Arc::from(self.path.join(name)), ..self.clone() }
+    }
+
+    /// A log file that is not open yet.
+    pub(crate) fn log_file(&self) -> OpenFile {
+        self.files.file()
     }
 
     pub(crate) fn path_of(&self, name: &str) -> PathBuf {
@@ -121,7 +129,7 @@ impl Folder {
     }
 
     pub(crate) fn failed(&self, operation: &'static str, name: &str, source: io::Error) -> FileError {
-        let path = if name.is_empty() { self.path.clone() } else { self.path_of(name) };
+        let path = if name.is_empty() { self.path.to_path_buf() } else { self.path_of(name) };
         FileError { operation, path, source }
     }
 }

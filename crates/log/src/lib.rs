@@ -22,6 +22,7 @@ mod index;
 mod load;
 mod log;
 mod log_dir;
+mod open_files;
 mod producer;
 mod read;
 mod reader;

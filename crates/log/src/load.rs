@@ -286,7 +286,7 @@ fn swap_end(folder: &Folder, base: Offset) -> Result<Offset, OpenError> {
     let name = format!("{}.swap", SegmentFileName::of(base, FileKind::Log));
     let file = folder.open(&name, crate::disk::OpenMode::Read)?;
     let size = file.len().map_err(|e| folder.failed("look up", &name, e))?;
-    let mut scan = Scan::new(&*file, 0, size, Check::Header, 256 * 1024);
+    let mut scan = Scan::new(file, 0, size, Check::Header, 256 * 1024);
     let mut end = base;
     while let Ok(Some(batch)) = scan.next() {
         end = batch.header.next_offset();

@@ -76,7 +76,7 @@ fn read(published: &Published, offset: Offset, limit: ReadLimit) -> Result<Slice
         }
     }
     let active = published.segments.last();
-    let file = Arc::clone(active.file()?);
+    let file = active.file()?;
     Ok(Slice { segment: Arc::clone(active), file, position: 0, length: 0, start: offset, reaches_end: true })
 }
 
@@ -95,7 +95,7 @@ fn slice(
     }
     let wanted = (limit.max_bytes as u64).max(first.header.size() as u64);
     let length = usize::try_from(wanted.min(end.saturating_sub(first.position))).unwrap_or(usize::MAX);
-    let file = Arc::clone(segment.file()?);
+    let file = segment.file()?;
     let start = first.header.base_offset();
     let ends_here = is_active || visible < published.bounds.end();
     let reaches_end = ends_here && first.position + length as u64 >= end;

@@ -47,7 +47,7 @@ pub(crate) fn clean_tail(segment: &Segment, interval: u32) -> Result<Option<Tail
     let (last, times) = (indexes.offsets.last()?, indexes.times.last()?);
     let size = segment.size()?;
     let from = last.map_or(0, |entry| u64::from(entry.position));
-    let mut scan = Scan::new(&**segment.file()?, from, size, Check::Header, WALK);
+    let mut scan = Scan::new(segment.file()?, from, size, Check::Header, WALK);
     let mut next = segment.base();
     loop {
         match scan.next() {
@@ -104,7 +104,7 @@ pub(crate) fn recover(
     let (mut indexes, max) = kept_indexes(segment, &anchor)?;
     let mut pace = IndexPace::new(segment.base(), interval, max);
     let size = segment.size()?;
-    let scan = Scan::new(&**segment.file()?, anchor.position, size, Check::Checksum, WINDOW);
+    let scan = Scan::new(segment.file()?, anchor.position, size, Check::Checksum, WINDOW);
     let mut scan = scan.with_buffer(std::mem::take(&mut replay.buffer));
     let mut next = anchor.next;
     replay.epochs.truncate_to(next);
@@ -163,7 +163,7 @@ fn finish(
     pace: &IndexPace,
 ) -> Result<(), FileError> {
     if end < size {
-        segment.file()?.truncate(end).map_err(|e| segment.failed("truncate", e))?;
+        segment.cut_file(end)?;
     }
     pace.push_time(&mut indexes)?;
     indexes.write()?;
@@ -185,7 +185,7 @@ fn anchor(segment: &Segment, recovery_point: Offset) -> Result<Anchor, OpenError
         return Ok(start);
     };
     let position = u64::from(entry.position);
-    let mut scan = Scan::new(&**segment.file()?, position, segment.size()?, Check::Checksum, WALK);
+    let mut scan = Scan::new(segment.file()?, position, segment.size()?, Check::Checksum, WALK);
     let wanted = segment.base().checked_add(i64::from(entry.relative_offset));
     match scan.next() {
         Ok(Some(batch)) if Some(batch.header.last_offset()) == wanted => {

@@ -132,8 +132,7 @@ impl Inner {
 
     /// Gives a segment's files the suffix `.deleted` and returns their names.
     fn mark_deleted(&self, segment: &Segment) -> Result<Vec<String>, FileError> {
-        // Opened now, so that readers that hold the segment keep the file under whatever name.
-        segment.file()?;
+        segment.retire()?;
         let mut names = Vec::new();
         for kind in FileKind::ALL {
             let name = SegmentFileName::of(segment.base(), kind);

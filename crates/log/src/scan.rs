@@ -1,6 +1,7 @@
 //! Walks the batches of a segment from the disk, in bounded memory whatever the batches declare.
 
 use std::io;
+use std::sync::Arc;
 
 use klamm_record::{BatchError, BatchHeader};
 
@@ -8,8 +9,8 @@ use crate::disk::DiskFile;
 use crate::folder::read_full;
 
 /// A walk over the batches of a file.
-pub(crate) struct Scan<'a> {
-    file: &'a dyn DiskFile,
+pub(crate) struct Scan {
+    file: Arc<dyn DiskFile>,
     position: u64,
     /// Where the walk ends, at most the file's length.
     end: u64,
@@ -60,9 +61,9 @@ impl From<BatchError> for ScanError {
     }
 }
 
-impl<'a> Scan<'a> {
+impl Scan {
     /// Walks the batches of `file` from `start` to `end`, reading `window` bytes at a time.
-    pub(crate) fn new(file: &'a dyn DiskFile, start: u64, end: u64, check: Check, window: usize) -> Scan<'a> {
+    pub(crate) fn new(file: Arc<dyn DiskFile>, start: u64, end: u64, check: Check, window: usize) -> Scan {
         let window = window.max(BatchHeader::SIZE);
         let (buffer, buffered) = (Vec::new(), 0);
         Scan { file, position: start, end, check, buffer, buffered_at: start, buffered, window }
@@ -70,7 +71,7 @@ impl<'a> Scan<'a> {
 
     /// The walk in memory that another one has left: for a file after the other, first touch of new pages would cost as much
     /// as reading.
-    pub(crate) fn with_buffer(self, buffer: Vec<u8>) -> Scan<'a> {
+    pub(crate) fn with_buffer(self, buffer: Vec<u8>) -> Scan {
         Scan { buffer, ..self }
     }
 
@@ -135,7 +136,7 @@ impl<'a> Scan<'a> {
             }
             self.buffered_at = position;
             self.buffered = 0;
-            self.buffered = read_full(self.file, &mut self.buffer[..window], position)?;
+            self.buffered = read_full(&*self.file, &mut self.buffer[..window], position)?;
         }
         let start = usize::try_from(position - self.buffered_at).unwrap_or(usize::MAX);
         let end = (start + want).min(self.buffered);

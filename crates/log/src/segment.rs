@@ -1,9 +1,10 @@
 //! A segment: a file of batches and its two indexes. Opened on first use, so that a log with a thousand of them opens
 //! as fast as one with a single one.
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::UNIX_EPOCH;
 
 use bytes::Bytes;
@@ -15,6 +16,7 @@ use crate::disk::{DiskFile, OpenMode};
 use crate::folder::{Folder, read_full};
 use crate::format::{AbortedEntry, FileKind, SegmentFileName};
 use crate::index::{Index, IndexPace, Indexes};
+use crate::open_files::OpenFile;
 use crate::scan::{Check, Scan, ScanError, Scanned};
 use crate::{Damage, FileError, ReadError};
 
@@ -23,7 +25,7 @@ use crate::{Damage, FileError, ReadError};
 pub(crate) struct Segment {
     base: Offset,
     folder: Folder,
-    file: OnceLock<Arc<dyn DiskFile>>,
+    file: OpenFile,
     /// Bytes of whole batches; [`UNKNOWN`] until someone asks. Grows in the active segment, after each write.
     size: AtomicU64,
     /// `None` until someone asks.
@@ -31,6 +33,17 @@ pub(crate) struct Segment {
     /// `None` until someone asks; most segments have no such file.
     aborted: RwLock<Option<Index<AbortedEntry>>>,
     interval: u32,
+    /// Whether it is no longer in the log: its names may be another's, and its indexes stay in memory. Changes under the lock
+    /// of `indexes`.
+    retired: AtomicBool,
+}
+
+/// How a write failed.
+pub(crate) enum WriteFailure {
+    /// The file is as it was.
+    Undone(FileError),
+    /// It is not known what the file holds behind its last batch.
+    Torn(FileError),
 }
 
 /// The stretch of a segment in which a batch has to start, as the index says.
@@ -52,8 +65,9 @@ impl Segment {
     /// A segment whose files are there; none is opened yet.
     pub(crate) fn existing(folder: &Folder, base: Offset, interval: u32) -> Segment {
         let (folder, size) = (folder.clone(), AtomicU64::new(UNKNOWN));
-        let (file, indexes, aborted) = (OnceLock::new(), RwLock::new(None), RwLock::new(None));
-        Segment { base, folder, file, size, indexes, aborted, interval }
+        let (file, indexes, aborted) = (folder.log_file(), RwLock::default(), RwLock::new(None));
+        let retired = AtomicBool::new(false);
+        Segment { base, folder, file, size, indexes, aborted, interval, retired }
     }
 
     /// A new, empty segment; its files are created, or emptied.
@@ -62,7 +76,7 @@ impl Segment {
         let mut indexes = segment.empty_indexes();
         indexes.write()?;
         // Last: indexes without a log are cleared away, but a log would be taken for a segment.
-        let _ = segment.file.set(folder.open(&segment.name(FileKind::Log), OpenMode::Replace)?);
+        segment.open_as(OpenMode::Replace)?;
         segment.set(0, indexes);
         Ok(segment)
     }
@@ -79,20 +93,24 @@ impl Segment {
         self.folder.path_of(&self.name(FileKind::Log))
     }
 
-    pub(crate) fn file(&self) -> Result<&Arc<dyn DiskFile>, FileError> {
-        if self.file.get().is_none() {
-            let _ = self.file.set(self.folder.open(&self.name(FileKind::Log), OpenMode::Write).or_else(
-                |error| {
-                    let refused = error.source.kind() == std::io::ErrorKind::PermissionDenied;
-                    if refused {
-                        self.folder.open(&self.name(FileKind::Log), OpenMode::Read)
-                    } else {
-                        Err(error)
-                    }
-                },
-            )?);
+    pub(crate) fn file(&self) -> Result<Arc<dyn DiskFile>, FileError> {
+        self.open_as(OpenMode::Write)
+    }
+
+    #[inline]
+    fn open_as(&self, mode: OpenMode) -> Result<Arc<dyn DiskFile>, FileError> {
+        self.file.get(|| self.open(mode), |error| self.failed("sync", error))
+    }
+
+    /// What may not be written to can still be read.
+    fn open(&self, mode: OpenMode) -> Result<Arc<dyn DiskFile>, FileError> {
+        let name = self.name(FileKind::Log);
+        match self.folder.open(&name, mode) {
+            Err(error) if error.source.kind() == ErrorKind::PermissionDenied => {
+                self.folder.open(&name, OpenMode::Read)
+            }
+            opened => opened,
         }
-        Ok(self.file.get().expect("set above"))
     }
 
     /// Bytes of whole batches.
@@ -128,6 +146,13 @@ impl Segment {
         Indexes { offsets: Index::empty(offsets.0, offsets.1), times: Index::empty(times.0, times.1) }
     }
 
+    /// For a segment whose files do not have their names.
+    pub(crate) fn indexes_in_memory(&self) -> Indexes {
+        let name = |kind| (self.folder.clone(), self.name(kind));
+        let (offsets, times) = (name(FileKind::OffsetIndex), name(FileKind::TimeIndex));
+        Indexes { offsets: Index::in_memory(offsets.0, offsets.1), times: Index::in_memory(times.0, times.1) }
+    }
+
     /// Calls `work` with the indexes, loading them, or building them again when they are absent or cannot be right.
     pub(crate) fn with_indexes<T>(&self, work: impl FnOnce(&mut Indexes) -> T) -> Result<T, ReadError> {
         let mut slot = self.indexes.write();
@@ -138,10 +163,25 @@ impl Segment {
     }
 
     fn load_indexes(&self) -> Result<Indexes, ReadError> {
+        if self.retired.load(Ordering::Acquire) {
+            return self.rebuild_indexes(self.indexes_in_memory());
+        }
         match self.stored_indexes()? {
             Some(indexes) if self.is_plausible(&indexes)? => Ok(indexes),
-            _ => self.rebuild_indexes(),
+            _ => self.rebuild_indexes(self.empty_indexes()),
         }
+    }
+
+    /// Takes it out of the log. Readers that hold it can go on: what they need of its files is kept, for the names go to other
+    /// segments now, or away.
+    pub(crate) fn retire(&self) -> Result<(), FileError> {
+        let file = self.file()?;
+        let mut indexes = self.indexes.write();
+        self.with_aborted(Index::leave_file)?;
+        self.file.keep(file);
+        self.retired.store(true, Ordering::Release);
+        *indexes = None;
+        Ok(())
     }
 
     /// The indexes as their files have them; `None` when a file is missing.
@@ -164,9 +204,9 @@ impl Segment {
     }
 
     /// Builds both indexes from the batches' headers, up to the first that is not valid.
-    fn rebuild_indexes(&self) -> Result<Indexes, ReadError> {
-        let (mut indexes, mut pace) = (self.empty_indexes(), IndexPace::new(self.base, self.interval, None));
-        let mut scan = Scan::new(&**self.file()?, 0, self.size()?, Check::Header, REBUILD);
+    fn rebuild_indexes(&self, mut indexes: Indexes) -> Result<Indexes, ReadError> {
+        let mut pace = IndexPace::new(self.base, self.interval, None);
+        let mut scan = Scan::new(self.file()?, 0, self.size()?, Check::Header, REBUILD);
         while let Ok(Some(batch)) = scan.next() {
             if !self.holds(&batch) {
                 break;
@@ -181,7 +221,11 @@ impl Segment {
     fn replace_indexes(&self) -> Result<(), ReadError> {
         let mut slot = self.indexes.write();
         *slot = None;
-        *slot = Some(self.rebuild_indexes()?);
+        let empty = match self.retired.load(Ordering::Acquire) {
+            true => self.indexes_in_memory(),
+            false => self.empty_indexes(),
+        };
+        *slot = Some(self.rebuild_indexes(empty)?);
         Ok(())
     }
 
@@ -233,7 +277,7 @@ impl Segment {
 
     fn walk(&self, span: Span, offset: Offset) -> Result<Option<Scanned>, ReadError> {
         let window = usize::try_from(span.until.saturating_sub(span.from)).unwrap_or(WALK).min(WALK) + 61;
-        let mut scan = Scan::new(&**self.file()?, span.from, self.size()?, Check::Header, window);
+        let mut scan = Scan::new(self.file()?, span.from, self.size()?, Check::Header, window);
         let mut least = self.base;
         loop {
             let position = scan.position();
@@ -273,17 +317,39 @@ impl Segment {
         self.folder.failed(operation, &self.name(FileKind::Log), error)
     }
 
+    /// Writes behind the batches there are. When the system refuses, what was written is cut off again.
+    pub(crate) fn write(&self, bytes: &[u8], position: u64) -> Result<(), WriteFailure> {
+        let file = self.file().map_err(WriteFailure::Undone)?;
+        let written = file.write_all_at(bytes, position);
+        self.file.note_written();
+        let Err(error) = written else { return Ok(()) };
+        let error = self.failed("write to", error);
+        match file.truncate(position) {
+            Ok(()) => Err(WriteFailure::Undone(error)),
+            Err(_) => Err(WriteFailure::Torn(error)),
+        }
+    }
+
     pub(crate) fn sync(&self) -> Result<(), FileError> {
-        self.file()?.sync().map_err(|e| self.failed("sync", e))
+        let file = self.file()?;
+        self.file.note_sync();
+        file.sync().map_err(|e| self.failed("sync", e))
+    }
+
+    /// Cuts the file.
+    pub(crate) fn cut_file(&self, length: u64) -> Result<(), FileError> {
+        let cut = self.file()?.truncate(length);
+        self.file.note_written();
+        cut.map_err(|e| self.failed("truncate", e))
     }
 
     /// The whole of a batch; nothing of it is checked.
     pub(crate) fn bytes_of(&self, batch: &Scanned) -> Result<Bytes, FileError> {
         let mut bytes = vec![0; batch.header.size()];
         let got =
-            read_full(&**self.file()?, &mut bytes, batch.position).map_err(|e| self.failed("read", e))?;
+            read_full(&*self.file()?, &mut bytes, batch.position).map_err(|e| self.failed("read", e))?;
         if got < bytes.len() {
-            return Err(self.failed("read", std::io::ErrorKind::UnexpectedEof.into()));
+            return Err(self.failed("read", ErrorKind::UnexpectedEof.into()));
         }
         Ok(bytes.into())
     }
@@ -301,7 +367,7 @@ impl Segment {
             file.write_all_at(&buffer[..got], at).map_err(|e| self.failed("write to", e))?;
             at += got as u64;
         }
-        file.truncate(size).map_err(|e| self.failed("truncate", e))?;
+        self.cut_file(size)?;
         self.sync()
     }
 

@@ -135,7 +135,7 @@ impl Search<'_> {
         mut visit: impl FnMut(&Scanned) -> Result<bool, ReadError>,
     ) -> Result<(), ReadError> {
         let (start, end) = (self.published.bounds.start(), self.published.bounds.committed());
-        let mut scan = Scan::new(&**segment.file()?, position, segment.size()?, Check::Header, WINDOW);
+        let mut scan = Scan::new(segment.file()?, position, segment.size()?, Check::Header, WINDOW);
         loop {
             let at = scan.position();
             let batch = scan.next().map_err(|e| segment.scan_error(e, at, segment.base()))?;

@@ -210,7 +210,7 @@ impl Segment {
         });
         let max = max.map_err(|error| self.failed("index", std::io::Error::other(error)))??;
         self.set_size(position);
-        self.file()?.truncate(position).map_err(|e| self.failed("truncate", e))?;
+        self.cut_file(position)?;
         let mut pace = IndexPace::new(self.base(), interval, max);
         // Their times are in no entry yet.
         self.for_each_behind_the_index(position, |header| pace.pass(header))
@@ -236,7 +236,7 @@ impl Segment {
             before.checked_sub(1).map_or(Ok(None), |at| indexes.offsets.get(at))
         })??;
         let from = last.map_or(0, |entry| u64::from(entry.position));
-        let mut scan = Scan::new(&**self.file()?, from, position, Check::Header, WINDOW);
+        let mut scan = Scan::new(self.file()?, from, position, Check::Header, WINDOW);
         loop {
             let at = scan.position();
             match scan.next().map_err(|error| self.scan_error(error, at, self.base()))? {

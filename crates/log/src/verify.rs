@@ -142,7 +142,7 @@ impl Verifier {
     /// Returns where the segment ends, as far as it can be told.
     fn segment(&mut self, segment: &Arc<Segment>, size: u64) -> Result<Offset, ReadError> {
         let mut walk = Walk { segment, offsets: 0, times: 0, largest: None };
-        let mut scan = Scan::new(&**segment.file()?, 0, size, Check::Header, WINDOW);
+        let mut scan = Scan::new(segment.file()?, 0, size, Check::Header, WINDOW);
         let mut next = segment.base();
         loop {
             let at = scan.position();
@@ -175,7 +175,7 @@ impl Verifier {
     }
 
     fn fault(&self, segment: &Arc<Segment>, batch: &Scanned) -> Result<Option<BatchError>, ReadError> {
-        let mut scan = Scan::new(&**segment.file()?, batch.position, batch.end(), Check::Checksum, WINDOW);
+        let mut scan = Scan::new(segment.file()?, batch.position, batch.end(), Check::Checksum, WINDOW);
         match (scan.next(), self.depth) {
             (Err(ScanError::Io(error)), _) => Err(segment.failed("read", error).into()),
             (Err(ScanError::Batch(fault)), _) => Ok(Some(fault)),

@@ -45,6 +45,9 @@ pub struct BatchOptions {
     pub control: bool,
     /// From when on the cleaner may drop its tombstones or markers; default none.
     pub delete_horizon: Option<Timestamp>,
+    /// The last offset that the batch spans; default that of its last record. A cleaned batch keeps the one it had, and
+    /// with it the producer's last sequence number.
+    pub last_offset: Option<Offset>,
 }
 
 /// A record to be written, borrowed from the caller.
@@ -220,6 +223,11 @@ impl<B: BorrowMut<Vec<u8>>> BatchBuilder<B> {
         self.check_size(0)
     }
 
+    fn last_offset_delta(&self) -> u32 {
+        let spanned = self.options.last_offset.map_or(-1, |last| last.since(self.options.base_offset));
+        u32::try_from(self.last_delta.max(spanned)).expect("BATCH-2: deltas are 32 bits")
+    }
+
     fn write_header(&mut self) -> BatchHeader {
         let options = self.options;
         let mut header = BatchHeader {
@@ -229,7 +237,7 @@ impl<B: BorrowMut<Vec<u8>>> BatchBuilder<B> {
             crc: 0,
             attributes: options.attributes(),
             compression: options.compression,
-            last_offset_delta: u32::try_from(self.last_delta).expect("BATCH-2: deltas are 32 bits"),
+            last_offset_delta: self.last_offset_delta(),
             base_timestamp: self.base_timestamp,
             max_timestamp: options.log_append_time.map_or(self.max_timestamp, Timestamp::as_millis),
             producer: options.producer,
@@ -242,6 +250,25 @@ impl<B: BorrowMut<Vec<u8>>> BatchBuilder<B> {
 }
 
 impl BatchOptions {
+    /// What the batch with this header says, so that another can be built that says the same of other records.
+    #[must_use]
+    pub fn of(header: &BatchHeader) -> BatchOptions {
+        let is_append_time = header.timestamp_type() == TimestampType::LogAppendTime;
+        BatchOptions {
+            base_offset: header.base_offset(),
+            leader_epoch: header.leader_epoch(),
+            compression: header.compression(),
+            level: None,
+            log_append_time: header.max_timestamp().filter(|_| is_append_time),
+            producer: header.producer(),
+            base_sequence: header.base_sequence(),
+            transactional: header.is_transactional(),
+            control: header.is_control(),
+            delete_horizon: header.delete_horizon(),
+            last_offset: Some(header.last_offset()),
+        }
+    }
+
     fn attributes(&self) -> i16 {
         let timestamp_type = match self.log_append_time {
             Some(_) => TimestampType::LogAppendTime,

@@ -114,6 +114,26 @@ impl BatchHeader {
         batch[Self::CRC_START..Self::CRC_COVERS].copy_from_slice(&self.crc.to_be_bytes());
     }
 
+    /// Writes a batch at the end of `out` that has this header and no records: what compaction leaves of a batch whose
+    /// records are gone, so that its last offset and its producer's last sequence number are not. It is 61 bytes.
+    pub fn write_empty(&self, out: &mut Vec<u8>) -> BatchHeader {
+        let plain = !(i16::from(CODEC_BITS) | 1 << 6);
+        let attributes = self.attributes & plain;
+        let compression = Compression::None;
+        let mut empty = BatchHeader {
+            attributes,
+            compression,
+            size: Self::SIZE,
+            base_timestamp: -1,
+            record_count: 0,
+            ..*self
+        };
+        let start = out.len();
+        out.resize(start + Self::SIZE, 0);
+        empty.seal(&mut out[start..]);
+        empty
+    }
+
     /// The header as it is once [`BatchHeader::assign`] has written these into the batch; `None` when there are not enough
     /// offsets behind `base_offset`.
     #[must_use]
@@ -281,6 +301,9 @@ impl BatchHeader {
         self.attributes & (1 << bit) != 0
     }
 }
+
+/// Of the attributes.
+const CODEC_BITS: u8 = 7;
 
 fn size_of_batch(length: i32) -> Result<usize, BatchError> {
     let wrong = BatchError::Length { got: length, expected: "at least 49" };

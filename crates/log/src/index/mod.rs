@@ -6,7 +6,8 @@
 //! ```
 //!
 //! Entries that were in the file when it was opened are read through a map, made on first use. New ones live in memory
-//! and are appended to the file some at a time: it is a cache, which recovery builds again from the log.
+//! and are appended to the file some at a time: it is a cache, which recovery builds again from the log. The file is open
+//! only while it is read or written, so that an index costs no descriptor.
 
 mod map;
 mod pace;
@@ -35,7 +36,7 @@ pub(crate) struct Indexes {
 pub(crate) struct Index<E> {
     folder: Folder,
     name: String,
-    file: OnceLock<Arc<dyn DiskFile>>,
+    home: Home,
     /// Entries of the file that are read through `bytes`.
     stored: usize,
     /// The first `stored` entries as bytes.
@@ -48,14 +49,23 @@ pub(crate) struct Index<E> {
     synced: usize,
 }
 
+/// Where new entries go.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Home {
+    File,
+    /// Nowhere: the file's name belongs to another segment, or will only later be its own.
+    Memory,
+}
+
 #[derive(Debug)]
 enum IndexBytes {
     Mapped(Mmap),
     Read(Vec<u8>),
 }
 
-/// Fresh entries that are gathered before they are written to the file.
-const GATHER: usize = 64;
+/// Fresh entries that are gathered before they are written to the file: those of 4 MiB of batches, beside which opening it
+/// costs nothing.
+const GATHER: usize = 1024;
 /// Smaller files are read, not mapped: a map costs a page table entry and a fault. A fuzz target maps all.
 const SMALL: usize = if cfg!(fuzzing) { 0 } else { 16 * 1024 };
 
@@ -69,8 +79,33 @@ impl<E: IndexEntry> Index<E> {
 
     /// An index without entries; what the file holds is replaced when entries are written.
     pub(crate) fn empty(folder: Folder, name: String) -> Index<E> {
-        let (file, bytes) = (OnceLock::new(), OnceLock::new());
-        Index { folder, name, file, stored: 0, bytes, fresh: Vec::new(), written: 0, synced: 0 }
+        let (home, bytes) = (Home::File, OnceLock::new());
+        Index { folder, name, home, stored: 0, bytes, fresh: Vec::new(), written: 0, synced: 0 }
+    }
+
+    /// An index without entries that stays in memory.
+    pub(crate) fn in_memory(folder: Folder, name: String) -> Index<E> {
+        Index { home: Home::Memory, ..Index::empty(folder, name) }
+    }
+
+    /// Reads all that the file has, so that it is not needed any more, whatever becomes of its name.
+    pub(crate) fn leave_file(&mut self) -> Result<(), FileError> {
+        if self.stored > 0 {
+            self.bytes()?;
+        }
+        self.home = Home::Memory;
+        Ok(())
+    }
+
+    /// The entries that are not from the file, as they would be in it.
+    pub(crate) fn fresh_bytes(&self) -> Vec<u8> {
+        self.encoded(&self.fresh)
+    }
+
+    fn encoded(&self, entries: &[E]) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(entries.len() * E::SIZE);
+        entries.iter().for_each(|entry| entry.encode(&mut bytes));
+        bytes
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -114,14 +149,18 @@ impl<E: IndexEntry> Index<E> {
 
     /// Appends what is not yet in the file.
     pub(crate) fn write(&mut self) -> Result<(), FileError> {
-        let mut bytes = Vec::with_capacity((self.fresh.len() - self.written) * E::SIZE);
-        self.fresh[self.written..].iter().for_each(|entry| entry.encode(&mut bytes));
-        let position = ((self.stored + self.written) * E::SIZE) as u64;
-        let file = self.file()?;
-        if bytes.is_empty() && self.len() > 0 {
+        let nothing_new = self.written == self.fresh.len() && self.len() > 0;
+        if nothing_new || self.home == Home::Memory {
             return Ok(());
         }
-        if position == 0 && Self::file_holds(&**file, &bytes).map_err(|e| self.failed("read", e))? {
+        let file = self.file()?;
+        self.write_to(&*file)
+    }
+
+    fn write_to(&mut self, file: &dyn DiskFile) -> Result<(), FileError> {
+        let bytes = self.encoded(&self.fresh[self.written..]);
+        let position = ((self.stored + self.written) * E::SIZE) as u64;
+        if position == 0 && Self::file_holds(file, &bytes).map_err(|e| self.failed("read", e))? {
             self.written = self.fresh.len();
             return Ok(());
         }
@@ -146,8 +185,14 @@ impl<E: IndexEntry> Index<E> {
 
     /// Writes what is not yet in the file and makes all of it durable.
     pub(crate) fn sync(&mut self) -> Result<(), FileError> {
-        self.write()?;
-        self.file()?.sync().map_err(|e| self.failed("sync", e))?;
+        if self.home == Home::Memory {
+            return Ok(());
+        }
+        let file = self.file()?;
+        if self.written < self.fresh.len() || self.len() == 0 {
+            self.write_to(&*file)?;
+        }
+        file.sync().map_err(|e| self.failed("sync", e))?;
         self.synced = self.written;
         Ok(())
     }
@@ -160,21 +205,20 @@ impl<E: IndexEntry> Index<E> {
     /// Keeps the first `count` entries only.
     pub(crate) fn truncate(&mut self, count: usize) -> Result<(), FileError> {
         let count = count.min(self.len());
-        let file = Arc::clone(self.file()?);
         self.bytes = OnceLock::new();
         self.fresh.truncate(count.saturating_sub(self.stored));
         self.stored = self.stored.min(count);
         self.written = self.written.min(self.fresh.len());
         self.synced = self.synced.min(self.written);
         let length = ((self.stored + self.written) * E::SIZE) as u64;
-        file.truncate(length).map_err(|e| self.failed("truncate", e))
+        if self.home == Home::Memory {
+            return Ok(());
+        }
+        self.file()?.truncate(length).map_err(|e| self.failed("truncate", e))
     }
 
-    fn file(&self) -> Result<&Arc<dyn DiskFile>, FileError> {
-        if self.file.get().is_none() {
-            let _ = self.file.set(self.folder.open(&self.name, OpenMode::Create)?);
-        }
-        Ok(self.file.get().expect("set above"))
+    fn file(&self) -> Result<Arc<dyn DiskFile>, FileError> {
+        self.folder.open(&self.name, OpenMode::Create)
     }
 
     fn bytes(&self) -> Result<&[u8], FileError> {

@@ -6,7 +6,7 @@ use super::*;
 use crate::disk::OsDisk;
 
 fn folder(dir: &tempfile::TempDir) -> Folder {
-    Folder::new(Arc::new(OsDisk), dir.path().to_owned())
+    Folder::new(Arc::new(OsDisk), dir.path(), 4)
 }
 
 fn entry(n: usize) -> OffsetEntry {

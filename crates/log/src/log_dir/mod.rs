@@ -57,6 +57,9 @@ pub struct DirConfig {
     pub checkpoint_interval: Duration,
     /// How often retention is enforced; 5 minutes (`log.retention.check.interval.ms`).
     pub retention_interval: Duration,
+    /// Log files that are open at a time, at most, over all logs; 512. Each log that is written to needs one, or it is synced,
+    /// closed and opened again in turn with the others; files that are being read from come on top. Kafka keeps all open.
+    pub max_open_files: usize,
     /// What becomes of a log that is damaged, or has lost records, before its recovery point.
     pub on_damage: OnDamage,
     /// Where the time comes from; the machine's clock.
@@ -94,6 +97,7 @@ impl Default for DirConfig {
             recovery_threads: 2,
             checkpoint_interval: Duration::from_secs(60),
             retention_interval: Duration::from_secs(300),
+            max_open_files: 512,
             on_damage: OnDamage::Refuse,
             clock: Arc::new(SystemClock),
             disk: Arc::new(OsDisk),
@@ -116,7 +120,7 @@ impl LogDir {
     /// As [`LogDir::open`].
     pub fn open_with(path: impl AsRef<Path>, config: DirConfig) -> Result<LogDir, OpenError> {
         config.log.validate()?;
-        let folder = Folder::new(Arc::clone(&config.disk), path.as_ref().to_owned());
+        let folder = Folder::new(Arc::clone(&config.disk), path.as_ref(), config.max_open_files);
         folder.create()?;
         let held = folder.lock(LOCK)?.ok_or_else(|| OpenError::Locked { path: folder.path().to_owned() })?;
         let clean = folder.stat(CLEAN_SHUTDOWN)?.is_some();

@@ -40,7 +40,7 @@ pub(crate) fn catch_up(
     let first = segments.partition_point(|segment| segment.base() <= states.end()).saturating_sub(1);
     for segment in segments[first..].iter().filter(|segment| segment.base() < until) {
         // Not by the index: during a recovery it may not be right yet.
-        let mut scan = Scan::new(&**segment.file()?, 0, segment.size()?, Check::Header, WINDOW);
+        let mut scan = Scan::new(segment.file()?, 0, segment.size()?, Check::Header, WINDOW);
         let mut seen = segment.base();
         // What lies at `until` may not be valid: a recovery has yet to look at it.
         while seen < until {

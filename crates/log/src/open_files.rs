@@ -1,0 +1,209 @@
+//! Which log files are open. Each partition has at least one, and a process may have only so many: above the bound the one that
+//! nobody has used for longest is closed, and opened again by whoever needs it next.
+//!
+//! ```text
+//! Closed --open--> Open --evict--> Closed        Open, Closed --keep--> Kept --release--> Open
+//!                    \--evict, sync fails--> Failed
+//! ```
+//!
+//! A file in someone's hands is never closed here, for that would free nothing. One that was written to is synced first: with
+//! its last descriptor the system may forget that a write has failed.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
+
+use parking_lot::{Mutex, RwLock};
+
+use crate::FileError;
+use crate::disk::DiskFile;
+
+/// The open log files of a folder of logs.
+#[derive(Debug)]
+pub(crate) struct OpenFiles {
+    most: usize,
+    /// In the order in which they get their chance to be closed. Some may be closed or gone already.
+    ring: Mutex<VecDeque<Weak<Slot>>>,
+}
+
+/// A file that is open or not.
+#[derive(Debug)]
+pub(crate) struct OpenFile {
+    files: Arc<OpenFiles>,
+    slot: Arc<Slot>,
+}
+
+#[derive(Debug, Default)]
+struct Slot {
+    state: RwLock<State>,
+    /// Since its last chance.
+    used: AtomicBool,
+    /// Since it was last synced.
+    written: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+enum State {
+    #[default]
+    Closed,
+    Open(Arc<dyn DiskFile>),
+    /// Its name is not its own any more, or not yet, so that it could not be opened again.
+    Kept(Arc<dyn DiskFile>),
+    /// It could not be synced when it was closed: what was written to it may be lost.
+    Failed(String),
+}
+
+/// What became of a file that had its chance.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Chance {
+    /// It is not open any more.
+    Gone,
+    /// It is in use, or has been lately.
+    Used,
+    /// It was written to.
+    Written,
+}
+
+impl OpenFiles {
+    pub(crate) fn new(most: usize) -> Arc<OpenFiles> {
+        Arc::new(OpenFiles { most: most.max(1), ring: Mutex::default() })
+    }
+
+    /// A file that is not open yet.
+    pub(crate) fn file(self: &Arc<Self>) -> OpenFile {
+        OpenFile { files: Arc::clone(self), slot: Arc::default() }
+    }
+
+    fn register(&self, slot: &Arc<Slot>) {
+        let mut ring = self.ring.lock();
+        ring.push_back(Arc::downgrade(slot));
+        let written = if ring.len() > self.most { make_room(&mut ring, self.most) } else { None };
+        drop(ring);
+        if let Some(slot) = written {
+            slot.sync_and_close();
+        }
+    }
+}
+
+/// Closes one that was not used lately. When all that could be were written to, returns the first of them, which has to be
+/// synced. Each has two chances at most: when all are in use, there is one too many for a while.
+fn make_room(ring: &mut VecDeque<Weak<Slot>>, most: usize) -> Option<Arc<Slot>> {
+    let mut written = None;
+    for _ in 0..2 * ring.len() {
+        let Some(slot) = ring.pop_front() else { break };
+        let Some(found) = slot.upgrade() else { continue };
+        match found.chance() {
+            Chance::Gone => {}
+            Chance::Used => ring.push_back(slot),
+            Chance::Written if written.is_none() => written = Some(found),
+            Chance::Written => ring.push_back(slot),
+        }
+        if ring.len() + usize::from(written.is_some()) <= most {
+            // There was a better one, so the one that was written to stays.
+            ring.extend(written.take().as_ref().map(Arc::downgrade));
+            break;
+        }
+    }
+    written
+}
+
+impl Slot {
+    /// Closes it unless it was used since it was last asked, or there is something to be synced.
+    fn chance(&self) -> Chance {
+        if self.used.swap(false, Ordering::Relaxed) {
+            return Chance::Used;
+        }
+        let Some(mut state) = self.state.try_write() else { return Chance::Used };
+        match &*state {
+            State::Open(file) if Arc::strong_count(file) > 1 => Chance::Used,
+            State::Open(_) if self.written.load(Ordering::Acquire) => Chance::Written,
+            State::Open(_) => {
+                *state = State::Closed;
+                Chance::Gone
+            }
+            State::Closed | State::Kept(_) | State::Failed(_) => Chance::Gone,
+        }
+    }
+
+    fn sync_and_close(&self) {
+        let mut state = self.state.write();
+        if let State::Open(file) = &*state {
+            *state = match file.sync() {
+                Ok(()) => State::Closed,
+                Err(error) => State::Failed(error.to_string()),
+            };
+            self.written.store(false, Ordering::Release);
+        }
+    }
+}
+
+impl OpenFile {
+    /// The file, which `open` opens when it is not open. When it is known that not all of it could be synced, the error that
+    /// `failed` makes of the system's.
+    #[inline]
+    pub(crate) fn get(
+        &self,
+        open: impl FnOnce() -> Result<Arc<dyn DiskFile>, FileError>,
+        failed: impl FnOnce(io::Error) -> FileError,
+    ) -> Result<Arc<dyn DiskFile>, FileError> {
+        if let State::Open(file) | State::Kept(file) = &*self.slot.state.read() {
+            self.note_use();
+            return Ok(Arc::clone(file));
+        }
+        self.open(open, failed)
+    }
+
+    fn note_use(&self) {
+        if !self.slot.used.load(Ordering::Relaxed) {
+            self.slot.used.store(true, Ordering::Relaxed);
+        }
+    }
+
+    #[cold]
+    fn open(
+        &self,
+        open: impl FnOnce() -> Result<Arc<dyn DiskFile>, FileError>,
+        failed: impl FnOnce(io::Error) -> FileError,
+    ) -> Result<Arc<dyn DiskFile>, FileError> {
+        let mut state = self.slot.state.write();
+        let file = match &*state {
+            State::Open(file) | State::Kept(file) => return Ok(Arc::clone(file)),
+            State::Failed(reason) => return Err(failed(io::Error::other(reason.clone()))),
+            State::Closed => open()?,
+        };
+        *state = State::Open(Arc::clone(&file));
+        drop(state);
+        self.note_use();
+        self.files.register(&self.slot);
+        Ok(file)
+    }
+
+    /// To be called after a write, before the file is let go.
+    #[inline]
+    pub(crate) fn note_written(&self) {
+        if !self.slot.written.load(Ordering::Relaxed) {
+            self.slot.written.store(true, Ordering::Release);
+        }
+    }
+
+    /// To be called before a sync: what is written from then on may not be in it.
+    pub(crate) fn note_sync(&self) {
+        self.slot.written.store(false, Ordering::Release);
+    }
+
+    /// Puts an open file there that stays open until it is released.
+    pub(crate) fn keep(&self, file: Arc<dyn DiskFile>) {
+        *self.slot.state.write() = State::Kept(file);
+    }
+
+    /// It has its name: from now on it may be closed.
+    pub(crate) fn release(&self) {
+        let mut state = self.slot.state.write();
+        if let State::Kept(file) = &*state {
+            *state = State::Open(Arc::clone(file));
+            drop(state);
+            self.files.register(&self.slot);
+        }
+    }
+}
