@@ -1,7 +1,8 @@
 //! Appending: as leader, which gives out offsets, and as follower, which keeps them.
 
 use klamm_record::{
-    BatchBuilder, BatchError, BatchHeader, BatchOptions, Depth, Finished, NewRecord, check_produced, validate,
+    BatchBuilder, BatchError, BatchHeader, BatchOptions, Depth, Finished, NewRecord, RecordIter,
+    check_produced, validate,
 };
 use klamm_types::{LeaderEpoch, Offset, Timestamp};
 use parking_lot::MutexGuard;
@@ -42,6 +43,9 @@ impl Log {
     pub fn append(&self, record: &NewRecord<'_>, durability: Durability) -> Result<Offset, AppendError> {
         let appended = {
             let mut appender = self.inner.lock_appender()?;
+            if record.key.is_none() && appender.config.cleanup_policy.compacts() {
+                return Err(AppendError::NoKey { index: 0, record: 0 });
+            }
             let batch = appender.build(record, &*self.inner.clock)?;
             appender.headers.clear();
             appender.headers.push(batch.header);
@@ -86,6 +90,7 @@ impl Log {
         for (index, header) in headers.iter().enumerate() {
             check_produced(header).map_err(|fault| AppendError::Batch { index, fault })?;
         }
+        self.check_keys(batches, &headers)?;
         let appended = {
             let mut appender = self.inner.lock_appender()?;
             match check(&appender.producers, &headers) {
@@ -99,6 +104,28 @@ impl Log {
             }
         };
         self.inner.finish(appended, durability)
+    }
+
+    /// A record without a key would be cleaned away at once.
+    fn check_keys(&self, batches: &[u8], headers: &[BatchHeader]) -> Result<(), AppendError> {
+        let config = self.config();
+        if !config.cleanup_policy.compacts() {
+            return Ok(());
+        }
+        let mut at = 0;
+        for (index, header) in headers.iter().enumerate() {
+            let fault = |fault| AppendError::Batch { index, fault };
+            let body = &batches[at + BatchHeader::SIZE..at + header.size()];
+            let decompressed = header.decompress(body, config.max_decompressed_bytes).map_err(fault)?;
+            let records = RecordIter::new(header, decompressed.as_deref().unwrap_or(body));
+            for (number, record) in records.enumerate() {
+                if record.map_err(|error| fault(error.into()))?.key.is_none() {
+                    return Err(AppendError::NoKey { index, record: number });
+                }
+            }
+            at += header.size();
+        }
+        Ok(())
     }
 
     /// Appends batches that a leader has given their offsets and epochs: what a follower does. They must lie at or behind

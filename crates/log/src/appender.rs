@@ -33,6 +33,8 @@ pub(crate) struct Appender {
     began: Option<Timestamp>,
     /// Segments that were rolled and not synced since.
     pub(crate) unsynced: Vec<Arc<Segment>>,
+    /// Counts truncations: what was read before one says nothing about the log behind it.
+    pub(crate) truncations: u64,
     /// Headers of the batches at hand; kept for its memory.
     pub(crate) headers: Vec<BatchHeader>,
     /// The batch at hand; kept for its memory.
@@ -61,6 +63,7 @@ impl Appender {
             pace: loaded.tail.pace,
             first_time,
             began: None,
+            truncations: 0,
             headers: Vec::new(),
             scratch: Vec::new(),
         }
@@ -92,7 +95,7 @@ impl Appender {
             (Some(first), Some(newest)) => newest.since(first),
             _ => self.began.map_or_else(Default::default, |began| clock.now().since(began)),
         };
-        Ok(age > self.config.segment_time)
+        Ok(age > self.config.segment_age())
     }
 
     fn first_time(&mut self) -> Result<Option<Timestamp>, ReadError> {
@@ -207,6 +210,7 @@ impl Appender {
 
     /// Forgets what is known of the active segment's beginning, after a truncation.
     pub(crate) fn reset_to(&mut self, active: Arc<Segment>, position: u64, next: Offset, pace: IndexPace) {
+        self.truncations += 1;
         self.unsynced.retain(|segment| segment.base() < active.base());
         (self.active, self.position, self.next, self.pace) = (active, position, next, pace);
         self.first_time = if position == 0 { FirstTime::Known(None) } else { FirstTime::Unread };

@@ -1,16 +1,17 @@
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
-use crate::{LogDir, LogError};
+use crate::{Cleaning, LogDir, LogError, Step};
 
-/// A thread that calls [`LogDir::maintain`] once a second. It ends when this is dropped.
+/// Two threads: one calls [`LogDir::maintain`] once a second, the other cleans compacted logs that are dirty. They end when this
+/// is dropped.
 #[derive(Debug)]
 pub struct Background {
     signal: Arc<Signal>,
-    thread: Option<JoinHandle<()>>,
+    threads: Vec<JoinHandle<()>>,
 }
 
 #[derive(Debug, Default)]
@@ -26,13 +27,16 @@ struct State {
 }
 
 impl LogDir {
-    /// Begins to maintain the folder in the background: retention, syncs that settings ask for, checkpoints.
-    #[must_use = "dropping it ends the thread"]
+    /// Begins to maintain the folder in the background: retention, syncs that settings ask for, checkpoints, compaction.
+    #[must_use = "dropping it ends the threads"]
     pub fn start_background(&self) -> Background {
         let signal = Arc::new(Signal::default());
-        let (dir, own) = (self.clone(), Arc::clone(&signal));
-        let thread = std::thread::Builder::new().name("klamm-log".into()).spawn(move || own.run(&dir)).ok();
-        Background { signal, thread }
+        let start = |name: &str, run: fn(&Signal, &LogDir)| {
+            let (dir, own) = (self.clone(), Arc::clone(&signal));
+            std::thread::Builder::new().name(name.into()).spawn(move || run(&own, &dir)).ok()
+        };
+        let threads = [start("klamm-log", Signal::maintain), start("klamm-cleaner", Signal::clean)];
+        Background { signal, threads: threads.into_iter().flatten().collect() }
     }
 }
 
@@ -45,28 +49,70 @@ impl Background {
 }
 
 impl Signal {
-    fn run(&self, dir: &LogDir) {
+    fn maintain(&self, dir: &LogDir) {
         let clock = dir.clock();
-        let mut state = self.state.lock();
-        while !state.stop {
-            drop(state);
-            let round = dir.maintain(clock.now());
-            state = self.state.lock();
-            if let Err(error) = round {
-                state.error.get_or_insert(error);
-            }
-            if !state.stop {
-                self.changed.wait_for(&mut state, INTERVAL);
+        while !self.is_stopped() {
+            self.note(dir.maintain(clock.now()));
+            self.pause(INTERVAL);
+        }
+    }
+
+    fn clean(&self, dir: &LogDir) {
+        let (clock, config) = (dir.clock(), dir.cleaner().clone());
+        while !self.is_stopped() {
+            let begun = self.note(dir.start_cleaning(clock.now())).flatten();
+            let cleaned =
+                begun.and_then(|cleaning| self.note(self.run(cleaning, config.max_bytes_per_second)));
+            // One that failed is tried again, but not at once.
+            if cleaned.is_none() {
+                self.pause(config.backoff);
             }
         }
     }
+
+    /// Steps, and waits after each as long as it was too fast.
+    fn run(&self, mut cleaning: Cleaning, most: Option<u64>) -> Result<(), LogError> {
+        let (begun, mut moved) = (Instant::now(), 0);
+        while !self.is_stopped() {
+            match cleaning.step()? {
+                Step::More(bytes) => moved += bytes,
+                Step::Done(_) => return Ok(()),
+            }
+            let due = most.map_or(Duration::ZERO, |most| time_for(moved, most));
+            self.pause(due.saturating_sub(begun.elapsed()));
+        }
+        Ok(())
+    }
+
+    fn note<T>(&self, done: Result<T, LogError>) -> Option<T> {
+        done.map_err(|error| {
+            self.state.lock().error.get_or_insert(error);
+        })
+        .ok()
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.state.lock().stop
+    }
+
+    /// Waits that long, or until it has to stop.
+    fn pause(&self, time: Duration) {
+        let until = Instant::now() + time;
+        let mut state = self.state.lock();
+        while !state.stop && !self.changed.wait_until(&mut state, until).timed_out() {}
+    }
+}
+
+/// How long so many bytes should take.
+fn time_for(bytes: u64, per_second: u64) -> Duration {
+    Duration::from_millis(bytes.saturating_mul(1000) / per_second.max(1))
 }
 
 impl Drop for Background {
     fn drop(&mut self) {
         self.signal.state.lock().stop = true;
         self.signal.changed.notify_all();
-        if let Some(thread) = self.thread.take() {
+        for thread in self.threads.drain(..) {
             let _ = thread.join();
         }
     }

@@ -4,7 +4,7 @@ use klamm_record::Compression;
 use thiserror::Error;
 
 /// How one log behaves. Each field names Kafka's topic property; where the default differs, it says so.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub struct LogConfig {
     /// Bytes after which a new segment is begun; 1 GiB (`segment.bytes`).
     pub segment_bytes: u32,
@@ -16,6 +16,19 @@ pub struct LogConfig {
     pub index_interval_bytes: u32,
     /// The most bytes of one batch; 1,048,588 (`max.message.bytes`).
     pub max_message_bytes: u32,
+    /// What becomes of old records; deletion (`cleanup.policy`).
+    pub cleanup_policy: CleanupPolicy,
+    /// The part of a compacted log that has been written since it was last cleaned, from 0 to 1, above which it is cleaned
+    /// again; 0.5 (`min.cleanable.dirty.ratio`).
+    pub min_cleanable_dirty_ratio: f64,
+    /// Age that a record in a compacted log has at least before it is cleaned away; 0 (`min.compaction.lag.ms`).
+    pub min_compaction_lag: Duration,
+    /// Age of a record after which a compacted log is cleaned whatever its dirty part, and its segment closed; none
+    /// (`max.compaction.lag.ms`).
+    pub max_compaction_lag: Option<Duration>,
+    /// Time for which tombstones and transaction markers stay in a compacted log after they were first cleaned; one day
+    /// (`delete.retention.ms`).
+    pub delete_retention: Duration,
     /// Age after which segments are deleted; none here, 7 days in Kafka (`retention.ms`).
     pub retention_time: Option<Duration>,
     /// Bytes that the log may have before its oldest segments are deleted; none (`retention.bytes`).
@@ -34,6 +47,76 @@ pub struct LogConfig {
     /// The most bytes that a batch may have once decompressed when it is read or checked here; 64 MiB. Kafka has no
     /// such bound.
     pub max_decompressed_bytes: usize,
+}
+
+/// What becomes of a log's old records (`cleanup.policy`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum CleanupPolicy {
+    /// Old segments are deleted by time and size.
+    #[default]
+    Delete,
+    /// Of each key the last record stays. Every record has a key then.
+    Compact,
+    /// Both.
+    CompactAndDelete,
+}
+
+impl CleanupPolicy {
+    /// Whether records give way to later ones with their key.
+    #[must_use]
+    pub fn compacts(self) -> bool {
+        self != CleanupPolicy::Delete
+    }
+
+    /// Whether segments are deleted by time and size.
+    #[must_use]
+    pub fn deletes(self) -> bool {
+        self != CleanupPolicy::Compact
+    }
+}
+
+/// How the cleaner works that compacts the logs of a folder.
+#[derive(Clone, PartialEq, Debug)]
+pub struct CleanerConfig {
+    /// The most bytes of the map that a cleaning notes keys in, 24 for each; where a log has more keys that are dirty, it is
+    /// cleaned in several rounds. 128 MiB (`log.cleaner.dedupe.buffer.size`). It is taken only as far as a cleaning can need it.
+    pub dedupe_buffer_bytes: usize,
+    /// The part of the map that is filled at most; 0.9 (`log.cleaner.io.buffer.load.factor`).
+    pub load_factor: f64,
+    /// Bytes that are read and written at a time; 512 KiB (`log.cleaner.io.buffer.size`).
+    pub io_buffer_bytes: usize,
+    /// Bytes that [`Background`](crate::Background) reads and writes a second, at most; any (`log.cleaner.io.max.bytes.per.second`).
+    pub max_bytes_per_second: Option<u64>,
+    /// How long [`Background`](crate::Background) waits before it looks again, when no log was dirty enough; 15 seconds
+    /// (`log.cleaner.backoff.ms`).
+    pub backoff: Duration,
+}
+
+impl Default for CleanerConfig {
+    fn default() -> CleanerConfig {
+        CleanerConfig {
+            dedupe_buffer_bytes: 128 << 20,
+            load_factor: 0.9,
+            io_buffer_bytes: 512 << 10,
+            max_bytes_per_second: None,
+            backoff: Duration::from_secs(15),
+        }
+    }
+}
+
+impl CleanerConfig {
+    /// Checks that the settings can work.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the first that cannot.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        between_0_and_1("log.cleaner.io.buffer.load.factor", self.load_factor)?;
+        let setting = "log.cleaner.io.max.bytes.per.second";
+        match self.max_bytes_per_second {
+            Some(0) => Err(ConfigError { setting, got: "0".into(), expected: "at least 1" }),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// A setting that cannot be.
@@ -56,6 +139,11 @@ impl Default for LogConfig {
             segment_index_bytes: 10 << 20,
             index_interval_bytes: 4096,
             max_message_bytes: (1 << 20) + 12,
+            cleanup_policy: CleanupPolicy::Delete,
+            min_cleanable_dirty_ratio: 0.5,
+            min_compaction_lag: Duration::ZERO,
+            max_compaction_lag: None,
+            delete_retention: DAY,
             retention_time: None,
             retention_bytes: None,
             file_delete_delay: Duration::from_secs(60),
@@ -81,7 +169,22 @@ impl LogConfig {
         at_most("segment.index.bytes", self.segment_index_bytes, most, "24 to 2,147,483,647")?;
         at_most("index.interval.bytes", self.index_interval_bytes, most, "at most 2,147,483,647")?;
         at_least("max.message.bytes", self.max_message_bytes, 61, "at least 61, a batch's header")?;
-        at_most("max.message.bytes", self.max_message_bytes, most, "at most 2,147,483,647")
+        at_most("max.message.bytes", self.max_message_bytes, most, "at most 2,147,483,647")?;
+        between_0_and_1("min.cleanable.dirty.ratio", self.min_cleanable_dirty_ratio)?;
+        match self.max_compaction_lag {
+            Some(most) if most < self.min_compaction_lag => Err(ConfigError {
+                setting: "max.compaction.lag.ms",
+                got: most.as_millis().to_string(),
+                expected: "at least min.compaction.lag.ms",
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Age at which a segment is closed.
+    pub(crate) fn segment_age(&self) -> Duration {
+        let lag = self.max_compaction_lag.filter(|_| self.cleanup_policy.compacts());
+        lag.map_or(self.segment_time, |lag| lag.min(self.segment_time))
     }
 }
 
@@ -91,6 +194,11 @@ fn at_least(setting: &'static str, got: u32, least: u32, expected: &'static str)
 
 fn at_most(setting: &'static str, got: u32, most: u32, expected: &'static str) -> Result<(), ConfigError> {
     if got > most { Err(ConfigError { setting, got: got.to_string(), expected }) } else { Ok(()) }
+}
+
+fn between_0_and_1(setting: &'static str, got: f64) -> Result<(), ConfigError> {
+    let fits = (0.0..=1.0).contains(&got);
+    if fits { Ok(()) } else { Err(ConfigError { setting, got: got.to_string(), expected: "0 to 1" }) }
 }
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);

@@ -122,6 +122,14 @@ pub enum AppendError {
         /// Why.
         fault: ProducerError,
     },
+    /// A record has no key, which in a compacted log says what it takes the place of; `index` counts the batches of the call from 0.
+    #[error("batch {index}, record {record}: no key, expected one in a compacted log")]
+    NoKey {
+        /// Which of the batches.
+        index: usize,
+        /// Which of its records.
+        record: usize,
+    },
     /// A record does not fit into a batch.
     #[error(transparent)]
     Build(#[from] BuildError),
@@ -226,6 +234,9 @@ pub enum LogError {
     /// Bytes on the way are damaged.
     #[error(transparent)]
     Damage(#[from] Damage),
+    /// The log's settings do not allow it.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
 }
 
 impl From<ReadError> for LogError {

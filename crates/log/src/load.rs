@@ -1,15 +1,13 @@
 //! Opens a partition's folder: tidies what a crash left behind, finds the segments and the end of the log.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use klamm_record::BatchError;
 use klamm_types::{EpochHistory, Offset};
 
 use crate::folder::Folder;
-use crate::format::{
-    CheckpointError, EPOCH_CHECKPOINT, EpochCheckpoint, FileKind, SYNC_FAILED, SegmentFileName,
-};
+use crate::format::{CheckpointError, EPOCH_CHECKPOINT, EpochCheckpoint, SYNC_FAILED};
+use crate::leftovers::{remove, tidy};
 use crate::producer::{ProducerStates, Snapshots, restore};
 use crate::recovery::{self, Recovered, Tail};
 use crate::segment::Segment;
@@ -212,13 +210,6 @@ fn what_is_cut(segments: &[Arc<Segment>], recovered: &Recovered) -> Result<Optio
     Ok(Some(Cut { path: segments[0].path(), position, offset, bytes: recovered.cut + behind, fault }))
 }
 
-fn remove(folder: &Folder, base: Offset) -> Result<(), OpenError> {
-    for kind in FileKind::ALL {
-        folder.remove(&SegmentFileName::of(base, kind))?;
-    }
-    Ok(())
-}
-
 fn read_epochs(folder: &Folder) -> Result<EpochHistory, OpenError> {
     let Some(bytes) = folder.read(EPOCH_CHECKPOINT, CHECKPOINT_LIMIT)? else {
         return Ok(EpochHistory::default());
@@ -230,68 +221,6 @@ fn read_epochs(folder: &Folder) -> Result<EpochHistory, OpenError> {
 pub(crate) fn format_error(folder: &Folder, name: &str, error: CheckpointError) -> OpenError {
     let CheckpointError { line, expected, got } = error;
     OpenError::Format { path: folder.path_of(name), line, expected, got }
-}
-
-/// Removes what a crash left behind and returns the base offsets of the segments, and the offsets of the snapshots.
-///
-/// `.deleted` was to be removed; `.cleaned` is a cleaning that did not finish; `.swap` is one that did, and takes the
-/// place of the segments whose offsets it has; an index without a log is of no use.
-fn tidy(folder: &Folder) -> Result<(Vec<Offset>, Vec<Offset>), OpenError> {
-    let mut logs = BTreeMap::new();
-    let (mut swaps, mut indexes, mut snapshots) = (Vec::new(), Vec::new(), Vec::new());
-    for name in folder.names()? {
-        let parsed = SegmentFileName::parse(&name);
-        match parsed.as_ref().map(|p| (p.suffix.as_str(), p.kind, p.base)) {
-            Some((".deleted" | ".cleaned", ..)) => folder.remove(&name)?,
-            None if name.ends_with(".tmp") => folder.remove(&name)?,
-            Some((".swap", kind, base)) => swaps.push((name, kind, base)),
-            Some(("", FileKind::Log, base)) => drop(logs.insert(base, ())),
-            Some(("", FileKind::ProducerSnapshot, base)) => snapshots.push(base),
-            Some(("", _, base)) => indexes.push((name, base)),
-            _ => {}
-        }
-    }
-    finish_swaps(folder, &swaps, &mut logs)?;
-    for (name, _) in indexes.iter().filter(|(_, base)| !logs.contains_key(base)) {
-        folder.remove(name)?;
-    }
-    Ok((logs.into_keys().collect(), snapshots))
-}
-
-fn finish_swaps(
-    folder: &Folder,
-    swaps: &[(String, FileKind, Offset)],
-    logs: &mut BTreeMap<Offset, ()>,
-) -> Result<(), OpenError> {
-    let mut bases: Vec<_> = swaps.iter().filter(|s| s.1 == FileKind::Log).map(|s| s.2).collect();
-    bases.sort();
-    for base in bases {
-        let end = swap_end(folder, base)?;
-        let replaced: Vec<_> = logs.range(base..).map(|(b, ())| *b).take_while(|b| *b < end).collect();
-        for old in replaced.into_iter().filter(|old| *old != base) {
-            remove(folder, old)?;
-            logs.remove(&old);
-        }
-        logs.insert(base, ());
-    }
-    for (name, ..) in swaps {
-        folder.rename(name, name.trim_end_matches(".swap"))?;
-    }
-    if swaps.is_empty() { Ok(()) } else { Ok(folder.sync()?) }
-}
-
-/// The offset after the last batch of a `.swap` log.
-fn swap_end(folder: &Folder, base: Offset) -> Result<Offset, OpenError> {
-    use crate::scan::{Check, Scan};
-    let name = format!("{}.swap", SegmentFileName::of(base, FileKind::Log));
-    let file = folder.open(&name, crate::disk::OpenMode::Read)?;
-    let size = file.len().map_err(|e| folder.failed("look up", &name, e))?;
-    let mut scan = Scan::new(file, 0, size, Check::Header, 256 * 1024);
-    let mut end = base;
-    while let Ok(Some(batch)) = scan.next() {
-        end = batch.header.next_offset();
-    }
-    Ok(end)
 }
 
 /// Checkpoints are small; anything larger is not one.

@@ -6,6 +6,7 @@ use klamm_types::{EpochEnd, EpochHistory, LeaderEpoch, Offset, Timestamp, TopicP
 use parking_lot::{Mutex, RwLock};
 
 use crate::appender::Appender;
+use crate::cleaner::CleaningState;
 use crate::disk::OpenMode;
 use crate::folder::Folder;
 use crate::format::{FileKind, SYNC_FAILED};
@@ -44,6 +45,7 @@ pub(crate) struct Inner {
     pub(crate) health: Health,
     /// When the background last synced, and the end then.
     pub(crate) flushed: Mutex<Option<Timestamp>>,
+    pub(crate) cleaning: CleaningState,
 }
 
 /// What readers see. Written for a moment after each append, never while the disk is at work.
@@ -215,6 +217,7 @@ impl Inner {
             removals: Mutex::new(Removals::default()),
             health: Health::default(),
             flushed: Mutex::new(None),
+            cleaning: CleaningState::default(),
         }
     }
 
@@ -269,7 +272,11 @@ impl Inner {
 
     /// Before it the batches and the indexes are durable, so that recovery need not look.
     pub(crate) fn durable_to(&self) -> Offset {
-        let oldest = self.appender.lock().unsynced.first().map(|segment| segment.base());
+        self.durable_with(&self.appender.lock())
+    }
+
+    pub(crate) fn durable_with(&self, appender: &Appender) -> Offset {
+        let oldest = appender.unsynced.first().map(|segment| segment.base());
         oldest.map_or(self.group.synced(), |oldest| oldest.min(self.group.synced()))
     }
 

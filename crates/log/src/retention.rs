@@ -30,12 +30,18 @@ struct Facts {
 /// How many of the oldest segments can go. None that holds records at or behind the commit bound does.
 fn plan_retention(segments: &[Facts], bounds: Bounds, config: &LogConfig, now: Timestamp) -> usize {
     let total: u64 = segments.iter().map(|s| s.bytes).sum();
-    let mut excess = config.retention_bytes.map_or(0, |most| total.saturating_sub(most));
+    let deletes = config.cleanup_policy.deletes();
+    let (retention_bytes, retention_time) = match deletes {
+        true => (config.retention_bytes, config.retention_time),
+        false => (None, None),
+    };
+    let mut excess = retention_bytes.map_or(0, |most| total.saturating_sub(most));
     let goes = |segment: &Facts| {
         let expired =
-            matches!((config.retention_time, segment.newest), (Some(most), Some(t)) if now.since(t) > most);
+            matches!((retention_time, segment.newest), (Some(most), Some(t)) if now.since(t) > most);
         let fits = excess >= segment.bytes && excess > 0;
-        let passed = segment.end <= bounds.start() && segment.bytes > 0;
+        // Compaction can leave a segment empty that is not the active one.
+        let passed = segment.end <= bounds.start() && (segment.bytes > 0 || segment.base < segment.end);
         excess = excess.saturating_sub(segment.bytes);
         segment.end <= bounds.committed() && (expired || fits || passed)
     };
@@ -123,18 +129,30 @@ impl Inner {
         let first = kept.first().base();
         self.publish_moved(kept, active_size, |bounds| bounds.with_start(bounds.start().max(first)));
         let due = now.saturating_add(config.file_delete_delay);
-        for segment in segments.iter().take(count) {
-            let names = self.mark_deleted(segment)?;
-            self.removals.lock().due.extend(names.into_iter().map(|name| (due, name)));
-        }
+        segments.iter().take(count).try_for_each(|segment| self.put_away(segment, due, |_| false))
+    }
+
+    /// Takes a segment's files away, but for those to keep; they are removed at `due`.
+    pub(crate) fn put_away(
+        &self,
+        segment: &Segment,
+        due: Timestamp,
+        keep: impl Fn(FileKind) -> bool,
+    ) -> Result<(), FileError> {
+        let names = self.mark_deleted(segment, keep)?;
+        self.removals.lock().due.extend(names.into_iter().map(|name| (due, name)));
         Ok(())
     }
 
-    /// Gives a segment's files the suffix `.deleted` and returns their names.
-    fn mark_deleted(&self, segment: &Segment) -> Result<Vec<String>, FileError> {
+    /// Gives a segment's files the suffix `.deleted`, but for those to keep, and returns their names.
+    fn mark_deleted(
+        &self,
+        segment: &Segment,
+        keep: impl Fn(FileKind) -> bool,
+    ) -> Result<Vec<String>, FileError> {
         segment.retire()?;
         let mut names = Vec::new();
-        for kind in FileKind::ALL {
+        for kind in FileKind::ALL.into_iter().filter(|kind| !keep(*kind)) {
             let name = SegmentFileName::of(segment.base(), kind);
             if self.folder.stat(&name)?.is_some() {
                 let deleted = format!("{name}.deleted");
@@ -147,7 +165,7 @@ impl Inner {
 
     /// Removes a segment's files without delay.
     pub(crate) fn remove_now(&self, segment: &Segment) -> Result<(), FileError> {
-        self.mark_deleted(segment)?.iter().try_for_each(|name| self.folder.remove(name))
+        self.mark_deleted(segment, |_| false)?.iter().try_for_each(|name| self.folder.remove(name))
     }
 
     fn remove_due(&self, now: Timestamp) -> Result<(), FileError> {

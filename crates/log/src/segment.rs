@@ -175,6 +175,9 @@ impl Segment {
     /// Takes it out of the log. Readers that hold it can go on: what they need of its files is kept, for the names go to other
     /// segments now, or away.
     pub(crate) fn retire(&self) -> Result<(), FileError> {
+        if self.retired.load(Ordering::Acquire) {
+            return Ok(());
+        }
         let file = self.file()?;
         let mut indexes = self.indexes.write();
         self.with_aborted(Index::leave_file)?;
@@ -201,6 +204,26 @@ impl Segment {
         let (first, last) = (indexes.offsets.get(0)?, indexes.offsets.last()?);
         let rises = indexes.offsets.len() < 2 || first.map(|e| e.position) < last.map(|e| e.position);
         Ok(rises && last.is_none_or(|last| u64::from(last.position) < size))
+    }
+
+    /// Gives a segment that a cleaning has written what it has, while its files do not have their names.
+    pub(crate) fn begin_cleaned(
+        &self,
+        file: Arc<dyn DiskFile>,
+        size: u64,
+        indexes: Indexes,
+        aborted: Index<AbortedEntry>,
+    ) {
+        self.file.keep(file);
+        *self.aborted.write() = Some(aborted);
+        self.set(size, indexes);
+    }
+
+    /// Its files have their names.
+    pub(crate) fn end_cleaned(&self) {
+        self.forget_indexes();
+        *self.aborted.write() = None;
+        self.file.release();
     }
 
     /// Builds both indexes from the batches' headers, up to the first that is not valid.
@@ -414,6 +437,20 @@ impl Segment {
         self.sync_aborted()?;
         let synced = self.with_indexes(Indexes::sync);
         synced.map_err(|error| self.failed("index", std::io::Error::other(error)))?
+    }
+
+    /// Whether there is a file of aborted transactions.
+    pub(crate) fn has_aborted_file(&self) -> Result<bool, FileError> {
+        Ok(self.folder.stat(&self.name(FileKind::TransactionIndex))?.is_some())
+    }
+
+    /// Bytes of the larger of its two indexes.
+    pub(crate) fn index_bytes(&self) -> Result<usize, FileError> {
+        let length = |kind| {
+            let stat = self.folder.stat(&self.name(kind))?;
+            Ok(stat.map_or(0, |stat| usize::try_from(stat.length).unwrap_or(usize::MAX)))
+        };
+        Ok(length(FileKind::OffsetIndex)?.max(length(FileKind::TimeIndex)?))
     }
 
     /// The largest time of its records; that of the file where no record has one.

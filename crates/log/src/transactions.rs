@@ -2,8 +2,10 @@
 
 use klamm_types::{Offset, ProducerId, Timestamp};
 
+use crate::format::AbortedEntry;
 use crate::log::Published;
-use crate::{Log, ReadError};
+use crate::segment_list::SegmentList;
+use crate::{FileError, Log, ReadError};
 
 /// A transaction that was aborted: a reader that sees only committed records passes over those of this producer from the
 /// first offset up to the marker.
@@ -50,14 +52,26 @@ fn aborted(published: &Published, from: Offset, to: Offset) -> Result<Vec<Aborte
     if from < start {
         return Err(ReadError::OutOfRange { asked: from, start, end });
     }
+    let transaction = |entry: AbortedEntry| {
+        let of = |number| Offset::new(number).unwrap_or_default();
+        let (first_offset, last_offset) = (of(entry.first_offset), of(entry.last_offset));
+        let producer_id = ProducerId::new(entry.producer_id)?;
+        Some(AbortedTransaction { producer_id, first_offset, last_offset })
+    };
+    Ok(aborted_entries(&published.segments, from, to)?.into_iter().filter_map(transaction).collect())
+}
+
+/// The entries of the transaction indexes that concern what lies between `from` and `to`, in the order of their markers.
+pub(crate) fn aborted_entries(
+    segments: &SegmentList,
+    from: Offset,
+    to: Offset,
+) -> Result<Vec<AbortedEntry>, FileError> {
     let mut found = Vec::new();
-    for segment in published.segments.from(from) {
+    for segment in segments.from(from) {
         for entry in segment.aborted()? {
-            let of = |number| Offset::new(number).unwrap_or_default();
-            let Some(producer_id) = ProducerId::new(entry.producer_id) else { continue };
-            let (first_offset, last_offset) = (of(entry.first_offset), of(entry.last_offset));
-            if last_offset >= from && first_offset < to {
-                found.push(AbortedTransaction { producer_id, first_offset, last_offset });
+            if entry.last_offset >= from.get() && entry.first_offset < to.get() {
+                found.push(entry);
             }
             // Behind it no transaction that began before is undecided.
             if entry.last_stable_offset >= to.get() {

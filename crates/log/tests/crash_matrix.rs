@@ -1,6 +1,6 @@
 //! Every operation on the disk as the crash point, and everything that a machine may find when it comes up again.
 //!
-//! A script appends, rolls, syncs, truncates, retires, checkpoints, closes and opens. It is run once for each operation that it
+//! A script appends, rolls, syncs, truncates, retires, compacts, checkpoints, closes and opens. It is run once for each operation that it
 //! does, which is then the last before the crash ([`support::sim_disk`]); each disk that may be found is opened and held
 //! against what was acknowledged. Then each operation fails once, and the script goes on.
 //!
@@ -15,7 +15,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use klamm_log::{
-    Depth, DirConfig, Durability, LeaderEpoch, Log, LogConfig, LogDir, NewRecord, Offset, Position, Timestamp,
+    CleanupPolicy, Depth, DirConfig, Durability, LeaderEpoch, Log, LogConfig, LogDir, NewRecord, Offset,
+    Position, Timestamp,
 };
 use klamm_record::{BatchBuilder, BatchOptions, BatchProducer};
 use klamm_types::{ProducerEpoch, ProducerId};
@@ -28,6 +29,12 @@ enum Step {
     Append(usize, Durability),
     /// One batch of an idempotent producer.
     Produce(usize, Durability),
+    /// Records with one of three keys in turn.
+    Put(usize, Durability),
+    /// A tombstone for one of the keys.
+    Delete(u64, Durability),
+    /// Compacts all, with tombstones that go the second time.
+    Compact,
     Sync,
     Roll,
     /// Cuts so many records off the end.
@@ -45,7 +52,7 @@ enum Step {
 use Durability::{Synced, Written};
 use Step::*;
 
-const SCRIPTS: [(&str, &[Step]); 5] = [
+const SCRIPTS: [(&str, &[Step]); 6] = [
     (
         "append",
         &[
@@ -146,11 +153,34 @@ const SCRIPTS: [(&str, &[Step]); 5] = [
             Append(1, Written),
         ],
     ),
+    (
+        "compact",
+        &[
+            Put(20, Written),
+            Delete(1, Synced),
+            Put(9, Written),
+            Produce(2, Written),
+            Compact,
+            Put(2, Synced),
+            Delete(0, Written),
+            Maintain,
+            Put(14, Written),
+            Compact,
+            Append(1, Written),
+            Put(4, Written),
+            Truncate(3),
+            Put(12, Synced),
+            Reopen,
+            Compact,
+            Delete(2, Synced),
+        ],
+    ),
 ];
 
 fn settings(retention_bytes: Option<u64>) -> LogConfig {
     LogConfig {
         segment_bytes: 1024,
+        delete_retention: Duration::ZERO,
         index_interval_bytes: 150,
         retention_bytes,
         file_delete_delay: Duration::ZERO,
@@ -198,13 +228,41 @@ impl Model {
         self.produced.iter().filter(is_there).map(|(_, _, count)| count).sum()
     }
 
+    /// Whether a compaction was allowed to remove what is at this offset: a later record has its key, or it is a tombstone. One that
+    /// was offered and not acknowledged may have been there too.
+    fn may_be_compacted(&self, offset: i64, end: i64) -> bool {
+        let offered = || self.offered.get(&offset).into_iter().flatten();
+        if self.has_tables() && !offered().any(|row| row.contains('=')) {
+            // Without a key, as no compacted topic takes it.
+            return true;
+        }
+        let offered = offered();
+        offered.filter_map(|row| row.split_once('=')).any(|(key, value)| {
+            let has_key = |row: &String| row.split_once('=').is_some_and(|(of, _)| of == key);
+            let mut later = self.offered.range(offset + 1..end.max(offset + 1));
+            value.is_empty() || later.any(|(_, rows)| rows.iter().any(has_key))
+        })
+    }
+
+    fn has_tables(&self) -> bool {
+        self.current.values().any(|row| row.contains('='))
+    }
+
+    /// What is known to be there, and what was found beside it.
+    fn with(&self, found: &BTreeMap<i64, String>) -> BTreeMap<i64, String> {
+        let mut all = self.current.clone();
+        all.extend(found.iter().map(|(offset, row)| (*offset, row.clone())));
+        all
+    }
+
     /// What a log has that was opened after an operation failed: a truncation may have been half done.
     fn adopt(&mut self, log: &Log) {
         let found: BTreeMap<_, _> = records(log).unwrap().into_iter().collect();
         for (offset, value) in
             self.current.range(..self.synced).filter(|(o, _)| **o >= log.bounds().start().get())
         {
-            assert_eq!(found.get(offset), Some(value), "{offset} was synced");
+            let is_compacted = !found.contains_key(offset) && self.may_be_compacted(*offset, self.end);
+            assert!(is_compacted || found.get(offset) == Some(value), "{offset} was synced");
         }
         (self.current, self.end) = (found, log.bounds().end().get());
     }
@@ -246,6 +304,17 @@ impl Run {
     fn step(&mut self, step: Step, dir: &LogDir, log: &Log) -> Done {
         match step {
             Append(count, durability) => (0..count).try_for_each(|_| self.append(log, durability)),
+            Put(count, durability) => (0..count).try_for_each(|_| {
+                let key = format!("key {}", self.model.values % 3);
+                self.put(log, &key, durability)
+            }),
+            Delete(key, durability) => self.delete(log, &format!("key {key}"), durability),
+            Compact => {
+                let compact = LogConfig { cleanup_policy: CleanupPolicy::Compact, ..settings(None) };
+                log.set_config(compact)?;
+                log.compact(Timestamp::from_millis(1000))?;
+                Ok(log.set_config(settings(None))?)
+            }
             Produce(count, durability) => self.produce(log, count, durability),
             Sync => {
                 log.sync()?;
@@ -298,6 +367,21 @@ impl Run {
         let values = self.offer(1);
         let appended = log.append(&NewRecord::new(&values[0]), durability);
         self.follow(log, values, appended.map(Offset::get).map_err(Into::into), durability)
+    }
+
+    fn put(&mut self, log: &Log, key: &str, durability: Durability) -> Done {
+        let value = self.offer(1).remove(0);
+        let row = format!("{key}={value}");
+        self.model.offered.entry(self.model.end).or_default().insert(row.clone());
+        let appended = log.append(&NewRecord::new(&value).key(key), durability);
+        self.follow(log, vec![row], appended.map(Offset::get).map_err(Into::into), durability)
+    }
+
+    fn delete(&mut self, log: &Log, key: &str, durability: Durability) -> Done {
+        let row = format!("{key}=");
+        self.model.offered.entry(self.model.end).or_default().insert(row.clone());
+        let appended = log.append(&NewRecord::tombstone(key), durability);
+        self.follow(log, vec![row], appended.map(Offset::get).map_err(Into::into), durability)
     }
 
     fn produce(&mut self, log: &Log, count: usize, durability: Durability) -> Done {
@@ -379,29 +463,40 @@ type Records = Vec<(i64, String)>;
 
 fn records(log: &Log) -> Result<Records, String> {
     let stream = log.records(Position::Start).map_err(|error| error.to_string())?;
+    let text = |bytes: bytes::Bytes| String::from_utf8(bytes.to_vec()).unwrap();
     let text = |record: klamm_log::OwnedRecord| {
-        (record.offset.get(), String::from_utf8(record.value.unwrap().to_vec()).unwrap())
+        let value = record.value.map(text).unwrap_or_default();
+        let row = record.key.map_or(value.clone(), |key| format!("{}={value}", text(key)));
+        (record.offset.get(), row)
     };
     stream.map(|record| record.map(text).map_err(|error| error.to_string())).collect()
 }
 
 /// Holds a disk that was found against the model.
-fn check(model: &Model, found: &Found) -> Result<(), String> {
-    let (first, start, end) = reopened(&found.disk)?;
+fn check(model: &Model, crashed: &Found) -> Result<(), String> {
+    let (first, start, end) = reopened(&crashed.disk)?;
     for (offset, value) in &first {
         let offered = model.offered.get(offset).is_some_and(|values| values.contains(value));
         if !offered {
             return Err(format!("{value:?} at {offset} was never written"));
         }
     }
-    let offsets: Vec<i64> = first.iter().map(|(offset, _)| *offset).collect();
-    if offsets != (start..end).collect::<Vec<_>>() {
-        return Err(format!("holes: {offsets:?} for {start} to {end}"));
+    let found: BTreeMap<i64, String> = first.iter().cloned().collect();
+    let holes = (start..end).filter(|offset| !found.contains_key(offset));
+    let holes: Vec<_> = holes.filter(|offset| !model.may_be_compacted(*offset, end)).collect();
+    if !holes.is_empty() {
+        return Err(format!("holes at {holes:?}, {start} to {end}, found {first:?}"));
+    }
+    if model.has_tables() && table(&found, end) != table(&model.with(&found), end) {
+        return Err(format!("another table: {:?}", table(&found, end)));
     }
     if start < model.start.0 || start > model.start.1 {
         return Err(format!("the start is {start}, expected {:?}", model.start));
     }
     for (offset, value) in model.current.range(start..model.synced) {
+        if model.may_be_compacted(*offset, end) && !found.contains_key(offset) {
+            continue;
+        }
         match first.iter().find(|(found, _)| found == offset) {
             Some((_, found)) if found == value => {}
             found => return Err(format!("{offset} was synced as {value:?}, found {found:?}")),
@@ -410,11 +505,19 @@ fn check(model: &Model, found: &Found) -> Result<(), String> {
     if end < model.synced {
         return Err(format!("the end is {end}, synced was {}", model.synced));
     }
-    let again = reopened(&found.disk)?;
+    let again = reopened(&crashed.disk)?;
     if again != (first, start, end) {
         return Err("opened a second time it is another log".into());
     }
-    goes_on(&found.disk, end)
+    goes_on(&crashed.disk, end)
+}
+
+/// The last of each key before `end`, without those that are gone.
+fn table(rows: &BTreeMap<i64, String>, end: i64) -> BTreeMap<&str, (i64, &str)> {
+    let keyed = rows.range(..end).filter_map(|(offset, row)| Some((*offset, row.split_once('=')?)));
+    let mut table: BTreeMap<_, _> = keyed.map(|(offset, (key, value))| (key, (offset, value))).collect();
+    table.retain(|_, (_, value)| !value.is_empty());
+    table
 }
 
 /// Opens, reads all and is killed.

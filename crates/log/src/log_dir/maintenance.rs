@@ -9,6 +9,8 @@ use klamm_types::{Offset, Timestamp, TopicPartition};
 use super::Maintained;
 use super::marker::{CLEAN_SHUTDOWN, CLEAN_TEXT};
 use super::shared::{Shared, State};
+use parking_lot::MutexGuard;
+
 use crate::folder::Folder;
 use crate::format::OffsetCheckpoint;
 use crate::load::{CHECKPOINT_LIMIT, format_error};
@@ -31,25 +33,57 @@ impl Shared {
         Ok(())
     }
 
-    /// Changes recovery points and start offsets, on the disk before in memory.
+    /// Changes recovery points, start offsets and up to where logs are cleaned, on the disk before in memory.
     pub(super) fn change_checkpoints(
         &self,
         change: impl Fn(&mut OffsetCheckpoint) -> bool,
     ) -> Result<(), FileError> {
         let mut state = self.state.lock();
-        let (mut points, mut starts) = (state.recovery_points.clone(), state.start_offsets.clone());
-        if change(&mut points) {
-            self.folder.replace(RECOVERY_POINTS, points.to_text().as_bytes())?;
-            state.recovery_points = points;
-        }
-        if change(&mut starts) {
-            self.folder.replace(START_OFFSETS, starts.to_text().as_bytes())?;
-            state.start_offsets = starts;
+        state.changes += 1;
+        let State { recovery_points, start_offsets, cleaned, .. } = &mut *state;
+        let all = [(RECOVERY_POINTS, recovery_points), (START_OFFSETS, start_offsets), (CLEANED, cleaned)];
+        all.into_iter().try_for_each(|(name, checkpoint)| self.change_checkpoint(name, checkpoint, &change))
+    }
+
+    fn change_checkpoint(
+        &self,
+        name: &str,
+        checkpoint: &mut OffsetCheckpoint,
+        change: impl Fn(&mut OffsetCheckpoint) -> bool,
+    ) -> Result<(), FileError> {
+        let mut changed = checkpoint.clone();
+        if change(&mut changed) {
+            self.folder.replace(name, changed.to_text().as_bytes())?;
+            *checkpoint = changed;
         }
         Ok(())
     }
 
-    /// Neither recovery point nor start of a log lie beyond `to` any more.
+    /// Notes on the disk that all of a log before `to` is durable.
+    pub(super) fn raise_recovery_point(
+        &self,
+        partition: &TopicPartition,
+        to: Offset,
+    ) -> Result<(), FileError> {
+        let mut state = self.state.lock();
+        state.changes += 1;
+        self.change_checkpoint(RECOVERY_POINTS, &mut state.recovery_points, |points| {
+            let point = points.offsets.entry(partition.clone()).or_default();
+            let rises = *point < to;
+            *point = to.max(*point);
+            rises
+        })
+    }
+
+    /// Notes up to where a log has been cleaned.
+    pub(super) fn note_cleaned(&self, partition: &TopicPartition, to: Offset) -> Result<(), FileError> {
+        let mut state = self.state.lock();
+        self.change_checkpoint(CLEANED, &mut state.cleaned, |cleaned| {
+            cleaned.offsets.insert(partition.clone(), to) != Some(to)
+        })
+    }
+
+    /// Neither recovery point nor start of a log, nor its clean part, lie beyond `to` any more.
     pub(super) fn lower_checkpoints(&self, partition: &TopicPartition, to: Offset) -> Result<(), FileError> {
         self.change_checkpoints(|checkpoint| {
             let beyond = checkpoint.offsets.get_mut(partition).filter(|offset| **offset > to);
@@ -117,9 +151,7 @@ impl Shared {
         logs: &[Arc<Inner>],
         is_there: impl Fn(&Inner) -> bool,
     ) -> Result<(), FileError> {
-        // Before the state's lock: a truncation holds its appender while it waits for that.
-        let points: Vec<_> = logs.iter().map(|log| log.durable_to()).collect();
-        let mut state = self.state.lock();
+        let (mut state, points) = self.durable_points(logs);
         for (log, point) in logs.iter().zip(points).filter(|(log, _)| is_there(log)) {
             let (partition, published) = (&log.partition, log.published.read().clone());
             let (bounds, first) = (published.bounds, published.segments.first().base());
@@ -138,6 +170,19 @@ impl Shared {
             self.folder.replace(name, checkpoint.to_text().as_bytes())?;
         }
         Ok(())
+    }
+
+    /// Up to where the logs are durable. This is found out before the state is locked, for a truncation holds its appender while
+    /// it waits for that; so it is found out again when a checkpoint was changed meanwhile.
+    fn durable_points(&self, logs: &[Arc<Inner>]) -> (MutexGuard<'_, State>, Vec<Offset>) {
+        loop {
+            let changes = self.state.lock().changes;
+            let points = logs.iter().map(|log| log.durable_to()).collect();
+            let state = self.state.lock();
+            if state.changes == changes {
+                return (state, points);
+            }
+        }
     }
 
     pub(super) fn close(&self) -> Result<(), LogError> {

@@ -65,6 +65,24 @@ impl Owner {
     pub(crate) fn lower_checkpoints(&self, partition: &TopicPartition, to: Offset) -> Result<(), FileError> {
         self.shared.upgrade().map_or(Ok(()), |shared| shared.lower_checkpoints(partition, to))
     }
+
+    /// Before a log gets gaps, what has them must lie before its recovery point: behind that a gap is taken for a lost end.
+    pub(crate) fn raise_recovery_point(
+        &self,
+        partition: &TopicPartition,
+        to: Offset,
+    ) -> Result<(), FileError> {
+        self.shared.upgrade().map_or(Ok(()), |shared| shared.raise_recovery_point(partition, to))
+    }
+
+    /// Up to where a log has been cleaned.
+    pub(crate) fn cleaned(&self, partition: &TopicPartition) -> Option<Offset> {
+        self.shared.upgrade().and_then(|shared| shared.state.lock().cleaned.offsets.get(partition).copied())
+    }
+
+    pub(crate) fn note_cleaned(&self, partition: &TopicPartition, to: Offset) -> Result<(), FileError> {
+        self.shared.upgrade().map_or(Ok(()), |shared| shared.note_cleaned(partition, to))
+    }
 }
 
 pub(super) const CLEAN_SHUTDOWN: &str = ".kafka_cleanshutdown";

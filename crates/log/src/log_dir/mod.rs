@@ -30,7 +30,9 @@ use crate::folder::Folder;
 use crate::format::{PARTITION_METADATA, PartitionMetadata};
 use crate::load::{CHECKPOINT_LIMIT, format_error};
 use crate::log::Inner;
-use crate::{Clock, Cut, Log, LogConfig, LogError, OpenError, SystemClock};
+use crate::{
+    Cleaned, CleanerConfig, Cleaning, Clock, Cut, Dirtiness, Log, LogConfig, LogError, OpenError, SystemClock,
+};
 
 use maintenance::{CLEANED, COMMITTED, RECOVERY_POINTS, START_OFFSETS, read_checkpoint};
 use marker::{CLEAN_SHUTDOWN, CleanMarker};
@@ -57,6 +59,8 @@ pub struct DirConfig {
     pub checkpoint_interval: Duration,
     /// How often retention is enforced; 5 minutes (`log.retention.check.interval.ms`).
     pub retention_interval: Duration,
+    /// How compacted logs are cleaned.
+    pub cleaner: CleanerConfig,
     /// Log files that are open at a time, at most, over all logs; 512. Each log that is written to needs one, or it is synced,
     /// closed and opened again in turn with the others; files that are being read from come on top. Kafka keeps all open.
     pub max_open_files: usize,
@@ -97,6 +101,7 @@ impl Default for DirConfig {
             recovery_threads: 2,
             checkpoint_interval: Duration::from_secs(60),
             retention_interval: Duration::from_secs(300),
+            cleaner: CleanerConfig::default(),
             max_open_files: 512,
             on_damage: OnDamage::Refuse,
             clock: Arc::new(SystemClock),
@@ -120,6 +125,7 @@ impl LogDir {
     /// As [`LogDir::open`].
     pub fn open_with(path: impl AsRef<Path>, config: DirConfig) -> Result<LogDir, OpenError> {
         config.log.validate()?;
+        config.cleaner.validate()?;
         let folder = Folder::new(Arc::clone(&config.disk), path.as_ref(), config.max_open_files);
         folder.create()?;
         let held = folder.lock(LOCK)?.ok_or_else(|| OpenError::Locked { path: folder.path().to_owned() })?;
@@ -243,6 +249,36 @@ impl LogDir {
         self.shared.maintain(&self.logs(), now)
     }
 
+    /// Begins to clean the log that needs it most: of those whose settings ask for it at `now`, the one with the largest dirty part.
+    /// `None` when there is none. What has to be done then is done by [`Cleaning::step`].
+    ///
+    /// # Errors
+    /// [`LogError`] when a log cannot be looked at.
+    pub fn start_cleaning(&self, now: Timestamp) -> Result<Option<Cleaning>, LogError> {
+        let mut dirtiest: Option<(Log, Dirtiness)> = None;
+        for log in self.logs().into_iter().filter(Log::is_cleanable) {
+            let dirt = log.dirtiness(now)?;
+            let is_more = dirtiest.as_ref().is_none_or(|(_, most)| dirt.ratio() > most.ratio());
+            if dirt.is_due(&log.config()) && is_more {
+                dirtiest = Some((log, dirt));
+            }
+        }
+        dirtiest.map_or(Ok(None), |(log, dirt)| log.begin_cleaning(dirt, now))
+    }
+
+    /// Cleans all logs whose settings ask for it at `now`, the dirtiest first, and tells what was done.
+    /// [`Background`](crate::Background) does so by itself, and slower if `log.cleaner.io.max.bytes.per.second` says so.
+    ///
+    /// # Errors
+    /// The first [`LogError`]; logs that come after wait for another call.
+    pub fn clean(&self, now: Timestamp) -> Result<Vec<Cleaned>, LogError> {
+        let mut done = Vec::new();
+        while let Some(cleaning) = self.start_cleaning(now)? {
+            done.push(cleaning.run()?);
+        }
+        Ok(done)
+    }
+
     /// Syncs all logs, writes the checkpoints and the marker of a clean stop, and gives the folder free. Logs that are
     /// still in someone's hands can be read but take no more writes.
     ///
@@ -260,6 +296,10 @@ impl LogDir {
 
     fn handle(&self, inner: &Arc<Inner>) -> Log {
         Log { inner: Arc::clone(inner), _dir: Arc::clone(&self.shared) }
+    }
+
+    pub(crate) fn cleaner(&self) -> &CleanerConfig {
+        self.shared.cleaner()
     }
 
     pub(crate) fn clock(&self) -> Arc<dyn Clock> {

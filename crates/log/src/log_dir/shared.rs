@@ -14,7 +14,7 @@ use crate::folder::Folder;
 use crate::format::{OffsetCheckpoint, PARTITION_METADATA, PartitionMetadata};
 use crate::load::{Trust, load};
 use crate::log::Inner;
-use crate::{Cut, FileError, LogConfig, OpenError};
+use crate::{CleanerConfig, Cut, FileError, LogConfig, OpenError};
 
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -44,6 +44,8 @@ pub(super) struct State {
     pub(super) committed: OffsetCheckpoint,
     /// Up to where logs have been compacted.
     pub(super) cleaned: OffsetCheckpoint,
+    /// Counts changes of checkpoints that a log asked for.
+    pub(super) changes: u64,
     pub(super) checkpointed: Option<Timestamp>,
     pub(super) retained: Option<Timestamp>,
     /// Folders of removed logs, and when their files go.
@@ -51,6 +53,10 @@ pub(super) struct State {
 }
 
 impl Shared {
+    pub(crate) fn cleaner(&self) -> &CleanerConfig {
+        &self.config.cleaner
+    }
+
     pub(super) fn load_all(self: &Arc<Self>) -> Result<(), OpenError> {
         let partitions = self.find_partitions()?;
         let next = AtomicUsize::new(0);

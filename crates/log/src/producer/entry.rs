@@ -33,6 +33,14 @@ pub(crate) struct Remembered {
     pub(super) time: i64,
 }
 
+/// The last that a log knows of a producer: what compaction must not lose.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct LastBatch {
+    /// Offset of its last record; none when a marker of a new epoch came last.
+    pub(crate) data: Option<Offset>,
+    pub(crate) epoch: ProducerEpoch,
+}
+
 /// Batches that are remembered of a producer: it has at most so many requests in flight.
 const REMEMBERED: usize = 5;
 
@@ -98,6 +106,11 @@ impl ProducerEntry {
     pub(super) fn is_silent(&mut self, now: Timestamp, after: Duration) -> bool {
         let looked_at = *self.looked_at.get_or_insert(now);
         now.since(looked_at) >= after
+    }
+
+    /// The last that is known of it.
+    pub(super) fn last_batch(&self) -> LastBatch {
+        LastBatch { data: self.batches.back().map(|last| last.last_offset), epoch: self.epoch }
     }
 
     pub(super) fn to_snapshot(&self, id: ProducerId) -> ProducerSnapshotEntry {

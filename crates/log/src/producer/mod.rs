@@ -17,6 +17,7 @@ mod states;
 pub use check::ProducerError;
 
 pub(crate) use check::{Duplicate, check};
+pub(crate) use entry::LastBatch;
 pub(crate) use replay::{catch_up, marker, marker_on_disk, restore};
 pub(crate) use snapshots::Snapshots;
 pub(crate) use states::ProducerStates;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use klamm_record::{BatchHeader, BatchProducer, EndTransaction, Outcome};
 use klamm_types::{Offset, ProducerId, Timestamp};
 
-use super::entry::ProducerEntry;
+use super::entry::{LastBatch, ProducerEntry};
 use crate::format::{AbortedEntry, ProducerSnapshot};
 
 /// The producers of a log, and which transactions are open.
@@ -115,6 +115,11 @@ impl ProducerStates {
         self.undecided.retain(|_, marker| *marker >= committed);
         let firsts = [self.open.keys().next(), self.undecided.keys().next()];
         firsts.into_iter().flatten().min().copied()
+    }
+
+    /// The last that is known of each producer.
+    pub(crate) fn last_batches(&self) -> BTreeMap<ProducerId, LastBatch> {
+        self.entries.iter().map(|(id, entry)| (*id, entry.last_batch())).collect()
     }
 
     /// Forgets producers that have been silent for `after` and have no transaction open.
