@@ -144,6 +144,8 @@ fn dir_config(config: &BrokerConfig) -> DirConfig {
         recovery_threads: config.recovery_threads,
         checkpoint_interval: config.checkpoint_interval,
         retention_interval: config.retention_interval,
+        cleaner: config.cleaner.clone(),
+        max_open_files: config.max_open_files,
         ..DirConfig::default()
     }
 }

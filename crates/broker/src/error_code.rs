@@ -59,6 +59,7 @@ impl From<&AppendError> for ErrorCode {
             AppendError::Batch { fault: BatchError::Field { .. } | BatchError::Record(_), .. } => {
                 ErrorCode::InvalidRecord
             }
+            AppendError::NoKey { .. } => ErrorCode::InvalidRecord,
             AppendError::Batch { .. } => ErrorCode::CorruptMessage,
             AppendError::TooLarge { setting: "segment.bytes", .. } => ErrorCode::RecordListTooLarge,
             AppendError::TooLarge { .. } => ErrorCode::MessageTooLarge,

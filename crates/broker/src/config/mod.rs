@@ -9,13 +9,13 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use klamm_log::LogConfig;
+use klamm_log::{CleanerConfig, LogConfig};
 use thiserror::Error;
 
 pub use sources::Settings;
 
 /// How a broker behaves. Each field names Kafka's property and its default; where ours differs, it says so.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub struct BrokerConfig {
     /// The broker's id; 1 (`node.id`).
     pub node_id: i32,
@@ -53,6 +53,10 @@ pub struct BrokerConfig {
     pub max_fetch_bytes: usize,
     /// Threads that open and recover logs; 2 (`num.recovery.threads.per.data.dir`).
     pub recovery_threads: usize,
+    /// How compacted logs are cleaned (`log.cleaner.dedupe.buffer.size` and so on).
+    pub cleaner: CleanerConfig,
+    /// Log files that are open at a time, at most; 512. Kafka keeps all open, and has no such setting (`log.max.open.files`).
+    pub max_open_files: usize,
     /// How often retention is enforced; 5 minutes (`log.retention.check.interval.ms`).
     pub retention_interval: Duration,
     /// How often recovery points are written; one minute (`log.flush.offset.checkpoint.interval.ms`).
@@ -135,6 +139,8 @@ impl Default for BrokerConfig {
             max_idle: Duration::from_secs(600),
             max_fetch_bytes: 55 << 20,
             recovery_threads: 2,
+            cleaner: CleanerConfig::default(),
+            max_open_files: 512,
             retention_interval: Duration::from_secs(300),
             checkpoint_interval: Duration::from_secs(60),
         }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use klamm_log::CleanupPolicy;
+
 /// A setting of `C`: Kafka's name, what it can be, and how it is set; `None` for a value that cannot be.
 pub(crate) struct Row<C> {
     pub(crate) key: &'static str,
@@ -19,6 +21,9 @@ pub(crate) const fn row<C>(
 
 pub(crate) const BYTES: &str = "a number of bytes from 1 to 2,147,483,647";
 pub(crate) const MILLIS: &str = "a number of milliseconds, at least 1";
+pub(crate) const AGE: &str = "a number of milliseconds";
+pub(crate) const RATIO: &str = "a number from 0 to 1";
+pub(crate) const POLICY: &str = "delete, compact, or compact,delete";
 pub(crate) const OR_NONE: &str = "a number, or -1 for none";
 
 #[allow(clippy::unnecessary_wraps)]
@@ -37,6 +42,23 @@ pub(crate) fn unsigned(value: &str) -> Option<u32> {
 
 pub(crate) fn millis(value: &str) -> Option<Duration> {
     value.parse().ok().filter(|n| *n > 0).map(Duration::from_millis)
+}
+
+pub(crate) fn age(value: &str) -> Option<Duration> {
+    value.parse().ok().map(Duration::from_millis)
+}
+
+pub(crate) fn ratio(value: &str) -> Option<f64> {
+    value.parse().ok().filter(|ratio| (0.0..=1.0).contains(ratio))
+}
+
+pub(crate) fn policy(value: &str) -> Option<CleanupPolicy> {
+    match value.replace(' ', "").as_str() {
+        "delete" => Some(CleanupPolicy::Delete),
+        "compact" => Some(CleanupPolicy::Compact),
+        "compact,delete" | "delete,compact" => Some(CleanupPolicy::CompactAndDelete),
+        _ => None,
+    }
 }
 
 /// `-1` is `None`.

@@ -4,7 +4,10 @@
 use std::time::Duration;
 
 use super::BrokerConfig;
-use super::parse::{BYTES, MILLIS, OR_NONE, Row, millis, number, or_none, put, row, unsigned};
+use super::parse::{
+    AGE, BYTES, MILLIS, OR_NONE, POLICY, RATIO, Row, age, millis, number, or_none, policy, put, ratio, row,
+    unsigned,
+};
 
 const NUMBER: &str = "a number from 1 to 2,147,483,647";
 const SWITCH: &str = "true or false";
@@ -59,9 +62,24 @@ pub(super) const TABLE: &[Row<BrokerConfig>] = &[
         put(&mut c.log.retention_bytes, or_none(v, |v| v.parse().ok())?)
     }),
     row("log.retention.check.interval.ms", MILLIS, |c, v| put(&mut c.retention_interval, millis(v)?)),
-    row("log.segment.delete.delay.ms", "a number of milliseconds", |c, v| {
-        put(&mut c.log.file_delete_delay, Duration::from_millis(v.parse().ok()?))
+    row("log.segment.delete.delay.ms", AGE, |c, v| put(&mut c.log.file_delete_delay, age(v)?)),
+    row("log.cleanup.policy", POLICY, |c, v| put(&mut c.log.cleanup_policy, policy(v)?)),
+    row("log.cleaner.min.cleanable.ratio", RATIO, |c, v| {
+        put(&mut c.log.min_cleanable_dirty_ratio, ratio(v)?)
     }),
+    row("log.cleaner.min.compaction.lag.ms", AGE, |c, v| put(&mut c.log.min_compaction_lag, age(v)?)),
+    row("log.cleaner.max.compaction.lag.ms", MILLIS, |c, v| {
+        put(&mut c.log.max_compaction_lag, Some(millis(v)?))
+    }),
+    row("log.cleaner.delete.retention.ms", AGE, |c, v| put(&mut c.log.delete_retention, age(v)?)),
+    row("log.cleaner.dedupe.buffer.size", BYTES, |c, v| put(&mut c.cleaner.dedupe_buffer_bytes, size(v)?)),
+    row("log.cleaner.io.buffer.load.factor", RATIO, |c, v| put(&mut c.cleaner.load_factor, ratio(v)?)),
+    row("log.cleaner.io.buffer.size", BYTES, |c, v| put(&mut c.cleaner.io_buffer_bytes, size(v)?)),
+    row("log.cleaner.io.max.bytes.per.second", "a number of bytes, at least 1", |c, v| {
+        put(&mut c.cleaner.max_bytes_per_second, Some(v.parse().ok().filter(|n| *n > 0)?))
+    }),
+    row("log.cleaner.backoff.ms", MILLIS, |c, v| put(&mut c.cleaner.backoff, millis(v)?)),
+    row("log.max.open.files", NUMBER, |c, v| put(&mut c.max_open_files, size(v)?)),
     row("log.flush.interval.messages", NUMBER, |c, v| {
         put(&mut c.log.flush_messages, Some(v.parse().ok().filter(|n| *n > 0)?))
     }),

@@ -1,21 +1,26 @@
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use klamm_log::LogConfig;
 use klamm_record::TimestampType;
 
 use super::TopicError;
-use crate::config::parse::{BYTES, MILLIS, OR_NONE, Row, millis, or_none, put, row, unsigned};
+use crate::config::parse::{
+    AGE, BYTES, MILLIS, OR_NONE, POLICY, RATIO, Row, age, millis, or_none, policy, put, ratio, row, unsigned,
+};
 
 /// A topic's settings: the broker's, and over them its own.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub(crate) struct TopicConfig {
     pub(crate) log: LogConfig,
     pub(crate) timestamp_type: TimestampType,
 }
 
 const TABLE: &[Row<TopicConfig>] = &[
-    row("cleanup.policy", "delete, the only one so far", |_, v| (v == "delete").then_some(())),
+    row("cleanup.policy", POLICY, |c, v| put(&mut c.log.cleanup_policy, policy(v)?)),
+    row("min.cleanable.dirty.ratio", RATIO, |c, v| put(&mut c.log.min_cleanable_dirty_ratio, ratio(v)?)),
+    row("min.compaction.lag.ms", AGE, |c, v| put(&mut c.log.min_compaction_lag, age(v)?)),
+    row("max.compaction.lag.ms", MILLIS, |c, v| put(&mut c.log.max_compaction_lag, Some(millis(v)?))),
+    row("delete.retention.ms", AGE, |c, v| put(&mut c.log.delete_retention, age(v)?)),
     row("compression.type", "producer, the only one so far", |_, v| (v == "producer").then_some(())),
     row("min.insync.replicas", "1, for there is one broker", |_, v| (v == "1").then_some(())),
     row("message.timestamp.type", "CreateTime or LogAppendTime", |c, v| {
@@ -33,9 +38,7 @@ const TABLE: &[Row<TopicConfig>] = &[
     row("max.message.bytes", BYTES, |c, v| put(&mut c.log.max_message_bytes, unsigned(v)?)),
     row("retention.ms", OR_NONE, |c, v| put(&mut c.log.retention_time, or_none(v, millis)?)),
     row("retention.bytes", OR_NONE, |c, v| put(&mut c.log.retention_bytes, or_none(v, |v| v.parse().ok())?)),
-    row("file.delete.delay.ms", "a number of milliseconds", |c, v| {
-        put(&mut c.log.file_delete_delay, Duration::from_millis(v.parse().ok()?))
-    }),
+    row("file.delete.delay.ms", AGE, |c, v| put(&mut c.log.file_delete_delay, age(v)?)),
     row("flush.messages", "a number, at least 1", |c, v| {
         put(&mut c.log.flush_messages, Some(v.parse().ok().filter(|n| *n > 0)?))
     }),
