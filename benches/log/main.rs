@@ -3,7 +3,7 @@
 //! Figures are per CPU second of the thread; the ratio is to the raw limit in the same round; medians. What a round wrote is
 //! cut before the next one: the first touch of a page that the host took back would else be most of what is measured.
 //!
-//! Parts: `batches`, `single`, `writer`, `reads`, `reopen`. `BENCH_DIR` says where the files are (default: here).
+//! Parts: `batches`, `single`, `writer`, `reads`, `reopen`, `partitions`. `BENCH_DIR` says where the files are (default: here).
 #![allow(
     missing_docs,
     clippy::cast_possible_truncation,
@@ -15,6 +15,7 @@ mod append;
 mod batches;
 mod common;
 mod null_disk;
+mod partitions;
 mod reads;
 mod reopen;
 
@@ -45,12 +46,13 @@ static ALLOCATOR: Counting = Counting;
 /// A part of the bench, by its name.
 type Part = (&'static str, fn(&Path));
 
-const PARTS: [Part; 5] = [
+const PARTS: [Part; 6] = [
     ("batches", batches::run),
     ("single", append::single),
     ("writer", append::writer),
     ("reads", reads::run),
     ("reopen", reopen::run),
+    ("partitions", partitions::run),
 ];
 
 fn main() {

@@ -8,7 +8,7 @@ use klamm_types::{Offset, Timestamp, TopicPartition};
 
 use super::Maintained;
 use super::marker::{CLEAN_SHUTDOWN, CLEAN_TEXT};
-use super::shared::{Shared, State};
+use super::shared::{Shared, State, in_parallel};
 use parking_lot::MutexGuard;
 
 use crate::folder::Folder;
@@ -202,7 +202,7 @@ impl Shared {
     }
 
     fn close_written(&self, logs: &[Arc<Inner>]) -> Result<(), LogError> {
-        let results: Vec<_> = logs.iter().map(|log| log.sync_for_close()).collect();
+        let results = in_parallel(self.config.recovery_threads, logs, |log| log.sync_for_close());
         self.write_checkpoints(logs, |_| true)?;
         results.into_iter().collect::<Result<(), _>>()?;
         self.folder.replace(CLEAN_SHUTDOWN, CLEAN_TEXT.as_bytes())?;

@@ -59,22 +59,10 @@ impl Shared {
 
     pub(super) fn load_all(self: &Arc<Self>) -> Result<(), OpenError> {
         let partitions = self.find_partitions()?;
-        let next = AtomicUsize::new(0);
-        let load_some = || -> Result<Vec<Inner>, OpenError> {
-            let claim = || partitions.get(next.fetch_add(1, Ordering::Relaxed));
-            std::iter::from_fn(claim)
-                .map(|partition| self.load_one(partition, self.config.log.clone()))
-                .collect()
-        };
-        let threads = self.config.recovery_threads.clamp(1, partitions.len().max(1));
-        let loaded: Vec<_> = std::thread::scope(|scope| {
-            let others: Vec<_> = (1..threads).map(|_| scope.spawn(load_some)).collect();
-            let own = load_some();
-            let joined = others.into_iter().map(|thread| thread.join().expect("loading does not panic"));
-            joined.chain([own]).collect()
-        });
+        let load = |partition: &TopicPartition| self.load_one(partition, self.config.log.clone());
+        let loaded = in_parallel(self.config.recovery_threads, &partitions, load);
         let mut logs = self.logs.write();
-        for log in loaded.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().flatten() {
+        for log in loaded.into_iter().collect::<Result<Vec<_>, _>>()? {
             logs.insert(log.partition.clone(), Arc::new(log));
         }
         Ok(())
@@ -178,6 +166,25 @@ impl Shared {
         self.folder.sync()?;
         Ok(log)
     }
+}
+
+/// Does the work for each item, on at most so many threads, and returns what came of it, in any order.
+pub(super) fn in_parallel<T: Sync, R: Send>(
+    threads: usize,
+    items: &[T],
+    work: impl Fn(&T) -> R + Sync,
+) -> Vec<R> {
+    let next = AtomicUsize::new(0);
+    let claim = || items.get(next.fetch_add(1, Ordering::Relaxed));
+    let run = || std::iter::from_fn(claim).map(&work).collect::<Vec<R>>();
+    std::thread::scope(|scope| {
+        let others: Vec<_> = (1..threads.min(items.len())).map(|_| scope.spawn(run)).collect();
+        let mut done = run();
+        for thread in others {
+            done.extend(thread.join().expect("DIR-1: the work does not panic"));
+        }
+        done
+    })
 }
 
 impl Drop for Shared {

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use klamm_log::disk::*;
 use klamm_log::{DirConfig, LogConfig, LogDir};
@@ -13,6 +14,8 @@ type Hook = Arc<dyn Fn(&str, &Path) -> io::Result<()> + Send + Sync>;
 /// The operating system's disk, with a hook that is called before each operation and can fail it.
 pub struct HookDisk {
     hook: Arc<std::sync::RwLock<Option<Hook>>>,
+    /// `.log` files that are open, and the most that ever were.
+    open_logs: Arc<(AtomicUsize, AtomicUsize)>,
 }
 impl std::fmt::Debug for HookDisk {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -27,6 +30,20 @@ impl HookDisk {
     pub fn clear(&self) {
         *self.hook.write().unwrap() = None;
     }
+    /// `.log` files that are open.
+    pub fn open_logs(&self) -> usize {
+        self.open_logs.0.load(Ordering::SeqCst)
+    }
+    /// The most `.log` files that ever were open at a time.
+    pub fn most_open_logs(&self) -> usize {
+        self.open_logs.1.load(Ordering::SeqCst)
+    }
+    fn note_open(&self, path: &Path) {
+        if is_log(path) {
+            let open = self.open_logs.0.fetch_add(1, Ordering::SeqCst) + 1;
+            self.open_logs.1.fetch_max(open, Ordering::SeqCst);
+        }
+    }
     fn call(&self, op: &str, p: &Path) -> io::Result<()> {
         let h = self.hook.read().unwrap().clone();
         h.map_or(Ok(()), |h| h(op, p))
@@ -37,6 +54,16 @@ struct HookFile {
     disk: HookDisk,
     path: PathBuf,
     inner: Box<dyn DiskFile>,
+}
+fn is_log(path: &Path) -> bool {
+    path.extension().is_some_and(|kind| kind == "log")
+}
+impl Drop for HookFile {
+    fn drop(&mut self) {
+        if is_log(&self.path) {
+            self.disk.open_logs.0.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
 }
 impl DiskFile for HookFile {
     fn read_at(&self, b: &mut [u8], p: u64) -> io::Result<usize> {
@@ -65,7 +92,9 @@ impl DiskFile for HookFile {
 impl Disk for HookDisk {
     fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Box<dyn DiskFile>> {
         self.call(if mode == OpenMode::Read { "open_read" } else { "open" }, path)?;
-        Ok(Box::new(HookFile { disk: self.clone(), path: path.to_owned(), inner: OsDisk.open(path, mode)? }))
+        let inner = OsDisk.open(path, mode)?;
+        self.note_open(path);
+        Ok(Box::new(HookFile { disk: self.clone(), path: path.to_owned(), inner }))
     }
     fn create_dir(&self, p: &Path) -> io::Result<()> {
         self.call("create_dir", p)?;

@@ -1,0 +1,120 @@
+//! Log files are open under a bound, and nobody who reads or writes notices.
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use klamm_log::{DirConfig, Durability, LogConfig, LogDir, LogError, NewRecord, Position, Timestamp};
+use support::hook_disk::HookDisk;
+use support::{append, values};
+
+const MOST: usize = 4;
+
+fn config(disk: &HookDisk) -> DirConfig {
+    let log = LogConfig { segment_bytes: 1024, ..LogConfig::default() };
+    DirConfig { max_open_files: MOST, disk: Arc::new(disk.clone()), log, ..DirConfig::default() }
+}
+
+#[test]
+fn thirty_logs_in_turn_with_four_files() {
+    let tmp = tempfile::tempdir().unwrap();
+    let disk = HookDisk::default();
+    let dir = LogDir::open_with(tmp.path(), config(&disk)).unwrap();
+    let logs: Vec<_> = (0..30).map(|n| dir.log("t", n).unwrap()).collect();
+    let mut want: BTreeMap<usize, Vec<String>> = BTreeMap::new();
+    for round in 0..40 {
+        for (n, log) in logs.iter().enumerate() {
+            let value = format!("{round} of {n}, and some more to fill a segment");
+            append(log, &value);
+            want.entry(n).or_default().push(value);
+        }
+    }
+    for (n, log) in logs.iter().enumerate() {
+        assert!(log.segments().unwrap().len() > 2);
+        assert_eq!(&values(log), &want[&n]);
+    }
+    let most = disk.most_open_logs();
+    // One that is being opened comes before another is closed.
+    assert!(most <= MOST + 1, "{most} were open");
+    drop((logs, dir));
+    let dir = LogDir::open_with(tmp.path(), config(&disk)).unwrap();
+    for (n, log) in dir.logs().iter().enumerate() {
+        let number = log.partition().partition() as usize;
+        assert_eq!(&values(log), &want[&number], "log {n}");
+    }
+    assert!(disk.most_open_logs() <= MOST + 2, "two threads open them");
+}
+
+#[test]
+fn readers_and_writers_at_once_do_not_notice() {
+    let tmp = tempfile::tempdir().unwrap();
+    let disk = HookDisk::default();
+    let dir = LogDir::open_with(tmp.path(), config(&disk)).unwrap();
+    std::thread::scope(|scope| {
+        for n in 0..8 {
+            let log = dir.log("t", n).unwrap();
+            let own = log.clone();
+            scope.spawn(move || {
+                (0..300).for_each(|value| {
+                    append(&own, &format!("value {value:04}"));
+                })
+            });
+            scope.spawn(move || {
+                let followed: Vec<_> =
+                    log.follow(Position::Start).unwrap().take(300).map(Result::unwrap).collect();
+                assert!(followed.iter().enumerate().all(|(n, record)| record.offset.get() == n as i64));
+            });
+        }
+    });
+    assert!(disk.open_logs() <= MOST, "what nobody uses any more is closed");
+}
+
+#[test]
+fn a_removed_segment_stays_open_only_as_long_as_it_is_read() {
+    let tmp = tempfile::tempdir().unwrap();
+    let disk = HookDisk::default();
+    let dir = LogDir::open_with(tmp.path(), config(&disk)).unwrap();
+    let log = dir.log("t", 0).unwrap();
+    (0..100).for_each(|n| {
+        append(&log, &format!("value {n:04}"));
+    });
+    let mut reader = log.reader(Position::Start).unwrap();
+    assert!(reader.next().unwrap().is_some());
+    log.advance_start(log.bounds().end()).unwrap();
+    assert!(log.enforce_retention(Timestamp::from_millis(1)).unwrap() > 3);
+    drop(reader);
+    assert!(disk.open_logs() <= MOST, "{}", disk.open_logs());
+}
+
+#[test]
+fn what_cannot_be_synced_when_a_file_is_closed_fails_its_log_and_no_other() {
+    let tmp = tempfile::tempdir().unwrap();
+    let disk = HookDisk::default();
+    let mut settings = config(&disk);
+    settings.log.segment_bytes = 1 << 20;
+    let dir = LogDir::open_with(tmp.path(), settings).unwrap();
+    let logs: Vec<_> = (0..MOST as u32 + 1).map(|n| dir.log("t", n).unwrap()).collect();
+    append(&logs[0], "may be lost");
+    let broken = logs[0].path().join("00000000000000000000.log");
+    disk.set(move |operation, path| match operation == "sync" && path == broken {
+        true => Err(std::io::Error::from_raw_os_error(5)),
+        false => Ok(()),
+    });
+    for round in 0..3 {
+        logs[1..].iter().for_each(|log| {
+            append(log, &format!("{round}"));
+        });
+    }
+    let refused = logs[0].sync().unwrap_err();
+    assert!(refused.to_string().contains("cannot sync"), "{refused}");
+    disk.clear();
+    assert!(
+        matches!(logs[0].sync(), Err(LogError::Failed { .. })),
+        "it is not tried again as if nothing were lost"
+    );
+    assert!(logs[0].append(&NewRecord::new("more"), Durability::Written).is_err());
+    for log in &logs[1..] {
+        log.sync().unwrap();
+    }
+}
