@@ -8,8 +8,8 @@ use klamm_benches::rounds::{Contestant, Round, run};
 use klamm_log::disk::{Disk, OsDisk};
 use klamm_log::{Durability, NewRecord};
 
+use crate::bench_disk::BenchDisk;
 use crate::common::{batch_of, discard, log_on, raw_writes, show};
-use crate::null_disk::NullDisk;
 
 pub(crate) fn single(root: &Path) {
     const COUNT: u64 = 500_000;
@@ -26,7 +26,7 @@ pub(crate) fn single(root: &Path) {
     let contestants: Vec<Contestant<'_>> = vec![
         ("write(2)", Box::new(|| raw_writes(root, &record, COUNT, 1))),
         ("append", Box::new(|| append(Arc::new(OsDisk)))),
-        ("append, nothing written", Box::new(|| append(Arc::new(NullDisk)))),
+        ("append, nothing written", Box::new(|| append(Arc::new(BenchDisk::null())))),
     ];
     show("records", &run(15, contestants));
 }

@@ -3,7 +3,7 @@
 //! Figures are per CPU second of the thread; the ratio is to the raw limit in the same round; medians. What a round wrote is
 //! cut before the next one: the first touch of a page that the host took back would else be most of what is measured.
 //!
-//! Parts: `batches`, `single`, `writer`, `reads`, `reopen`, `partitions`. `BENCH_DIR` says where the files are (default: here).
+//! Parts: `batches`, `single`, `writer`, `reads`, `reopen`, `durable`, `compaction`, `partitions`. `BENCH_DIR` says where the files are (default: here).
 #![allow(
     missing_docs,
     clippy::cast_possible_truncation,
@@ -13,8 +13,10 @@
 
 mod append;
 mod batches;
+mod bench_disk;
 mod common;
-mod null_disk;
+mod compaction;
+mod durable;
 mod partitions;
 mod reads;
 mod reopen;
@@ -46,12 +48,14 @@ static ALLOCATOR: Counting = Counting;
 /// A part of the bench, by its name.
 type Part = (&'static str, fn(&Path));
 
-const PARTS: [Part; 6] = [
+const PARTS: [Part; 8] = [
     ("batches", batches::run),
     ("single", append::single),
     ("writer", append::writer),
     ("reads", reads::run),
     ("reopen", reopen::run),
+    ("durable", durable::run),
+    ("compaction", compaction::run),
     ("partitions", partitions::run),
 ];
 

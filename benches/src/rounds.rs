@@ -81,7 +81,8 @@ fn rate(units: u64, time: Duration) -> f64 {
 }
 
 /// CPU time of this thread, user and system, to the nanosecond.
-fn thread_cpu() -> Duration {
+#[must_use]
+pub fn thread_cpu() -> Duration {
     let text = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
     Duration::from_nanos(text.split(' ').next().and_then(|n| n.parse().ok()).unwrap_or(0))
 }

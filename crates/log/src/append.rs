@@ -207,7 +207,7 @@ impl Inner {
 
     fn write(&self, appender: &mut Appender, bytes: &[u8]) -> Result<Appended, AppendError> {
         let first = appender.headers.first().map_or(appender.next, BatchHeader::base_offset);
-        match appender.active.write(bytes, appender.position) {
+        match appender.active.write(bytes, appender.position, appender.config.preallocate) {
             Ok(()) => {}
             Err(WriteFailure::Undone(error)) => return Err(error.into()),
             Err(WriteFailure::Torn(error)) => return Err(self.fail(error).into()),

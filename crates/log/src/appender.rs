@@ -119,6 +119,7 @@ impl Appender {
     /// Closes the active segment and begins one at `base`. The old one is synced later, by whoever syncs the log.
     pub(crate) fn roll(&mut self, base: Offset, now: Timestamp) -> Result<Arc<Segment>, AppendError> {
         self.close_indexes()?;
+        self.active.trim()?;
         self.producers.advance_to(base);
         self.snapshots.take(&self.producers)?;
         let interval = self.config.index_interval_bytes;

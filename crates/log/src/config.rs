@@ -1,3 +1,4 @@
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use klamm_record::Compression;
@@ -16,6 +17,10 @@ pub struct LogConfig {
     pub index_interval_bytes: u32,
     /// The most bytes of one batch; 1,048,588 (`max.message.bytes`).
     pub max_message_bytes: u32,
+    /// Bytes of the active segment's file that are filled with zeros ahead of the records, at a time; none. Where the file has its
+    /// length and its blocks already, a sync writes the records alone, and durable appends are half as fast again; the zeros are
+    /// written on top. They are cut off when the segment is closed. (`preallocate`, with which Kafka allocates whole segments.)
+    pub preallocate: Option<NonZeroU32>,
     /// What becomes of old records; deletion (`cleanup.policy`).
     pub cleanup_policy: CleanupPolicy,
     /// The part of a compacted log that has been written since it was last cleaned, from 0 to 1, above which it is cleaned
@@ -139,6 +144,7 @@ impl Default for LogConfig {
             segment_index_bytes: 10 << 20,
             index_interval_bytes: 4096,
             max_message_bytes: (1 << 20) + 12,
+            preallocate: None,
             cleanup_policy: CleanupPolicy::Delete,
             min_cleanable_dirty_ratio: 0.5,
             min_compaction_lag: Duration::ZERO,

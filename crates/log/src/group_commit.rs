@@ -1,13 +1,19 @@
-//! Group commit: one sync serves all who wait for it. The first who finds no sync under way runs it for the others; those
-//! who come meanwhile wait for the next one, which covers all that was written until it begins.
+//! Group commit: one sync serves all who wait for it. The first who finds no sync under way runs it for the others; those who
+//! come meanwhile wait for the next one, which covers all that was written until it begins.
+//!
+//! Who is covered is woken, and one of the others, to run the next sync; the rest sleep on. A condition variable would wake all of
+//! them, one after the other through its lock, which with 64 threads takes longer than the sync.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::thread::Thread;
 
 use klamm_types::Offset;
-use parking_lot::{Condvar, Mutex};
+use parking_lot::Mutex;
 
 #[derive(Debug)]
 pub(crate) struct GroupCommit {
     state: Mutex<State>,
-    changed: Condvar,
 }
 
 #[derive(Debug)]
@@ -17,20 +23,37 @@ struct State {
     running: bool,
     /// Counts truncations: a sync that began before one says nothing about what was written after it.
     generation: u64,
+    /// Invariant: none is covered.
+    waiting: Vec<Waiter>,
+}
+
+/// A thread that sleeps until it is covered, or has to run a sync itself.
+#[derive(Clone, Debug)]
+struct Waiter {
+    /// What it waits for; `None` wants to run a sync, whatever is durable.
+    wanted: Option<Offset>,
+    /// In which it began to wait.
+    generation: u64,
+    thread: Thread,
+    /// [`ASLEEP`], [`COVERED`] or [`LEADS`].
+    said: Arc<AtomicU8>,
 }
 
 /// What a caller has to do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Turn {
     Done,
     Run,
 }
 
+const ASLEEP: u8 = 0;
+const COVERED: u8 = 1;
+const LEADS: u8 = 2;
+
 impl GroupCommit {
     pub(crate) fn new(synced: Offset) -> GroupCommit {
-        GroupCommit {
-            state: Mutex::new(State { synced, running: false, generation: 0 }),
-            changed: Condvar::new(),
-        }
+        let waiting = Vec::new();
+        GroupCommit { state: Mutex::new(State { synced, running: false, generation: 0, waiting }) }
     }
 
     pub(crate) fn synced(&self) -> Offset {
@@ -42,14 +65,16 @@ impl GroupCommit {
         let mut state = self.state.lock();
         state.synced = state.synced.min(end);
         state.generation += 1;
-        self.changed.notify_all();
+        let covered = state.take_covered();
+        drop(state);
+        covered.iter().for_each(|waiter| waiter.say(COVERED));
     }
 
     /// Returns when all before `wanted` is durable, or has been truncated. `sync` makes everything written so far durable
     /// and says up to where.
     pub(crate) fn wait<E>(&self, wanted: Offset, sync: impl Fn() -> Result<Offset, E>) -> Result<(), E> {
         let generation = self.state.lock().generation;
-        while let Turn::Run = self.turn(wanted, generation) {
+        while self.turn(Some(wanted), generation) == Turn::Run {
             self.run(generation, &sync)?;
         }
         Ok(())
@@ -57,13 +82,8 @@ impl GroupCommit {
 
     /// Runs `sync` whatever is durable already, when no other runs.
     pub(crate) fn run_once<E>(&self, sync: impl Fn() -> Result<Offset, E>) -> Result<(), E> {
-        let mut state = self.state.lock();
-        while state.running {
-            self.changed.wait(&mut state);
-        }
-        state.running = true;
-        let generation = state.generation;
-        drop(state);
+        self.turn(None, 0);
+        let generation = self.state.lock().generation;
         self.run(generation, &sync)
     }
 
@@ -71,27 +91,65 @@ impl GroupCommit {
     fn run<E>(&self, generation: u64, sync: &impl Fn() -> Result<Offset, E>) -> Result<(), E> {
         let done = sync();
         let mut state = self.state.lock();
-        state.running = false;
         match done {
             Ok(synced) if state.generation == generation => state.synced = state.synced.max(synced),
             _ => {}
         }
-        self.changed.notify_all();
+        let covered = state.take_covered();
+        let leader = state.waiting.pop();
+        state.running = leader.is_some();
         drop(state);
+        // The disk first.
+        leader.iter().for_each(|waiter| waiter.say(LEADS));
+        covered.iter().for_each(|waiter| waiter.say(COVERED));
         done.map(drop)
     }
 
-    fn turn(&self, wanted: Offset, generation: u64) -> Turn {
+    /// Waits until the caller is covered or has to run a sync.
+    fn turn(&self, wanted: Option<Offset>, generation: u64) -> Turn {
         let mut state = self.state.lock();
-        let is_done = |state: &State| state.synced >= wanted || state.generation != generation;
-        while state.running && !is_done(&state) {
-            self.changed.wait(&mut state);
-        }
-        if is_done(&state) {
+        let (thread, said) = (std::thread::current(), Arc::new(AtomicU8::new(ASLEEP)));
+        let waiter = Waiter { wanted, generation, thread, said };
+        if state.covers(&waiter) {
             return Turn::Done;
         }
-        state.running = true;
-        Turn::Run
+        if !state.running {
+            state.running = true;
+            return Turn::Run;
+        }
+        state.waiting.push(waiter.clone());
+        drop(state);
+        waiter.sleep()
+    }
+}
+
+impl State {
+    fn covers(&self, waiter: &Waiter) -> bool {
+        waiter.wanted.is_some_and(|wanted| self.synced >= wanted || self.generation != waiter.generation)
+    }
+
+    fn take_covered(&mut self) -> Vec<Waiter> {
+        let waiting = std::mem::take(&mut self.waiting);
+        let (covered, others) = waiting.into_iter().partition(|waiter| self.covers(waiter));
+        self.waiting = others;
+        covered
+    }
+}
+
+impl Waiter {
+    fn say(&self, what: u8) {
+        self.said.store(what, Ordering::Release);
+        self.thread.unpark();
+    }
+
+    fn sleep(&self) -> Turn {
+        loop {
+            match self.said.load(Ordering::Acquire) {
+                COVERED => return Turn::Done,
+                LEADS => return Turn::Run,
+                _ => std::thread::park(),
+            }
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use klamm_types::{EpochEnd, EpochHistory, LeaderEpoch, Offset, Timestamp, TopicPartition};
 use parking_lot::{Mutex, RwLock};
@@ -45,6 +46,8 @@ pub(crate) struct Inner {
     pub(crate) health: Health,
     /// When the background last synced, and the end then.
     pub(crate) flushed: Mutex<Option<Timestamp>>,
+    /// When it was last seen that the active segment is in its folder.
+    looked: Mutex<Option<Timestamp>>,
     pub(crate) cleaning: CleaningState,
 }
 
@@ -217,6 +220,7 @@ impl Inner {
             removals: Mutex::new(Removals::default()),
             health: Health::default(),
             flushed: Mutex::new(None),
+            looked: Mutex::new(None),
             cleaning: CleaningState::default(),
         }
     }
@@ -260,8 +264,14 @@ impl Inner {
         self.check_present(active)
     }
 
-    /// A file that someone has removed takes writes and syncs as before, and all is gone when it is closed.
+    /// A file that someone has removed takes writes and syncs as before, and all is gone when it is closed. Looked at once a second:
+    /// since Linux 6.13 looking at a file makes the next write stamp it anew, which takes as long as a third of a sync.
     fn check_present(&self, segment: &Arc<Segment>) -> Result<(), FileError> {
+        let (now, mut looked) = (self.clock.now(), self.looked.lock());
+        if looked.is_some_and(|looked| now.since(looked) < LOOK && now >= looked) {
+            return Ok(());
+        }
+        *looked = Some(now);
         let name = segment.name(FileKind::Log);
         if self.folder.stat(&name)?.is_some() || !Arc::ptr_eq(&self.appender.lock().active, segment) {
             return Ok(());
@@ -315,8 +325,9 @@ impl Inner {
         let taken = appender.take_snapshot(&segments);
         let (end, active, snapshots) =
             (appender.next, Arc::clone(&appender.active), appender.snapshots.clone());
+        let trimmed = active.trim();
         drop(appender);
-        taken?;
+        taken.and(trimmed)?;
         self.sync_rolled()?;
         self.sync_to(end)?;
         active.sync_all()?;
@@ -369,3 +380,5 @@ impl Inner {
         self.check_sound().err().unwrap_or(closed)
     }
 }
+
+const LOOK: Duration = Duration::from_secs(1);

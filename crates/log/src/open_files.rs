@@ -78,33 +78,30 @@ impl OpenFiles {
     fn register(&self, slot: &Arc<Slot>) {
         let mut ring = self.ring.lock();
         ring.push_back(Arc::downgrade(slot));
-        let written = if ring.len() > self.most { make_room(&mut ring, self.most) } else { None };
+        let written = make_room(&mut ring, self.most);
         drop(ring);
-        if let Some(slot) = written {
-            slot.sync_and_close();
-        }
+        written.iter().for_each(|slot| slot.sync_and_close());
     }
 }
 
-/// Closes one that was not used lately. When all that could be were written to, returns the first of them, which has to be
-/// synced. Each has two chances at most: when all are in use, there is one too many for a while.
-fn make_room(ring: &mut VecDeque<Weak<Slot>>, most: usize) -> Option<Arc<Slot>> {
-    let mut written = None;
+/// Closes those that were not used lately until there are few enough; where all that could be closed were written to, returns as many
+/// of them as have to be synced for it. Each has two chances at most: when all are in use, there are too many for a while.
+fn make_room(ring: &mut VecDeque<Weak<Slot>>, most: usize) -> Vec<Arc<Slot>> {
+    let mut written = Vec::new();
     for _ in 0..2 * ring.len() {
+        if ring.len() + written.len() <= most {
+            break;
+        }
         let Some(slot) = ring.pop_front() else { break };
         let Some(found) = slot.upgrade() else { continue };
         match found.chance() {
             Chance::Gone => {}
             Chance::Used => ring.push_back(slot),
-            Chance::Written if written.is_none() => written = Some(found),
-            Chance::Written => ring.push_back(slot),
-        }
-        if ring.len() + usize::from(written.is_some()) <= most {
-            // There was a better one, so the one that was written to stays.
-            ring.extend(written.take().as_ref().map(Arc::downgrade));
-            break;
+            Chance::Written => written.push(found),
         }
     }
+    let excess = (ring.len() + written.len()).saturating_sub(most).min(written.len());
+    ring.extend(written.drain(excess..).map(|slot| Arc::downgrade(&slot)));
     written
 }
 

@@ -127,8 +127,9 @@ pub(crate) fn recover(
     replay.buffer = scan.into_buffer();
     let end = fault.as_ref().map_or(size, |(position, _)| *position);
     check_not_before(segment, recovery_point, next, fault.clone())?;
+    // What was zeroed ahead is no loss.
+    let fault = if segment.is_zero_from(end)? { None } else { fault.map(|(_, fault)| fault) };
     finish(segment, end, size, indexes, &pace)?;
-    let fault = fault.map(|(_, fault)| fault);
     Ok(Recovered { tail: Tail { position: end, next, pace }, cut: size - end, fault })
 }
 

@@ -2,6 +2,7 @@
 //! as fast as one with a single one.
 
 use std::io::ErrorKind;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -28,6 +29,8 @@ pub(crate) struct Segment {
     file: OpenFile,
     /// Bytes of whole batches; [`UNKNOWN`] until someone asks. Grows in the active segment, after each write.
     size: AtomicU64,
+    /// Up to where the active segment's file is filled with zeros, if it is.
+    zeroed: AtomicU64,
     /// `None` until someone asks.
     indexes: RwLock<Option<Indexes>>,
     /// `None` until someone asks; most segments have no such file.
@@ -66,8 +69,8 @@ impl Segment {
     pub(crate) fn existing(folder: &Folder, base: Offset, interval: u32) -> Segment {
         let (folder, size) = (folder.clone(), AtomicU64::new(UNKNOWN));
         let (file, indexes, aborted) = (folder.log_file(), RwLock::default(), RwLock::new(None));
-        let retired = AtomicBool::new(false);
-        Segment { base, folder, file, size, indexes, aborted, interval, retired }
+        let (retired, zeroed) = (AtomicBool::new(false), AtomicU64::new(0));
+        Segment { base, folder, file, size, zeroed, indexes, aborted, interval, retired }
     }
 
     /// A new, empty segment; its files are created, or emptied.
@@ -340,15 +343,27 @@ impl Segment {
         self.folder.failed(operation, &self.name(FileKind::Log), error)
     }
 
-    /// Writes behind the batches there are. When the system refuses, what was written is cut off again.
-    pub(crate) fn write(&self, bytes: &[u8], position: u64) -> Result<(), WriteFailure> {
+    /// Writes behind the batches there are. When the system refuses, what was written is cut off again. `ahead` is how much of the
+    /// file is to be zeroed at a time.
+    pub(crate) fn write(
+        &self,
+        bytes: &[u8],
+        position: u64,
+        ahead: Option<NonZeroU32>,
+    ) -> Result<(), WriteFailure> {
         let file = self.file().map_err(WriteFailure::Undone)?;
+        if let Some(ahead) = ahead {
+            self.zero(&*file, position, position + bytes.len() as u64, ahead);
+        }
         let written = file.write_all_at(bytes, position);
         self.file.note_written();
         let Err(error) = written else { return Ok(()) };
         let error = self.failed("write to", error);
         match file.truncate(position) {
-            Ok(()) => Err(WriteFailure::Undone(error)),
+            Ok(()) => {
+                self.zeroed.store(0, Ordering::Relaxed);
+                Err(WriteFailure::Undone(error))
+            }
             Err(_) => Err(WriteFailure::Torn(error)),
         }
     }
@@ -359,8 +374,28 @@ impl Segment {
         file.sync().map_err(|e| self.failed("sync", e))
     }
 
+    /// Zeros the file beyond `end`, if it is not. What the system refuses of it, for want of space, is not needed.
+    fn zero(&self, file: &dyn DiskFile, position: u64, end: u64, ahead: NonZeroU32) {
+        let zeroed = self.zeroed.load(Ordering::Relaxed).max(position);
+        if end <= zeroed {
+            return;
+        }
+        let until = end + u64::from(ahead.get());
+        let zeros = vec![0; usize::try_from(until - zeroed).unwrap_or(0)];
+        match file.write_all_at(&zeros, zeroed) {
+            Ok(()) => self.zeroed.store(until, Ordering::Relaxed),
+            Err(_) => drop(file.truncate(zeroed)),
+        }
+    }
+
+    /// Cuts off the zeros behind the batches.
+    pub(crate) fn trim(&self) -> Result<(), FileError> {
+        if self.zeroed.load(Ordering::Relaxed) == 0 { Ok(()) } else { self.cut_file(self.size()?) }
+    }
+
     /// Cuts the file.
     pub(crate) fn cut_file(&self, length: u64) -> Result<(), FileError> {
+        self.zeroed.store(0, Ordering::Relaxed);
         let cut = self.file()?.truncate(length);
         self.file.note_written();
         cut.map_err(|e| self.failed("truncate", e))
@@ -375,6 +410,19 @@ impl Segment {
             return Err(self.failed("read", ErrorKind::UnexpectedEof.into()));
         }
         Ok(bytes.into())
+    }
+
+    /// Whether the file has zeros only from `position` on.
+    pub(crate) fn is_zero_from(&self, mut position: u64) -> Result<bool, FileError> {
+        let file = self.file()?;
+        let mut buffer = vec![0; WALK];
+        loop {
+            let got = file.read_at(&mut buffer, position).map_err(|e| self.failed("read", e))?;
+            if got == 0 || buffer[..got].iter().any(|byte| *byte != 0) {
+                return Ok(got == 0);
+            }
+            position += got as u64;
+        }
     }
 
     /// Writes what the file holds in its place once more, and syncs it.

@@ -85,13 +85,16 @@ fn a_folder_on_a_read_only_disk_is_refused_with_its_path_and_stays_as_it_is() {
 }
 
 #[test]
-fn a_folder_that_is_removed_is_noticed_before_anything_more_is_called_durable() {
+fn a_folder_that_is_removed_is_noticed_within_a_second() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("data");
-    let dir = open(&path, LogConfig::default());
+    let clock = support::HeldClock::at(5000);
+    let config = DirConfig { clock: Arc::clone(&clock) as _, ..DirConfig::default() };
+    let dir = LogDir::open_with(&path, config).unwrap();
     let log = dir.log("t", 0).unwrap();
     log.append(&NewRecord::new("there"), Durability::Synced).unwrap();
     std::fs::remove_dir_all(&path).unwrap();
+    clock.set(6000);
     let error = log.append(&NewRecord::new("gone"), Durability::Synced).unwrap_err();
     let text = told(&error);
     assert!(text.contains("00000000000000000000.log") && text.contains("no longer"), "{text}");

@@ -11,6 +11,7 @@
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,6 +34,8 @@ enum Step {
     Put(usize, Durability),
     /// A tombstone for one of the keys.
     Delete(u64, Durability),
+    /// Fills the file with zeros ahead, until the log is opened again.
+    Preallocate(u32),
     /// Compacts all, with tombstones that go the second time.
     Compact,
     Sync,
@@ -52,7 +55,7 @@ enum Step {
 use Durability::{Synced, Written};
 use Step::*;
 
-const SCRIPTS: [(&str, &[Step]); 6] = [
+const SCRIPTS: [(&str, &[Step]); 7] = [
     (
         "append",
         &[
@@ -150,6 +153,26 @@ const SCRIPTS: [(&str, &[Step]); 6] = [
             Produce(1, Written),
             Roll,
             Produce(1, Synced),
+            Append(1, Written),
+        ],
+    ),
+    (
+        "preallocate",
+        &[
+            Preallocate(600),
+            Append(3, Written),
+            Append(2, Synced),
+            Append(7, Written),
+            Maintain,
+            Append(6, Written),
+            Sync,
+            Truncate(2),
+            Append(2, Synced),
+            Roll,
+            Append(2, Written),
+            Reopen,
+            Preallocate(100),
+            Append(4, Synced),
             Append(1, Written),
         ],
     ),
@@ -308,6 +331,9 @@ impl Run {
                 let key = format!("key {}", self.model.values % 3);
                 self.put(log, &key, durability)
             }),
+            Preallocate(bytes) => {
+                Ok(log.set_config(LogConfig { preallocate: NonZeroU32::new(bytes), ..settings(None) })?)
+            }
             Delete(key, durability) => self.delete(log, &format!("key {key}"), durability),
             Compact => {
                 let compact = LogConfig { cleanup_policy: CleanupPolicy::Compact, ..settings(None) };

@@ -67,7 +67,11 @@ fn readers_and_writers_at_once_do_not_notice() {
             });
         }
     });
-    assert!(disk.open_logs() <= MOST, "what nobody uses any more is closed");
+    // Where all were in use there may be more; the next that is opened closes them.
+    for n in 8..10 {
+        append(&dir.log("t", n).unwrap(), "value");
+    }
+    assert!(disk.open_logs() <= MOST, "what nobody uses any more is closed: {}", disk.open_logs());
 }
 
 #[test]

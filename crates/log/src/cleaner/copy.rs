@@ -108,8 +108,8 @@ fn copy(group: &mut Group, transactions: &mut Transactions, work: &mut Work) -> 
     if source.is_done() {
         return Ok(0);
     }
-    let Work { rules, map, buffer, report, .. } = work;
-    let filter = Filter { rules, map, limit: work.config.max_decompressed_bytes };
+    let Work { rules, map, buffer, report, scratch, .. } = work;
+    let mut filter = Filter { rules, map, limit: work.config.max_decompressed_bytes, scratch };
     let mut failed = Ok(());
     let read = source.read(buffer, |header, batch| {
         let is_done = match header.is_control() {

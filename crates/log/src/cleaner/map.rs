@@ -7,7 +7,7 @@ use klamm_record::{BatchError, BatchHeader, RecordIter};
 use klamm_types::Offset;
 
 use super::Work;
-use super::offset_map::OffsetMap;
+use super::offset_map::{KeyHash, OffsetMap};
 use super::source::Source;
 use super::transactions::Transactions;
 use crate::LogError;
@@ -22,6 +22,8 @@ pub(super) struct Mapping {
     segments: VecDeque<(Arc<Segment>, Offset)>,
     source: Option<(Source, Offset)>,
     transactions: Transactions,
+    /// The keys of a batch; kept for its memory.
+    keys: Vec<(KeyHash, Offset)>,
 }
 
 impl Mapping {
@@ -32,7 +34,7 @@ impl Mapping {
         let segments = dirty.filter(|(segment, end)| *end > from && segment.base() < to).collect();
         let mut transactions = Transactions::default();
         transactions.expect(aborted_entries(&work.segments, from, to)?);
-        Ok(Mapping { segments, source: None, transactions })
+        Ok(Mapping { segments, source: None, transactions, keys: Vec::new() })
     }
 
     /// Reads the next stretch and says how many bytes; `None` when all has been read, or the map is full.
@@ -47,10 +49,15 @@ impl Mapping {
         let mut full = false;
         let mut read = 0;
         if !source.is_done() {
-            let (map, transactions) = (&mut work.map, &mut self.transactions);
-            let (from, limit) = (work.dirt.first_dirty, work.config.max_decompressed_bytes);
+            let mut notes = Notes {
+                map: &mut work.map,
+                transactions: &mut self.transactions,
+                keys: &mut self.keys,
+                from: work.dirt.first_dirty,
+                limit: work.config.max_decompressed_bytes,
+            };
             read = source.read(&mut work.buffer, |header, batch| {
-                full = !note(map, transactions, header, batch, from, limit)?;
+                full = !notes.batch(header, batch)?;
                 Ok(!full)
             })?;
         }
@@ -68,43 +75,48 @@ impl Mapping {
     }
 }
 
-/// Says whether there was room for all.
-fn note(
-    map: &mut OffsetMap,
-    transactions: &mut Transactions,
-    header: &BatchHeader,
-    batch: &[u8],
+/// What a batch is noted in.
+struct Notes<'a> {
+    map: &'a mut OffsetMap,
+    transactions: &'a mut Transactions,
+    keys: &'a mut Vec<(KeyHash, Offset)>,
+    /// Where the dirty part begins.
     from: Offset,
+    /// Bytes that a batch may have once decompressed.
     limit: usize,
-) -> Result<bool, BatchError> {
-    if header.is_control() {
-        transactions.on_control(header, marker(header, batch));
-    } else if !transactions.on_batch(header) && !note_records(map, header, batch, from, limit)? {
-        return Ok(false);
-    }
-    if header.last_offset() >= from {
-        map.reach(header.last_offset());
-    }
-    Ok(true)
 }
 
-fn note_records(
-    map: &mut OffsetMap,
-    header: &BatchHeader,
-    batch: &[u8],
-    from: Offset,
-    limit: usize,
-) -> Result<bool, BatchError> {
-    let body = &batch[BatchHeader::SIZE..header.size()];
-    let decompressed = header.decompress(body, limit)?;
-    for record in RecordIter::new(header, decompressed.as_deref().unwrap_or(body)) {
-        let record = record?;
-        if let Some(key) = record.key.filter(|_| record.offset >= from) {
+impl Notes<'_> {
+    /// Says whether there was room for all.
+    fn batch(&mut self, header: &BatchHeader, batch: &[u8]) -> Result<bool, BatchError> {
+        if header.is_control() {
+            self.transactions.on_control(header, marker(header, batch));
+        } else if !self.transactions.on_batch(header) && !self.records(header, batch)? {
+            return Ok(false);
+        }
+        if header.last_offset() >= self.from {
+            self.map.reach(header.last_offset());
+        }
+        Ok(true)
+    }
+
+    fn records(&mut self, header: &BatchHeader, batch: &[u8]) -> Result<bool, BatchError> {
+        let Notes { map, keys, from, limit, .. } = self;
+        let body = &batch[BatchHeader::SIZE..header.size()];
+        let decompressed = header.decompress(body, *limit)?;
+        keys.clear();
+        for record in RecordIter::new(header, decompressed.as_deref().unwrap_or(body)) {
+            let record = record?;
+            let key = record.key.filter(|_| record.offset >= *from);
+            keys.extend(key.map(|key| (map.hash(key), record.offset)));
+        }
+        map.approach(keys.iter().map(|(key, _)| *key));
+        for (key, offset) in keys.iter() {
             if map.is_full() {
                 return Ok(false);
             }
-            map.put(key, record.offset);
+            map.put(*key, *offset);
         }
+        Ok(true)
     }
-    Ok(true)
 }

@@ -42,6 +42,7 @@ use map::Mapping;
 use offset_map::OffsetMap;
 use plan::{Facts, plan_cleaning};
 use retain::Rules;
+use rewrite::Scratch;
 use source::Buffer;
 
 pub use plan::Dirtiness;
@@ -119,6 +120,7 @@ struct Work {
     rules: Rules,
     map: OffsetMap,
     buffer: Buffer,
+    scratch: Scratch,
     report: Cleaned,
 }
 
@@ -223,7 +225,9 @@ impl Log {
         let io_bytes = cleaner.io_buffer_bytes;
         let log = self.clone();
         let buffer = Buffer::new(io_bytes);
-        let work = Work { log, config, io_bytes, segments, dirt, truncations, rules, map, buffer, report };
+        let scratch = Scratch::default();
+        let work =
+            Work { log, config, io_bytes, segments, dirt, truncations, rules, map, buffer, scratch, report };
         Ok(Some(Cleaning { phase: Phase::Map(Mapping::new(&work)?), work }))
     }
 }

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use klamm_record::{BatchHeader, Record};
+use klamm_record::BatchHeader;
 use klamm_types::{Offset, ProducerId, Timestamp};
 
-use super::offset_map::OffsetMap;
+use super::offset_map::{KeyHash, OffsetMap};
 use crate::producer::LastBatch;
 
 /// What the rules depend on.
@@ -18,6 +18,15 @@ pub(super) struct Rules {
     pub(super) end: Offset,
     /// The last that is known of each active producer.
     pub(super) producers: BTreeMap<ProducerId, LastBatch>,
+}
+
+/// What the rules look at of a record.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Candidate {
+    pub(super) offset: Offset,
+    pub(super) key: Option<KeyHash>,
+    /// A tombstone has none.
+    pub(super) has_value: bool,
 }
 
 /// What becomes of a batch.
@@ -55,13 +64,13 @@ impl Rules {
     }
 
     /// Whether a record stays: it is the last with its key, and if it is a tombstone, its time has not come.
-    pub(super) fn keeps(&self, header: &BatchHeader, record: &Record<'_>, map: &OffsetMap) -> bool {
+    pub(super) fn keeps(&self, header: &BatchHeader, record: &Candidate, map: &OffsetMap) -> bool {
         if map.latest().is_none_or(|latest| record.offset > latest) {
             return true;
         }
         let Some(key) = record.key else { return false };
         let is_last = map.get(key).is_none_or(|last| record.offset >= last);
-        is_last && (record.value.is_some() || !self.is_past_horizon(header))
+        is_last && (record.has_value || !self.is_past_horizon(header))
     }
 
     /// From when on tombstones and markers of a batch go that was looked at now for the first time.
@@ -199,8 +208,8 @@ mod tests {
     #[test]
     fn what_becomes_of_a_record() {
         let mut map = OffsetMap::new(1 << 12, 9, 0.9, [0, 0]);
-        map.put(b"k", Offset::from(20));
-        map.put(b"z", Offset::from(30));
+        map.put(map.hash(b"k"), Offset::from(20));
+        map.put(map.hash(b"z"), Offset::from(30));
         let (value, key, other): (&[u8], &[u8], &[u8]) = (b"v", b"k", b"other");
         for (name, offset, key, value, horizon, want) in [
             ("the last of its key", 20, Some(key), Some(value), None, true),
@@ -214,13 +223,8 @@ mod tests {
             ("a tombstone that is not the last", 19, Some(key), None, None, false),
             ("a value beside old tombstones", 20, Some(key), Some(value), Some(1), true),
         ] {
-            let record = Record {
-                offset: Offset::from(offset),
-                timestamp: None,
-                key,
-                value,
-                headers: Default::default(),
-            };
+            let key = key.map(|key| map.hash(key));
+            let record = Candidate { offset: Offset::from(offset), key, has_value: value.is_some() };
             assert_eq!(rules(99, None).keeps(&header(false, horizon), &record, &map), want, "{name}");
         }
     }

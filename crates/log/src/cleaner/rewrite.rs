@@ -6,7 +6,7 @@ use klamm_record::{
 };
 
 use super::offset_map::OffsetMap;
-use super::retain::{Fate, Records, Rules};
+use super::retain::{Candidate, Fate, Records, Rules};
 
 /// What was written of a batch, and how many of its records.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -17,12 +17,21 @@ pub(super) struct Written {
 }
 
 /// The rules, and the map that they look records up in.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(super) struct Filter<'a> {
     pub(super) rules: &'a Rules,
     pub(super) map: &'a OffsetMap,
     /// Bytes that a batch may have once decompressed.
     pub(super) limit: usize,
+    pub(super) scratch: &'a mut Scratch,
+}
+
+/// Memory that is kept from batch to batch.
+#[derive(Debug, Default)]
+pub(super) struct Scratch {
+    candidates: Vec<Candidate>,
+    /// Which of them stay.
+    kept: Vec<bool>,
 }
 
 /// What was found of a batch's records.
@@ -35,7 +44,7 @@ struct Found {
 impl Filter<'_> {
     /// Writes what stays of `batch`, whose CRC is right, behind what is in `out`.
     pub(super) fn write(
-        &self,
+        &mut self,
         header: &BatchHeader,
         batch: &[u8],
         fate: Fate,
@@ -55,7 +64,7 @@ impl Filter<'_> {
     }
 
     fn write_records(
-        &self,
+        &mut self,
         header: &BatchHeader,
         batch: &[u8],
         fate: Fate,
@@ -79,7 +88,7 @@ impl Filter<'_> {
         }
         let options = BatchOptions { delete_horizon: horizon, ..BatchOptions::of(header) };
         let start = out.len();
-        match self.build(header, body, fate, options, out)? {
+        match self.build(header, body, options, out)? {
             Ok(built) => Ok(Written { header: Some(built), records: found.kept }),
             // Its times lie further apart than can be written anew: it stays as it is.
             Err(_) => {
@@ -90,18 +99,24 @@ impl Filter<'_> {
         }
     }
 
-    fn keeps(&self, header: &BatchHeader, record: &Record<'_>, fate: Fate) -> bool {
-        fate.records == Records::All || self.rules.keeps(header, record, self.map)
-    }
-
-    fn look(&self, header: &BatchHeader, body: &[u8], fate: Fate) -> Result<Found, BatchError> {
-        let mut found = Found::default();
+    /// Finds out which records stay.
+    fn look(&mut self, header: &BatchHeader, body: &[u8], fate: Fate) -> Result<Found, BatchError> {
+        let Filter { rules, map, scratch, .. } = self;
+        scratch.candidates.clear();
         for record in RecordIter::new(header, body) {
             let record = record?;
-            if self.keeps(header, &record, fate) {
-                found.kept += 1;
-                found.has_tombstones |= record.value.is_none();
-            }
+            let key = record.key.map(|key| map.hash(key));
+            let candidate = Candidate { offset: record.offset, key, has_value: record.value.is_some() };
+            scratch.candidates.push(candidate);
+        }
+        map.approach(scratch.candidates.iter().filter_map(|candidate| candidate.key));
+        scratch.kept.clear();
+        let mut found = Found::default();
+        for candidate in &scratch.candidates {
+            let is_kept = fate.records == Records::All || rules.keeps(header, candidate, map);
+            scratch.kept.push(is_kept);
+            found.kept += u32::from(is_kept);
+            found.has_tombstones |= is_kept && !candidate.has_value;
         }
         Ok(found)
     }
@@ -110,15 +125,14 @@ impl Filter<'_> {
         &self,
         header: &BatchHeader,
         body: &[u8],
-        fate: Fate,
         options: BatchOptions,
         out: &mut Vec<u8>,
     ) -> Result<Result<BatchHeader, BuildError>, BatchError> {
         let mut builder = BatchBuilder::new(out, options);
         let mut headers: Vec<Header<'_>> = Vec::new();
-        for record in RecordIter::new(header, body) {
+        for (record, is_kept) in RecordIter::new(header, body).zip(&self.scratch.kept) {
             let record = record?;
-            if self.keeps(header, &record, fate) {
+            if *is_kept {
                 headers.clear();
                 headers.extend(record.headers.iter());
                 let Record { timestamp, key, value, .. } = record;

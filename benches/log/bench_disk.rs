@@ -1,19 +1,40 @@
-//! A disk whose files take writes and keep nothing: what remains is the log's own work.
+//! The operating system's disk, with its syncs counted; or one whose files take writes and keep nothing, so that what remains is
+//! the log's own work.
 
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use klamm_log::disk::{Disk, DiskFile, OpenMode, OsDisk, Stat};
 
-#[derive(Debug)]
-pub(crate) struct NullDisk;
+#[derive(Clone, Debug, Default)]
+pub(crate) struct BenchDisk {
+    /// Whether files keep nothing.
+    forgets: bool,
+    syncs: Arc<AtomicU64>,
+}
 
 #[derive(Debug)]
-struct NullFile(Box<dyn DiskFile>);
+struct BenchFile {
+    file: Box<dyn DiskFile>,
+    disk: BenchDisk,
+}
 
-impl Disk for NullDisk {
+impl BenchDisk {
+    pub(crate) fn null() -> BenchDisk {
+        BenchDisk { forgets: true, ..BenchDisk::default() }
+    }
+
+    /// Syncs of files so far.
+    pub(crate) fn syncs(&self) -> u64 {
+        self.syncs.load(Ordering::Relaxed)
+    }
+}
+
+impl Disk for BenchDisk {
     fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Box<dyn DiskFile>> {
-        OsDisk.open(path, mode).map(|file| Box::new(NullFile(file)) as Box<dyn DiskFile>)
+        Ok(Box::new(BenchFile { file: OsDisk.open(path, mode)?, disk: self.clone() }))
     }
 
     fn create_dir(&self, path: &Path) -> io::Result<()> {
@@ -49,24 +70,25 @@ impl Disk for NullDisk {
     }
 }
 
-impl DiskFile for NullFile {
+impl DiskFile for BenchFile {
     fn read_at(&self, buffer: &mut [u8], position: u64) -> io::Result<usize> {
-        self.0.read_at(buffer, position)
+        self.file.read_at(buffer, position)
     }
 
-    fn write_all_at(&self, _bytes: &[u8], _position: u64) -> io::Result<()> {
-        Ok(())
+    fn write_all_at(&self, bytes: &[u8], position: u64) -> io::Result<()> {
+        if self.disk.forgets { Ok(()) } else { self.file.write_all_at(bytes, position) }
     }
 
     fn sync(&self) -> io::Result<()> {
-        Ok(())
+        self.disk.syncs.fetch_add(1, Ordering::Relaxed);
+        if self.disk.forgets { Ok(()) } else { self.file.sync() }
     }
 
     fn truncate(&self, length: u64) -> io::Result<()> {
-        self.0.truncate(length)
+        self.file.truncate(length)
     }
 
     fn len(&self) -> io::Result<u64> {
-        self.0.len()
+        self.file.len()
     }
 }
