@@ -80,7 +80,11 @@ impl OpenFiles {
         ring.push_back(Arc::downgrade(slot));
         let written = make_room(&mut ring, self.most);
         drop(ring);
-        written.iter().for_each(|slot| slot.sync_and_close());
+        // One that was taken into use meanwhile stays.
+        let stay: Vec<_> = written.iter().filter(|slot| !slot.sync_and_close()).map(Arc::downgrade).collect();
+        if !stay.is_empty() {
+            self.ring.lock().extend(stay);
+        }
     }
 }
 
@@ -123,15 +127,20 @@ impl Slot {
         }
     }
 
-    fn sync_and_close(&self) {
+    /// Says no when it is in use.
+    fn sync_and_close(&self) -> bool {
         let mut state = self.state.write();
         if let State::Open(file) = &*state {
+            if Arc::strong_count(file) > 1 {
+                return false;
+            }
             *state = match file.sync() {
                 Ok(()) => State::Closed,
                 Err(error) => State::Failed(error.to_string()),
             };
             self.written.store(false, Ordering::Release);
         }
+        true
     }
 }
 
