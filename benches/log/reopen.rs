@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use klamm_benches::rounds::{Contestant, Round, median, run as rounds};
-use klamm_log::{DirConfig, LogDir};
+use klamm_log::{DirConfig, Durability, LogDir, NewRecord};
 
-use crate::common::{filled, show};
+use crate::common::{filled, log, show};
 
 pub(crate) fn run(root: &Path) {
     println!("reopening 450 MB (targets: clean under 2 ms; killed at least half of pread and CRC)");
@@ -25,6 +25,34 @@ pub(crate) fn run(root: &Path) {
         println!("  clean, {count} segments: {clean:.2} ms");
         killed(&path);
     }
+    large(root);
+}
+
+/// Wall clock, for the target is one.
+fn large(root: &Path) {
+    let (dir, log) = log(root, "large");
+    let mut writer = log.writer(Durability::Written);
+    let value = [b'v'; 1024];
+    (0..1 << 20).for_each(|_| writer.push(&NewRecord::new(&value)).expect("appends"));
+    drop(writer);
+    drop(log);
+    dir.close().expect("closes");
+    let path = dir.path().to_owned();
+    drop(dir);
+    let took = || {
+        let began = Instant::now();
+        let (bytes, dir) = recover(&path);
+        let took = began.elapsed().as_secs_f64() * 1000.0;
+        dir.close().expect("closes");
+        (took, bytes)
+    };
+    let rounds: Vec<_> = (0..5).map(|_| took()).collect();
+    let bytes = rounds[0].1 >> 20;
+    println!(
+        "  recovery of {bytes} MiB of 1 KiB records after a kill: {:.0} ms (target: 300)",
+        median(rounds.into_iter().map(|(took, _)| took).collect())
+    );
+    std::fs::remove_dir_all(path).expect("removable");
 }
 
 /// Milliseconds until the log is there.

@@ -39,20 +39,6 @@ fn every_batch_passes_the_deeper_validation() {
     }
 }
 
-fn options_of(batch: &RecordBatch) -> BatchOptions {
-    BatchOptions {
-        base_offset: batch.base_offset(),
-        leader_epoch: batch.leader_epoch(),
-        producer: batch.producer(),
-        base_sequence: batch.base_sequence(),
-        transactional: batch.is_transactional(),
-        control: batch.is_control(),
-        delete_horizon: batch.delete_horizon(),
-        compression: batch.compression(),
-        ..BatchOptions::default()
-    }
-}
-
 fn rebuild(batch: &RecordBatch, options: BatchOptions) -> Vec<u8> {
     let mut builder = BatchBuilder::new(Vec::new(), options);
     for record in batch.records(LIMIT).unwrap().iter() {
@@ -69,10 +55,19 @@ fn rebuild(batch: &RecordBatch, options: BatchOptions) -> Vec<u8> {
     builder.finish().unwrap().buffer
 }
 
-/// A batch whose last records the cleaner removed, or that bears the broker's time, cannot be told from its records alone.
+/// From what its header and its records say, however the cleaner has changed it.
+fn again(batch: &RecordBatch) -> Vec<u8> {
+    if batch.record_count() > 0 {
+        return rebuild(batch, BatchOptions::of(batch.header()));
+    }
+    let mut bytes = Vec::new();
+    batch.header().write_empty(&mut bytes);
+    bytes
+}
+
+/// A batch with log append time keeps time deltas in its records that mean nothing any more.
 fn is_told_by_its_records(batch: &RecordBatch) -> bool {
-    let last = batch.records(LIMIT).unwrap().iter().last().map(|r| r.unwrap().offset);
-    last == Some(batch.last_offset()) && batch.timestamp_type() == TimestampType::CreateTime
+    batch.timestamp_type() == TimestampType::CreateTime
 }
 
 #[test]
@@ -82,18 +77,13 @@ fn uncompressed_batches_are_rebuilt_byte_for_byte() {
         for segment in fixtures::segments(&partition) {
             for batch in Batches::new(segment.bytes).map(Result::unwrap) {
                 if batch.compression() == Compression::None && is_told_by_its_records(&batch) {
-                    assert_eq!(
-                        rebuild(&batch, options_of(&batch)),
-                        batch.as_bytes().to_vec(),
-                        "{} {batch:?}",
-                        segment.name
-                    );
+                    assert_eq!(again(&batch), batch.as_bytes().to_vec(), "{} {batch:?}", segment.name);
                     rebuilt += 1;
                 }
             }
         }
     }
-    assert!(rebuilt > 800, "{rebuilt}");
+    assert!(rebuilt > 825, "{rebuilt}");
 }
 
 #[test]
@@ -102,7 +92,8 @@ fn compressed_batches_hold_the_same_records_after_each_codec() {
         for segment in fixtures::segments(partition) {
             for batch in Batches::new(segment.bytes).map(Result::unwrap) {
                 for compression in Compression::ALL {
-                    let bytes = rebuild(&batch, BatchOptions { compression, ..options_of(&batch) });
+                    let bytes =
+                        rebuild(&batch, BatchOptions { compression, ..BatchOptions::of(batch.header()) });
                     let again = RecordBatch::parse(bytes.into()).unwrap();
                     let (a, b) = (batch.records(LIMIT).unwrap(), again.records(LIMIT).unwrap());
                     let (a, b) = (a.iter().map(Result::unwrap), b.iter().map(Result::unwrap));

@@ -2,7 +2,8 @@
 //! in turn. Prints the table of the README.
 //!
 //! `cargo run --release [-- NAME...]` in this folder; `BENCH_DIR` says where the files are. Rates of appends and reads are per CPU second
-//! of the process, those of durable appends per second; medians of several rounds, and ratios to Klamm in the same round.
+//! of the process, those of durable appends per second; medians of five rounds, and ratios to Klamm in the same round. With `QUICK` set
+//! there is one round of a tenth of the work, to see that all runs.
 //!
 //! What an append promises is as near as the crates allow: the page cache for the first four figures (redb: the process's memory), the
 //! disk for the others. What a crate cannot do is left out.
@@ -67,7 +68,7 @@ fn table(wanted: &[String]) {
         })
         .collect();
     for (f, (figure, _)) in FIGURES.iter().enumerate() {
-        for _ in 0..ROUNDS {
+        for _ in 0..work::rounds() {
             for p in &peers {
                 rates.entry((*p, f)).or_default().extend(run(PEERS[*p].0, figure));
             }
@@ -117,5 +118,3 @@ fn median(values: &[f64]) -> f64 {
     sorted.sort_by(f64::total_cmp);
     sorted[sorted.len() / 2]
 }
-
-const ROUNDS: usize = 5;

@@ -31,32 +31,42 @@ pub const FIGURES: [(&str, Figure); 7] = [
 
 const MANY: usize = 160;
 const RECORD: [u8; 100] = [b'v'; 100];
-/// Records of a log that is read.
-const COUNT: u64 = 500_000;
-const GETS: u64 = 50_000;
 const TIME: Duration = Duration::from_millis(500);
+
+fn is_quick() -> bool {
+    std::env::var_os("QUICK").is_some()
+}
+
+pub fn rounds() -> usize {
+    if is_quick() { 1 } else { 5 }
+}
+
+/// Records of a log that is read.
+fn count() -> u64 {
+    if is_quick() { 50_000 } else { 500_000 }
+}
 
 /// Units of work a second; `None` when the contestant cannot do it.
 pub fn measure(figure: Figure, path: &Path, open: Open) -> Option<f64> {
     match figure {
-        Figure::Append(1) => per_cpu(100_000, || {
+        Figure::Append(1) => per_cpu(count() / 5, || {
             let peer = open(path, Durable::No);
-            move || (0..100_000).for_each(|_| peer.append_one(&RECORD))
+            move || (0..count() / 5).for_each(|_| peer.append_one(&RECORD))
         }),
-        Figure::Append(many) => per_cpu(COUNT, || {
+        Figure::Append(many) => per_cpu(count(), || {
             let peer = open(path, Durable::No);
-            move || fill(&*peer, COUNT, many)
+            move || fill(&*peer, count(), many)
         }),
         Figure::Scan => {
             let mut peer = filled(path, open);
             let mut found = None;
-            let rate = per_cpu(COUNT, || || found = peer.scan());
-            found.inspect(|found| assert_eq!(*found, (COUNT, COUNT * 100))).and(rate)
+            let rate = per_cpu(count(), || || found = peer.scan());
+            found.inspect(|found| assert_eq!(*found, (count(), count() * 100))).and(rate)
         }
         Figure::Get => {
             let peer = filled(path, open);
             peer.get(0)?;
-            per_cpu(GETS, || || random(&*peer))
+            per_cpu(count() / 10, || || random(&*peer))
         }
         Figure::Durable(threads) => durable(&*open(path, Durable::Yes), threads),
     }
@@ -74,16 +84,16 @@ fn fill(peer: &dyn Peer, count: u64, many: usize) {
 
 fn filled(path: &Path, open: Open) -> Box<dyn Peer> {
     let mut peer = open(path, Durable::No);
-    fill(&*peer, COUNT, MANY);
+    fill(&*peer, count(), MANY);
     peer.settle(path);
     peer
 }
 
 fn random(peer: &dyn Peer) {
     let mut number = 1u64;
-    for _ in 0..GETS {
+    for _ in 0..count() / 10 {
         number = number.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        assert_eq!(peer.get((number >> 33) % COUNT), Some(100));
+        assert_eq!(peer.get((number >> 33) % count()), Some(100));
     }
 }
 

@@ -1,5 +1,7 @@
 //! Log files are open under a bound, and nobody who reads or writes notices.
 
+#![allow(clippy::cast_possible_wrap, clippy::cast_possible_truncation)]
+
 mod support;
 
 use std::collections::BTreeMap;
@@ -58,7 +60,7 @@ fn readers_and_writers_at_once_do_not_notice() {
             scope.spawn(move || {
                 (0..300).for_each(|value| {
                     append(&own, &format!("value {value:04}"));
-                })
+                });
             });
             scope.spawn(move || {
                 let followed: Vec<_> =

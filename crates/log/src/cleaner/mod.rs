@@ -103,7 +103,7 @@ pub(crate) struct CleaningState {
 #[derive(Debug)]
 enum Phase {
     Map(Mapping),
-    Copy(Copying),
+    Copy(Box<Copying>),
 }
 
 /// What both phases work with.
@@ -276,7 +276,7 @@ impl Cleaning {
                 if let Some(read) = mapping.step(&mut self.work)? {
                     return Ok(Step::More(read));
                 }
-                self.phase = Phase::Copy(Copying::new(&mut self.work)?);
+                self.phase = Phase::Copy(Box::new(Copying::new(&mut self.work)?));
                 Ok(Step::More(0))
             }
             Phase::Copy(copying) => match copying.step(&mut self.work)? {

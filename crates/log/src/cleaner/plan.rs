@@ -211,6 +211,7 @@ mod tests {
     }
 
     #[test]
+    #[allow(clippy::single_range_in_vec_init)]
     fn segments_become_one_as_far_as_they_fit() {
         let config = LogConfig { segment_bytes: 1024, segment_index_bytes: 24, ..LogConfig::default() };
         let wide = i64::from(i32::MAX);
