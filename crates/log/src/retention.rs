@@ -107,7 +107,7 @@ fn facts(published: &Published, newest: Option<Timestamp>) -> Result<Vec<Facts>,
         let bytes = segment.size()?;
         let newest = match newest.filter(|_| segment.base() == active) {
             Some(newest) => Some(newest),
-            None if bytes == 0 => None,
+            None if bytes == 0 && segment.base() == active => None,
             None => segment.largest_timestamp()?,
         };
         Ok(Facts { base: segment.base(), end, bytes, newest })

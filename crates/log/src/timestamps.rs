@@ -140,7 +140,9 @@ impl Search<'_> {
             let at = scan.position();
             let batch = scan.next().map_err(|e| segment.scan_error(e, at, segment.base()))?;
             let Some(batch) = batch.filter(|batch| batch.header.next_offset() <= end) else { return Ok(()) };
-            let is_visible = batch.header.last_offset() >= start && !batch.header.is_control();
+            // What compaction left empty keeps the times of records that are gone.
+            let has_records = !batch.header.is_control() && batch.header.record_count() > 0;
+            let is_visible = batch.header.last_offset() >= start && has_records;
             if is_visible && visit(&batch)? {
                 return Ok(());
             }

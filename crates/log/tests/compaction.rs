@@ -486,6 +486,60 @@ fn compression_name(compression: Compression) -> &'static str {
 }
 
 #[test]
+fn times_of_records_that_are_gone_are_not_found() {
+    let tmp = tempfile::tempdir().unwrap();
+    let (_dir, log) = open(tmp.path(), compacted());
+    let late = NewRecord::new("late").key("a").at(at(9_000));
+    let options =
+        BatchOptions { producer: Some(producer_of(1)), base_sequence: Some(0), ..BatchOptions::default() };
+    let mut builder = BatchBuilder::new(Vec::new(), options);
+    builder.append(&late).unwrap();
+    let mut batch = builder.finish().unwrap().buffer;
+    log.append_batches(&mut batch, LeaderEpoch::ZERO, Depth::Header, Durability::Written).unwrap();
+    log.append(&NewRecord::new("early").key("b").at(at(5_000)), Durability::Written).unwrap();
+    log.append(&NewRecord::new("again").key("a").at(at(4_000)), Durability::Written).unwrap();
+    log.compact(at(NOW)).unwrap().unwrap();
+    assert_eq!(
+        headers(&log)[0].record_count(),
+        0,
+        "the producer's last batch keeps its header, and its time"
+    );
+    let largest = log.offset_of_max_timestamp().unwrap().unwrap();
+    assert_eq!((largest.offset.get(), largest.timestamp), (1, at(5_000)));
+    assert_eq!(log.offset_since(at(4_500)).unwrap().unwrap().offset.get(), 1);
+    assert_eq!(log.offset_since(at(6_000)).unwrap(), None);
+}
+
+#[test]
+fn a_segment_that_compaction_left_empty_does_not_hold_retention_up() {
+    let tmp = tempfile::tempdir().unwrap();
+    let config = LogConfig {
+        cleanup_policy: CleanupPolicy::CompactAndDelete,
+        segment_bytes: 1024,
+        retention_time: Some(Duration::from_secs(1)),
+        ..compacted()
+    };
+    let (_dir, log) = open(tmp.path(), config);
+    for round in 0..3 {
+        for n in 0..40 {
+            log.append(
+                &NewRecord::new(&format!("{round}")).key(&format!("{n}")).at(at(NOW)),
+                Durability::Written,
+            )
+            .unwrap();
+        }
+    }
+    log.compact(at(NOW)).unwrap().unwrap();
+    put(&log, "late", "1");
+    let segments = log.segments().unwrap();
+    assert!(segments.iter().any(|segment| segment.bytes == 0), "{segments:?}");
+    // Far beyond the times of records, and of the files of what is empty.
+    let far = at(i64::MAX / 4);
+    log.enforce_retention(far).unwrap();
+    assert!(log.segments().unwrap().len() <= 2, "{:?}", log.segments());
+}
+
+#[test]
 fn times_too_far_apart_to_be_written_anew_stay_as_they_are() {
     let tmp = tempfile::tempdir().unwrap();
     let (_dir, log) = open(tmp.path(), compacted());
