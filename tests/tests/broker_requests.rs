@@ -253,13 +253,25 @@ fn the_first_batch_is_whole_whatever_the_budget() {
 }
 
 #[test]
+fn a_compacted_topic_takes_no_record_without_a_key() {
+    let (_broker, mut client) = start();
+    let settings = [("cleanup.policy", "compact, delete"), ("min.cleanable.dirty.ratio", "0.2")];
+    assert_eq!(create(&mut client, "c", &settings, 7).0, 0);
+    let id = topic(&mut client, "c");
+    for compression in [Compression::None, Compression::Zstd] {
+        assert_eq!(produce(&mut client, "c", id, batch(&["no key"], compression), 1, 9).error_code, 87);
+    }
+    assert_eq!(create(&mut client, "d", &[("min.cleanable.dirty.ratio", "1.1")], 5).0, 40);
+}
+
+#[test]
 fn topics_are_created_deleted_and_checked() {
     let (_broker, mut client) = start();
     assert_eq!(create(&mut client, "t", &[("segment.bytes", "2000")], 7).0, 0);
     assert_eq!(create(&mut client, "t", &[], 7), (36, "topic \"t\" exists already".to_owned()));
     assert_eq!(create(&mut client, "../x", &[], 5).0, 17);
     assert_eq!(create(&mut client, "u", &[("segment.bytes", "x")], 5).0, 40);
-    assert_eq!(create(&mut client, "u", &[("cleanup.policy", "compact")], 5).0, 40);
+    assert_eq!(create(&mut client, "u", &[("cleanup.policy", "keep")], 5).0, 40);
     assert_eq!((delete(&mut client, "t", 4), delete(&mut client, "t", 6)), (0, 3));
     let id = topic(&mut client, "t");
     assert_ne!(id, Uuid::ZERO, "it can be made anew");

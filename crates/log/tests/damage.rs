@@ -112,11 +112,13 @@ fn a_sound_log_has_no_findings() {
 
 #[test]
 fn each_kind_of_damage_is_named_never_skipped_and_repaired_on_demand() {
+    println!("| damage | opening or verifying says | reading gives | a repair leaves |\n|---|---|---|---|");
     for (name, damaged, damage, want, offset, left) in CASES {
         let root = tempfile::tempdir().unwrap();
         sound(root.path());
         damage(&file(root.path(), damaged));
         let is_index = damaged.ends_with("index");
+        let mut told = String::from("refused");
         // Opening after a clean stop looks at the end only; what it finds there is an error.
         match LogDir::open(root.path()).and_then(|dir| dir.log("t", 0)) {
             Ok(log) => {
@@ -124,6 +126,7 @@ fn each_kind_of_damage_is_named_never_skipped_and_repaired_on_demand() {
                 let first = findings.iter().find(|f| f.kind.is_damage() != is_index);
                 let first = first.unwrap_or_else(|| panic!("{name} is not found: {findings:?}"));
                 assert_eq!((kind(&first.kind), first.offset.get()), (want, offset), "{name}: {first}");
+                told = format!("{}, offset {offset}", kind(&first.kind));
                 let read = reads(&log);
                 assert!(if is_index { read == Ok(20) } else { read.is_err() }, "{name}: {read:?}");
             }
@@ -133,6 +136,8 @@ fn each_kind_of_damage_is_named_never_skipped_and_repaired_on_demand() {
         let dir = LogDir::open_with(root.path(), config).unwrap();
         let log = dir.log("t", 0).unwrap();
         assert_eq!(values(&log).len(), left, "{name}, repaired");
+        let reading = if is_index { "all 20" } else { "an error" };
+        println!("| {name} | {told} | {reading} | {left} of 20 |");
         assert_eq!(dir.cuts().is_empty(), left == 20, "{name}: {:?}", dir.cuts());
         let wrong: Vec<_> = log.verify(DEEP).unwrap().into_iter().filter(|f| f.kind.is_damage()).collect();
         assert_eq!(wrong, [], "{name}, repaired");
