@@ -17,7 +17,7 @@ pub struct LogConfig {
     pub index_interval_bytes: u32,
     /// The most bytes of one batch; 1,048,588 (`max.message.bytes`).
     pub max_message_bytes: u32,
-    /// Bytes of the active segment's file that are filled with zeros ahead of the records, at a time; none. Where the file has its
+    /// Bytes of the active segment's file that are filled with zeros ahead of the records, at a time, at most 64 MiB; none. Where the file has its
     /// length and its blocks already, a sync writes the records alone, and durable appends are half as fast again; the zeros are
     /// written on top. They are cut off when the segment is closed. (`preallocate`, with which Kafka allocates whole segments.)
     pub preallocate: Option<NonZeroU32>,
@@ -177,6 +177,8 @@ impl LogConfig {
         at_least("max.message.bytes", self.max_message_bytes, 61, "at least 61, a batch's header")?;
         at_most("max.message.bytes", self.max_message_bytes, most, "at most 2,147,483,647")?;
         between_0_and_1("min.cleanable.dirty.ratio", self.min_cleanable_dirty_ratio)?;
+        let ahead = self.preallocate.map_or(0, NonZeroU32::get);
+        at_most("preallocate", ahead, 64 << 20, "at most 67,108,864 bytes at a time")?;
         match self.max_compaction_lag {
             Some(most) if most < self.min_compaction_lag => Err(ConfigError {
                 setting: "max.compaction.lag.ms",

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::FileError;
 use crate::disk::{Disk, DiskFile, OpenMode, Stat};
+use crate::format::SYNC_FAILED;
 use crate::open_files::{OpenFile, OpenFiles};
 
 /// A folder on a disk, and what the log does with names in it: errors bear the operation and the path.
@@ -30,7 +31,13 @@ impl Folder {
 
     /// A log file that is not open yet.
     pub(crate) fn log_file(&self) -> OpenFile {
-        self.files.file()
+        self.files.file(self)
+    }
+
+    /// Tells the next opening of the log in this folder that a sync has failed. If this fails too, there is nobody left to tell.
+    pub(crate) fn note_failed_sync(&self) {
+        let _ = self.open(SYNC_FAILED, OpenMode::Create);
+        let _ = self.sync();
     }
 
     pub(crate) fn path_of(&self, name: &str) -> PathBuf {

@@ -75,7 +75,10 @@ impl GroupCommit {
     pub(crate) fn wait<E>(&self, wanted: Offset, sync: impl Fn() -> Result<Offset, E>) -> Result<(), E> {
         let generation = self.state.lock().generation;
         while self.turn(Some(wanted), generation) == Turn::Run {
-            self.run(generation, &sync)?;
+            // What lies beyond the log's end was truncated before the generation was taken.
+            if self.run(generation, &sync)? < wanted {
+                break;
+            }
         }
         Ok(())
     }
@@ -84,11 +87,11 @@ impl GroupCommit {
     pub(crate) fn run_once<E>(&self, sync: impl Fn() -> Result<Offset, E>) -> Result<(), E> {
         self.turn(None, 0);
         let generation = self.state.lock().generation;
-        self.run(generation, &sync)
+        self.run(generation, &sync).map(drop)
     }
 
-    /// Runs `sync` in the turn that the caller has.
-    fn run<E>(&self, generation: u64, sync: &impl Fn() -> Result<Offset, E>) -> Result<(), E> {
+    /// Runs `sync` in the turn that the caller has, and returns what it said.
+    fn run<E>(&self, generation: u64, sync: &impl Fn() -> Result<Offset, E>) -> Result<Offset, E> {
         let done = sync();
         let mut state = self.state.lock();
         match done {
@@ -96,13 +99,14 @@ impl GroupCommit {
             _ => {}
         }
         let covered = state.take_covered();
-        let leader = state.waiting.pop();
+        // The one that has waited longest, or it might wait for ever.
+        let leader = (!state.waiting.is_empty()).then(|| state.waiting.remove(0));
         state.running = leader.is_some();
         drop(state);
         // The disk first.
         leader.iter().for_each(|waiter| waiter.say(LEADS));
         covered.iter().for_each(|waiter| waiter.say(COVERED));
-        done.map(drop)
+        done
     }
 
     /// Waits until the caller is covered or has to run a sync.

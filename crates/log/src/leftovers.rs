@@ -12,7 +12,7 @@ use crate::OpenError;
 use crate::disk::OpenMode;
 use crate::folder::Folder;
 use crate::format::{FileKind, SegmentFileName};
-use crate::scan::{Check, Scan};
+use crate::scan::{Check, Scan, ScanError};
 
 /// A file with the suffix `.swap`.
 struct Swap {
@@ -90,10 +90,13 @@ fn swap_end(folder: &Folder, base: Offset) -> Result<Offset, OpenError> {
     let size = file.len().map_err(|e| folder.failed("look up", &name, e))?;
     let mut scan = Scan::new(file, 0, size, Check::Header, 256 * 1024);
     let mut end = base;
-    while let Ok(Some(batch)) = scan.next() {
-        end = batch.header.next_offset();
+    loop {
+        match scan.next() {
+            Ok(Some(batch)) => end = batch.header.next_offset(),
+            Err(ScanError::Io(error)) => return Err(folder.failed("read", &name, error).into()),
+            Ok(None) | Err(ScanError::Batch(_)) => return Ok(end),
+        }
     }
-    Ok(end)
 }
 
 impl Swap {

@@ -8,9 +8,8 @@ use parking_lot::{Mutex, RwLock};
 
 use crate::appender::Appender;
 use crate::cleaner::CleaningState;
-use crate::disk::OpenMode;
 use crate::folder::Folder;
-use crate::format::{FileKind, SYNC_FAILED};
+use crate::format::FileKind;
 use crate::group_commit::GroupCommit;
 use crate::load::Loaded;
 use crate::log_dir::{Owner, Shared};
@@ -327,7 +326,8 @@ impl Inner {
             (appender.next, Arc::clone(&appender.active), appender.snapshots.clone());
         let trimmed = active.trim();
         drop(appender);
-        taken.and(trimmed)?;
+        trimmed.map_err(|error| self.fail(error))?;
+        taken?;
         self.sync_rolled()?;
         self.sync_to(end)?;
         active.sync_all()?;
@@ -338,9 +338,7 @@ impl Inner {
     /// Takes no more writes from now on; the pages that a failed sync did not write may be gone, and another sync would
     /// say nothing about them.
     pub(crate) fn fail(&self, error: FileError) -> FileError {
-        // If this fails too, there is nobody left to tell.
-        let _ = self.folder.open(SYNC_FAILED, OpenMode::Create);
-        let _ = self.folder.sync();
+        self.folder.note_failed_sync();
         self.health.failure.lock().get_or_insert_with(|| error.to_string());
         self.health.unwell.store(true, Ordering::Release);
         error

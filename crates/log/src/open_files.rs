@@ -11,13 +11,14 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::sync::{Arc, Weak};
 
 use parking_lot::{Mutex, RwLock};
 
 use crate::FileError;
 use crate::disk::DiskFile;
+use crate::folder::Folder;
 
 /// The open log files of a folder of logs.
 #[derive(Debug)]
@@ -34,9 +35,12 @@ pub(crate) struct OpenFile {
     slot: Arc<Slot>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Slot {
+    folder: Folder,
     state: RwLock<State>,
+    /// Its name is another's, or nobody's: once closed it stays so.
+    gone: AtomicBool,
     /// Since its last chance.
     used: AtomicBool,
     /// Since it was last synced.
@@ -70,9 +74,11 @@ impl OpenFiles {
         Arc::new(OpenFiles { most: most.max(1), ring: Mutex::default() })
     }
 
-    /// A file that is not open yet.
-    pub(crate) fn file(self: &Arc<Self>) -> OpenFile {
-        OpenFile { files: Arc::clone(self), slot: Arc::default() }
+    /// A file in `folder` that is not open yet.
+    pub(crate) fn file(self: &Arc<Self>, folder: &Folder) -> OpenFile {
+        let [gone, used, written] = [(); 3].map(|()| AtomicBool::new(false));
+        let slot = Slot { folder: folder.clone(), state: RwLock::default(), gone, used, written };
+        OpenFile { files: Arc::clone(self), slot: Arc::new(slot) }
     }
 
     fn register(&self, slot: &Arc<Slot>) {
@@ -109,6 +115,13 @@ fn make_room(ring: &mut VecDeque<Weak<Slot>>, most: usize) -> Vec<Arc<Slot>> {
     written
 }
 
+/// Whether somebody else has it in hand. What he wrote before he let it go is seen after this.
+fn is_used(file: &Arc<dyn DiskFile>) -> bool {
+    let is_used = Arc::strong_count(file) > 1;
+    fence(Ordering::Acquire);
+    is_used
+}
+
 impl Slot {
     /// Closes it unless it was used since it was last asked, or there is something to be synced.
     fn chance(&self) -> Chance {
@@ -117,7 +130,7 @@ impl Slot {
         }
         let Some(mut state) = self.state.try_write() else { return Chance::Used };
         match &*state {
-            State::Open(file) if Arc::strong_count(file) > 1 => Chance::Used,
+            State::Open(file) if is_used(file) => Chance::Used,
             State::Open(_) if self.written.load(Ordering::Acquire) => Chance::Written,
             State::Open(_) => {
                 *state = State::Closed;
@@ -131,12 +144,15 @@ impl Slot {
     fn sync_and_close(&self) -> bool {
         let mut state = self.state.write();
         if let State::Open(file) = &*state {
-            if Arc::strong_count(file) > 1 {
+            if is_used(file) {
                 return false;
             }
             *state = match file.sync() {
                 Ok(()) => State::Closed,
-                Err(error) => State::Failed(error.to_string()),
+                Err(error) => {
+                    self.folder.note_failed_sync();
+                    State::Failed(error.to_string())
+                }
             };
             self.written.store(false, Ordering::Release);
         }
@@ -176,6 +192,9 @@ impl OpenFile {
         let file = match &*state {
             State::Open(file) | State::Kept(file) => return Ok(Arc::clone(file)),
             State::Failed(reason) => return Err(failed(io::Error::other(reason.clone()))),
+            State::Closed if self.slot.gone.load(Ordering::Acquire) => {
+                return Err(failed(io::Error::new(io::ErrorKind::NotFound, "its log was removed")));
+            }
             State::Closed => open()?,
         };
         *state = State::Open(Arc::clone(&file));
@@ -201,6 +220,13 @@ impl OpenFile {
     /// Puts an open file there that stays open until it is released.
     pub(crate) fn keep(&self, file: Arc<dyn DiskFile>) {
         *self.slot.state.write() = State::Kept(file);
+    }
+
+    /// Its name goes to another, or away: once it is closed it is not opened any more.
+    pub(crate) fn abandon(&self) {
+        // Held, so that nobody is opening it meanwhile.
+        let _state = self.slot.state.write();
+        self.slot.gone.store(true, Ordering::Release);
     }
 
     /// It has its name: from now on it may be closed.

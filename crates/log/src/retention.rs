@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use klamm_types::{Offset, Timestamp};
 
+use crate::appender::Appender;
 use crate::format::{FileKind, SegmentFileName};
 use crate::log::{Inner, Published};
 use crate::segment::Segment;
@@ -65,37 +66,36 @@ impl Log {
         let inner = &self.inner;
         inner.remove_due(now)?;
         let mut appender = inner.appender.lock();
-        let published = inner.published.read().clone();
         let config = Arc::clone(&appender.config);
-        let facts = facts(&published, appender.pace.max_timestamp())?;
-        let count = plan_retention(&facts, published.bounds, &config, now);
+        let (facts, bounds) = {
+            let published = inner.published.read().clone();
+            (facts(&published, appender.pace.max_timestamp())?, published.bounds)
+        };
+        let count = plan_retention(&facts, bounds, &config, now);
         if count == 0 {
             return Ok(0);
         }
         inner.check_writable()?;
         inner.owner.mark_dirty()?;
         if count == facts.len() {
-            let next = appender.next;
-            inner
-                .roll_at(&mut appender, next, now)
-                .map_err(|e| LogError::File(roll_error(&published.segments, e)))?;
+            let (next, active) = (appender.next, Arc::clone(&appender.active));
+            inner.roll_at(&mut appender, next, now).map_err(|e| LogError::File(roll_error(&active, e)))?;
         }
-        inner.retire(count, appender.position, now, &config)?;
+        let retired = inner.retire(count, &mut appender, now, &config);
         let first = inner.published.read().segments.first().base();
-        appender.unsynced.retain(|segment| segment.base() >= first);
         appender.snapshots.forget(|offset| offset < first && facts.iter().any(|f| f.base == offset));
         let start = inner.published.read().bounds.start();
         if appender.epochs.advance_start(start) {
             appender.write_epochs(&appender.epochs)?;
         }
-        Ok(count)
+        Ok(retired.map(|()| count)?)
     }
 }
 
-fn roll_error(segments: &SegmentList, error: crate::AppendError) -> FileError {
+fn roll_error(active: &Segment, error: crate::AppendError) -> FileError {
     match error {
         crate::AppendError::File(error) => error,
-        other => segments.last().failed("roll", std::io::Error::other(other)),
+        other => active.failed("roll", std::io::Error::other(other)),
     }
 }
 
@@ -116,20 +116,27 @@ fn facts(published: &Published, newest: Option<Timestamp>) -> Result<Vec<Facts>,
 }
 
 impl Inner {
-    /// Takes the oldest `count` segments out of the log.
+    /// Takes the oldest `count` segments out of the log, one after the other, so that their files are not open all at once. When one
+    /// cannot be put away, it and those behind it stay.
     fn retire(
         &self,
         count: usize,
-        active_size: u64,
+        appender: &mut Appender,
         now: Timestamp,
         config: &LogConfig,
     ) -> Result<(), FileError> {
-        let segments = self.published.read().segments.clone();
-        let kept = SegmentList::new(segments.iter().skip(count).cloned().collect());
-        let first = kept.first().base();
-        self.publish_moved(kept, active_size, |bounds| bounds.with_start(bounds.start().max(first)));
         let due = now.saturating_add(config.file_delete_delay);
-        segments.iter().take(count).try_for_each(|segment| self.put_away(segment, due, |_| false))
+        for _ in 0..count {
+            let segments = self.published.read().segments.clone();
+            self.put_away(segments.first(), due, |_| false)?;
+            let kept = SegmentList::new(segments.iter().skip(1).cloned().collect());
+            let first = kept.first().base();
+            appender.unsynced.retain(|segment| segment.base() >= first);
+            self.publish_moved(kept, appender.position, |bounds| {
+                bounds.with_start(bounds.start().max(first))
+            });
+        }
+        Ok(())
     }
 
     /// Takes a segment's files away, but for those to keep; they are removed at `due`.

@@ -182,6 +182,8 @@ impl Segment {
             return Ok(());
         }
         let file = self.file()?;
+        // By name it would soon be another's.
+        self.size()?;
         let mut indexes = self.indexes.write();
         self.with_aborted(Index::leave_file)?;
         self.file.keep(file);
@@ -227,6 +229,17 @@ impl Segment {
         self.forget_indexes();
         *self.aborted.write() = None;
         self.file.release();
+    }
+
+    /// Its log was removed: what is open can be read on, but by its names nothing is opened any more.
+    pub(crate) fn abandon(&self) {
+        let mut indexes = self.indexes.write();
+        // What cannot be read now is not there later.
+        let _ = self.with_aborted(Index::leave_file);
+        let _ = self.size();
+        self.file.abandon();
+        self.retired.store(true, Ordering::Release);
+        *indexes = None;
     }
 
     /// Builds both indexes from the batches' headers, up to the first that is not valid.
@@ -384,7 +397,11 @@ impl Segment {
         let zeros = vec![0; usize::try_from(until - zeroed).unwrap_or(0)];
         match file.write_all_at(&zeros, zeroed) {
             Ok(()) => self.zeroed.store(until, Ordering::Relaxed),
-            Err(_) => drop(file.truncate(zeroed)),
+            Err(_) => {
+                // Not tried again in this segment.
+                let _ = file.truncate(zeroed);
+                self.zeroed.store(u64::MAX, Ordering::Relaxed);
+            }
         }
     }
 
@@ -396,7 +413,8 @@ impl Segment {
     /// Cuts the file.
     pub(crate) fn cut_file(&self, length: u64) -> Result<(), FileError> {
         self.zeroed.store(0, Ordering::Relaxed);
-        let cut = self.file()?.truncate(length);
+        let file = self.file()?;
+        let cut = file.truncate(length);
         self.file.note_written();
         cut.map_err(|e| self.failed("truncate", e))
     }

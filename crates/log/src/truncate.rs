@@ -97,13 +97,27 @@ impl Inner {
     fn restart(&self, appender: &mut Appender, offset: Offset) -> Result<(), LogError> {
         self.group.lower(Offset::ZERO);
         self.owner.lower_checkpoints(&self.partition, Offset::ZERO)?;
-        let segments = self.published.read().segments.clone();
-        let removed = segments.iter().try_for_each(|segment| self.remove_now(segment));
+        appender.unsynced.clear();
+        let removed = self.remove_all();
         let begun = removed.and_then(|()| appender.begin(offset));
         let segment = begun.map_err(|error| self.fail(error))?;
         self.group.lower(Offset::ZERO);
         self.publish_moved(SegmentList::new(vec![segment]), 0, |_| Bounds::new(offset, offset));
         Ok(())
+    }
+
+    /// One after the other, so that not all are open at once; the last stays for readers until there is a new one.
+    fn remove_all(&self) -> Result<(), FileError> {
+        loop {
+            let segments = self.published.read().segments.clone();
+            self.remove_now(segments.first())?;
+            if segments.len() == 1 {
+                return Ok(());
+            }
+            let kept = SegmentList::new(segments.iter().skip(1).cloned().collect());
+            let (first, size) = (kept.first().base(), self.published.read().active_size);
+            self.publish_moved(kept, size, |bounds| bounds.with_start(bounds.start().max(first)));
+        }
     }
 
     fn truncate(&self, appender: &mut Appender, offset: Offset) -> Result<Offset, LogError> {

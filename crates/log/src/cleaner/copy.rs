@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::output::{Output, discard};
+use super::output::Output;
 use super::plan::plan_groups;
 use super::rewrite::Filter;
 use super::source::Source;
@@ -35,7 +35,8 @@ struct Group {
 
 impl Copying {
     pub(super) fn new(work: &mut Work) -> Result<Copying, LogError> {
-        let end = work.end_of_map();
+        // What is clean may reach into a segment that cannot be cleaned now.
+        let end = work.end_of_map().min(work.dirt.first_uncleanable);
         let mut facts = facts(&work.segments, work.dirt.first_uncleanable, &work.config)?;
         facts.retain(|segment| segment.base < end);
         let segments: Vec<_> = work.segments.iter().take(facts.len()).cloned().collect();
@@ -47,11 +48,10 @@ impl Copying {
     /// Does some and says how many bytes were read and written; `None` when all is done.
     pub(super) fn step(&mut self, work: &mut Work) -> Result<Option<u64>, LogError> {
         if self.group.is_none() {
-            let Some(segments) = self.groups.pop_front().filter(|_| !work.is_overtaken()) else {
+            let Some(segments) = self.groups.pop_front().filter(|_| !work.is_refused) else {
                 return Ok(None);
             };
-            let output =
-                Output::create(&work.log.inner.folder, segments[0].base(), work.config.index_interval_bytes)?;
+            let output = work.log.inner.begin_output(&segments, work.config.index_interval_bytes)?;
             self.group = Some(Group { segments, next: 0, source: None, output });
         }
         let Some(group) = &mut self.group else { return Ok(None) };
@@ -69,20 +69,23 @@ impl Copying {
     fn finish(&mut self, work: &mut Work) -> Result<u64, LogError> {
         let Some(Group { segments, output, .. }) = self.group.take() else { return Ok(0) };
         let inner = &work.log.inner;
-        let (first, size) = (&segments[0], output.size());
+        let size = output.size();
         let bytes = segments.iter().map(|segment| segment.size()).sum::<Result<u64, _>>()?;
-        let replaces_aborted = first.has_aborted_file()?;
         let swapped = output
-            .finish(self.transactions.take_kept(), replaces_aborted)
+            .finish(self.transactions.take_kept())
             .map_err(LogError::from)
             .and_then(|new| inner.swap(&segments, new, work.truncations, work.rules.now));
         if !matches!(swapped, Ok(true)) {
-            discard(&inner.folder, first);
+            inner.discard(&segments[0]);
         }
         if swapped? {
+            work.segments = work.segments.behind(&segments);
             let report = &mut work.report;
             report.bytes = (report.bytes.0 + bytes, report.bytes.1 + size);
             report.segments = (report.segments.0 + segments.len(), report.segments.1 + 1);
+        } else {
+            // What was not cleaned must not be taken for clean.
+            work.is_refused = true;
         }
         Ok(0)
     }
@@ -90,7 +93,7 @@ impl Copying {
     /// Removes what has been written of a group that will not be finished.
     pub(super) fn give_up(&mut self, work: &Work) {
         if let Some(group) = self.group.take() {
-            discard(&work.log.inner.folder, &group.segments[0]);
+            work.log.inner.discard(&group.segments[0]);
         }
     }
 }

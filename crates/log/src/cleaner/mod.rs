@@ -29,6 +29,7 @@ mod transactions;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use klamm_types::{Offset, Timestamp, TopicPartition};
 use parking_lot::Mutex;
@@ -98,6 +99,8 @@ pub(crate) struct CleaningState {
     progress: Mutex<Option<CleaningProgress>>,
     /// Damage was found; until the log is opened again it is not chosen any more.
     damaged: AtomicBool,
+    /// When it could not be cleaned last; for a while others come first.
+    failed: Mutex<Option<Timestamp>>,
 }
 
 #[derive(Debug)]
@@ -121,6 +124,8 @@ struct Work {
     map: OffsetMap,
     buffer: Buffer,
     scratch: Scratch,
+    /// Whether a segment that was written could not take the place of others: the log was truncated, or lost them to retention.
+    is_refused: bool,
     report: Cleaned,
 }
 
@@ -178,10 +183,20 @@ impl Log {
     }
 
     /// Whether it is one of those that are cleaned when they are dirty.
-    pub(crate) fn is_cleanable(&self) -> bool {
+    pub(crate) fn is_cleanable(&self, now: Timestamp) -> bool {
         let state = &self.inner.cleaning;
+        if state.failed.lock().is_some_and(|failed| now.since(failed) < RETRY && now >= failed) {
+            return false;
+        }
         let is_free = !state.damaged.load(Ordering::Acquire) && state.progress.lock().is_none();
         is_free && self.inner.check_writable().is_ok() && self.config().cleanup_policy.compacts()
+    }
+
+    /// So that one that cannot be cleaned does not keep the others from it.
+    pub(crate) fn note_cleaning_failed(&self, error: &LogError, now: Timestamp) {
+        let state = &self.inner.cleaning;
+        state.damaged.fetch_or(matches!(error, LogError::Damage(_)), Ordering::AcqRel);
+        *state.failed.lock() = Some(now);
     }
 
     fn make_durable(&self, dirt: Dirtiness) -> Result<(), LogError> {
@@ -226,8 +241,20 @@ impl Log {
         let log = self.clone();
         let buffer = Buffer::new(io_bytes);
         let scratch = Scratch::default();
-        let work =
-            Work { log, config, io_bytes, segments, dirt, truncations, rules, map, buffer, scratch, report };
+        let work = Work {
+            log,
+            config,
+            io_bytes,
+            segments,
+            dirt,
+            truncations,
+            rules,
+            map,
+            buffer,
+            scratch,
+            is_refused: false,
+            report,
+        };
         Ok(Some(Cleaning { phase: Phase::Map(Mapping::new(&work)?), work }))
     }
 }
@@ -252,10 +279,7 @@ impl Cleaning {
             // What was read had been cut off meanwhile.
             return self.work.end().map(Step::Done);
         }
-        if let Err(LogError::Damage(_)) = &step {
-            self.work.log.inner.cleaning.damaged.store(true, Ordering::Release);
-        }
-        step
+        step.inspect_err(|error| self.work.log.note_cleaning_failed(error, self.work.rules.now))
     }
 
     /// Steps until it is done.
@@ -316,7 +340,7 @@ impl Work {
     fn end(&mut self) -> Result<Cleaned, LogError> {
         // Held, so that the log is not truncated before it is noted.
         let appender = self.log.inner.appender.lock();
-        if appender.truncations == self.truncations {
+        if !self.is_refused && appender.truncations == self.truncations {
             self.report.end = self.end_of_map();
             self.log.inner.owner.note_cleaned(self.log.partition(), self.report.end)?;
         }
@@ -355,6 +379,9 @@ fn facts(segments: &SegmentList, end: Offset, config: &LogConfig) -> Result<Vec<
     };
     segments.iter().zip(ends).map(facts).collect()
 }
+
+/// How long a log that could not be cleaned is passed over.
+const RETRY: Duration = Duration::from_secs(60);
 
 /// Makes keys hash as nobody can foresee; what is kept does not depend on it.
 fn secret() -> [u64; 2] {

@@ -5,19 +5,21 @@ use std::sync::Arc;
 use klamm_record::BatchHeader;
 use klamm_types::Offset;
 
-use crate::FileError;
 use crate::disk::{DiskFile, OpenMode};
 use crate::folder::Folder;
 use crate::format::{AbortedEntry, FileKind};
 use crate::index::{Index, IndexPace, Indexes};
+use crate::log::Inner;
 use crate::segment::Segment;
+use crate::{FileError, LogError};
 
 /// A segment that is being written.
 #[derive(Debug)]
 pub(super) struct Output {
     folder: Folder,
     segment: Segment,
-    file: Arc<dyn DiskFile>,
+    /// The log is the last.
+    files: Vec<(FileKind, Arc<dyn DiskFile>)>,
     /// Batches that are not in the file yet.
     pub(super) buffer: Vec<u8>,
     /// Bytes in the file.
@@ -35,12 +37,26 @@ pub(super) struct Finished {
 }
 
 impl Output {
-    pub(super) fn create(folder: &Folder, base: Offset, interval: u32) -> Result<Output, FileError> {
+    /// Creates all its files, those of a transaction index too if it has to take the place of one.
+    pub(super) fn create(
+        folder: &Folder,
+        base: Offset,
+        interval: u32,
+        has_aborted: bool,
+    ) -> Result<Output, FileError> {
         let segment = Segment::existing(folder, base, interval);
-        let file = folder.open(&cleaned(&segment, FileKind::Log), OpenMode::Replace)?;
+        let mut kinds = vec![FileKind::OffsetIndex, FileKind::TimeIndex];
+        kinds.extend(has_aborted.then_some(FileKind::TransactionIndex));
+        kinds.push(FileKind::Log);
+        let open = |kind| Ok((kind, folder.open(&cleaned(&segment, kind), OpenMode::Replace)?));
+        let files = kinds.into_iter().map(open).collect::<Result<_, FileError>>()?;
         let indexes = segment.indexes_in_memory();
         let pace = IndexPace::new(base, interval, None);
-        Ok(Output { folder: folder.clone(), segment, file, buffer: Vec::new(), written: 0, pace, indexes })
+        Ok(Output { folder: folder.clone(), segment, files, buffer: Vec::new(), written: 0, pace, indexes })
+    }
+
+    fn log(&self) -> &Arc<dyn DiskFile> {
+        &self.files[self.files.len() - 1].1
     }
 
     /// Notes the batch that was put at the end of the buffer.
@@ -58,36 +74,37 @@ impl Output {
     pub(super) fn flush(&mut self) -> Result<u64, FileError> {
         let (position, count) = (self.written, self.buffer.len() as u64);
         if count > 0 {
-            let written = self.file.write_all_at(&self.buffer, position);
-            written.map_err(|e| self.folder.failed("write to", &cleaned(&self.segment, FileKind::Log), e))?;
+            let written = self.log().write_all_at(&self.buffer, position);
+            written.map_err(|e| self.failed(FileKind::Log, e))?;
         }
         self.written += count;
         self.buffer.clear();
         Ok(count)
     }
 
-    /// Makes it durable, with its indexes. A transaction index is written where one has to take the place of another.
-    pub(super) fn finish(
-        mut self,
-        aborted: Vec<AbortedEntry>,
-        replaces_aborted: bool,
-    ) -> Result<Finished, FileError> {
+    /// Makes it durable, with its indexes.
+    pub(super) fn finish(mut self, aborted: Vec<AbortedEntry>) -> Result<Finished, FileError> {
         self.flush()?;
         self.pace.push_time(&mut self.indexes)?;
-        self.file
-            .sync()
-            .map_err(|e| self.folder.failed("sync", &cleaned(&self.segment, FileKind::Log), e))?;
-        self.write(FileKind::OffsetIndex, &self.indexes.offsets.fresh_bytes())?;
-        self.write(FileKind::TimeIndex, &self.indexes.times.fresh_bytes())?;
-        let mut kinds = vec![FileKind::OffsetIndex, FileKind::TimeIndex];
-        let index = self.aborted_index(aborted)?;
-        if index.len() > 0 || replaces_aborted {
-            self.write(FileKind::TransactionIndex, &index.fresh_bytes())?;
-            kinds.push(FileKind::TransactionIndex);
+        let aborted = self.aborted_index(aborted)?;
+        for (kind, file) in &self.files {
+            let bytes = match kind {
+                FileKind::OffsetIndex => self.indexes.offsets.fresh_bytes(),
+                FileKind::TimeIndex => self.indexes.times.fresh_bytes(),
+                FileKind::TransactionIndex => aborted.fresh_bytes(),
+                _ => Vec::new(),
+            };
+            let written = if bytes.is_empty() { Ok(()) } else { file.write_all_at(&bytes, 0) };
+            written.and_then(|()| file.sync()).map_err(|e| self.failed(*kind, e))?;
         }
-        kinds.push(FileKind::Log);
-        self.segment.begin_cleaned(self.file, self.written, self.indexes, index);
+        let file = Arc::clone(self.log());
+        self.segment.begin_cleaned(file, self.written, self.indexes, aborted);
+        let kinds = self.files.iter().map(|(kind, _)| *kind).collect();
         Ok(Finished { segment: self.segment, kinds })
+    }
+
+    fn failed(&self, kind: FileKind, error: std::io::Error) -> FileError {
+        self.folder.failed("write to", &cleaned(&self.segment, kind), error)
     }
 
     fn aborted_index(&self, aborted: Vec<AbortedEntry>) -> Result<Index<AbortedEntry>, FileError> {
@@ -96,20 +113,27 @@ impl Output {
         aborted.into_iter().try_for_each(|entry| index.push(entry))?;
         Ok(index)
     }
-
-    fn write(&self, kind: FileKind, bytes: &[u8]) -> Result<(), FileError> {
-        let name = cleaned(&self.segment, kind);
-        let file = self.folder.open(&name, OpenMode::Replace)?;
-        let written = file.write_all_at(bytes, 0).and_then(|()| file.sync());
-        written.map_err(|e| self.folder.failed("write to", &name, e))
-    }
 }
 
-/// Removes what a cleaning that is given up has written.
-pub(super) fn discard(folder: &Folder, segment: &Segment) {
-    for kind in FileKind::ALL {
-        // What stays is removed by the next opening.
-        let _ = folder.remove(&cleaned(segment, kind));
+/// Names in the folder are the log's only until it is removed, for another of its name may come: so they are used under the lock that
+/// closing takes.
+impl Inner {
+    pub(super) fn begin_output(&self, group: &[Arc<Segment>], interval: u32) -> Result<Output, LogError> {
+        let _appender = self.appender.lock();
+        self.check_writable()?;
+        let mut has_aborted = false;
+        for segment in group {
+            has_aborted |= segment.has_aborted_file()?;
+        }
+        Ok(Output::create(&self.folder, group[0].base(), interval, has_aborted)?)
+    }
+
+    /// Removes what a cleaning that is given up has written; what stays is removed by the next opening.
+    pub(super) fn discard(&self, segment: &Segment) {
+        let _appender = self.appender.lock();
+        if !self.is_closed() {
+            FileKind::ALL.iter().for_each(|kind| drop(self.folder.remove(&cleaned(segment, *kind))));
+        }
     }
 }
 

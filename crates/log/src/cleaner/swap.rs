@@ -39,8 +39,8 @@ impl Inner {
         let Finished { segment, kinds } = new;
         let segment = Arc::new(segment);
         let names = Names { log: self, segment: &segment, kinds: &kinds };
-        let swapped = old.iter().try_for_each(|segment| segment.retire()).and_then(|()| names.commit());
-        swapped.map_err(|error| self.fail(error))?;
+        old.iter().try_for_each(|segment| segment.retire())?;
+        names.commit().map_err(|error| self.fail(error))?;
         self.publish_moved(segments.replaced(old, &segment), appender.position, |bounds| bounds);
         self.settle(&mut appender, old, &names, now).map_err(|error| self.fail(error))?;
         Ok(true)
@@ -107,6 +107,12 @@ impl Names<'_> {
 impl SegmentList {
     fn contains(&self, segment: &Arc<Segment>) -> bool {
         self.from(segment.base()).first().is_some_and(|found| Arc::ptr_eq(found, segment))
+    }
+
+    /// Those behind `done`; there is always one, for the active segment is not cleaned.
+    pub(super) fn behind(&self, done: &[Arc<Segment>]) -> SegmentList {
+        let last = done.last().map_or(Offset::ZERO, |segment| segment.base());
+        SegmentList::new(self.iter().filter(|segment| segment.base() > last).cloned().collect())
     }
 
     /// With `new` in the place of `old`.

@@ -25,6 +25,7 @@ impl Shared {
         self.change_checkpoints(|checkpoint| checkpoint.offsets.remove(&log.partition).is_some())?;
         let number = self.removed.fetch_add(1, Ordering::Relaxed);
         let now = self.config.clock.now();
+        log.published.read().segments.iter().for_each(|segment| segment.abandon());
         let name = removed_name(&log.partition, now, number);
         self.folder.rename(&log.partition.to_string(), &name)?;
         self.folder.sync()?;

@@ -253,17 +253,28 @@ impl LogDir {
     /// `None` when there is none. What has to be done then is done by [`Cleaning::step`].
     ///
     /// # Errors
-    /// [`LogError`] when a log cannot be looked at.
+    /// [`LogError`] when a log cannot be looked at, and there is no other to clean. One that failed is passed over for a minute.
     pub fn start_cleaning(&self, now: Timestamp) -> Result<Option<Cleaning>, LogError> {
         let mut dirtiest: Option<(Log, Dirtiness)> = None;
-        for log in self.logs().into_iter().filter(Log::is_cleanable) {
-            let dirt = log.dirtiness(now)?;
+        let mut failed = None;
+        for log in self.logs().into_iter().filter(|log| log.is_cleanable(now)) {
+            let dirt = match log.dirtiness(now) {
+                Ok(dirt) => dirt,
+                Err(error) => {
+                    log.note_cleaning_failed(&error, now);
+                    failed.get_or_insert(error);
+                    continue;
+                }
+            };
             let is_more = dirtiest.as_ref().is_none_or(|(_, most)| dirt.ratio() > most.ratio());
             if dirt.is_due(&log.config()) && is_more {
                 dirtiest = Some((log, dirt));
             }
         }
-        dirtiest.map_or(Ok(None), |(log, dirt)| log.begin_cleaning(dirt, now))
+        match (dirtiest, failed) {
+            (Some((log, dirt)), _) => log.begin_cleaning(dirt, now),
+            (None, failed) => failed.map_or(Ok(None), Err),
+        }
     }
 
     /// Cleans all logs whose settings ask for it at `now`, the dirtiest first, and tells what was done.
