@@ -206,7 +206,7 @@ fn a_handle_on_a_removed_log_never_reads_the_one_that_came_after() {
     for other in ["u", "w", "u", "w"] {
         append(&dir.log(other, 0).unwrap(), "closes the files of the others");
     }
-    let read = old.records(Position::Start).and_then(|records| records.collect::<Result<Vec<_>, _>>());
+    let read = old.records(Position::Start).and_then(Iterator::collect::<Result<Vec<_>, _>>);
     assert!(read.unwrap_err().to_string().contains("removed"));
 }
 
