@@ -128,7 +128,10 @@ pub(crate) fn recover(
     let end = fault.as_ref().map_or(size, |(position, _)| *position);
     check_not_before(segment, recovery_point, next, fault.clone())?;
     // What was zeroed ahead is no loss.
-    let fault = if segment.is_zero_from(end)? { None } else { fault.map(|(_, fault)| fault) };
+    let fault = match fault {
+        Some(_) if segment.is_zero_from(end)? => None,
+        fault => fault.map(|(_, fault)| fault),
+    };
     finish(segment, end, size, indexes, &pace)?;
     Ok(Recovered { tail: Tail { position: end, next, pace }, cut: size - end, fault })
 }

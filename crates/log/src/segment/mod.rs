@@ -1,0 +1,192 @@
+//! A segment: a file of batches and its two indexes. Opened on first use, so that a log with a thousand of them opens
+//! as fast as one with a single one.
+
+mod aborted;
+mod file;
+mod indexes;
+mod leaving;
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::UNIX_EPOCH;
+
+use klamm_record::BatchError;
+use klamm_types::{Offset, Timestamp};
+use parking_lot::RwLock;
+
+use crate::disk::OpenMode;
+use crate::folder::Folder;
+use crate::format::{AbortedEntry, FileKind, SegmentFileName};
+use crate::index::{Index, Indexes};
+use crate::open_files::OpenFile;
+use crate::scan::{Check, Scan, ScanError, Scanned};
+use crate::{Damage, FileError, ReadError};
+
+/// One segment of a log.
+#[derive(Debug)]
+pub(crate) struct Segment {
+    base: Offset,
+    folder: Folder,
+    file: OpenFile,
+    /// Bytes of whole batches; [`UNKNOWN`] until someone asks. Grows in the active segment, after each write.
+    size: AtomicU64,
+    /// Up to where the active segment's file is filled with zeros, if it is.
+    zeroed: AtomicU64,
+    /// `None` until someone asks.
+    indexes: RwLock<Option<Indexes>>,
+    /// `None` until someone asks; most segments have no such file.
+    aborted: RwLock<Option<Index<AbortedEntry>>>,
+    interval: u32,
+    /// Whether it is no longer in the log: its names may be another's, and its indexes stay in memory. Changes under the lock
+    /// of `indexes`.
+    retired: AtomicBool,
+}
+
+pub(crate) use file::WriteFailure;
+use indexes::Span;
+
+const UNKNOWN: u64 = u64::MAX;
+/// Bytes read at a time to walk over headers between two index entries.
+const WALK: usize = 4 * 1024;
+
+impl Segment {
+    /// A segment whose files are there; none is opened yet.
+    pub(crate) fn existing(folder: &Folder, base: Offset, interval: u32) -> Segment {
+        let (folder, size) = (folder.clone(), AtomicU64::new(UNKNOWN));
+        let (file, indexes, aborted) = (folder.log_file(), RwLock::default(), RwLock::new(None));
+        let (retired, zeroed) = (AtomicBool::new(false), AtomicU64::new(0));
+        Segment { base, folder, file, size, zeroed, indexes, aborted, interval, retired }
+    }
+
+    /// A new, empty segment; its files are created, or emptied.
+    pub(crate) fn create(folder: &Folder, base: Offset, interval: u32) -> Result<Segment, FileError> {
+        let segment = Segment::existing(folder, base, interval);
+        let mut indexes = segment.empty_indexes();
+        indexes.write()?;
+        // Last: indexes without a log are cleared away, but a log would be taken for a segment.
+        segment.open_as(OpenMode::Replace)?;
+        segment.set(0, indexes);
+        Ok(segment)
+    }
+
+    pub(crate) fn base(&self) -> Offset {
+        self.base
+    }
+
+    pub(crate) fn name(&self, kind: FileKind) -> String {
+        SegmentFileName::of(self.base, kind)
+    }
+
+    pub(crate) fn path(&self) -> PathBuf {
+        self.folder.path_of(&self.name(FileKind::Log))
+    }
+
+    /// Bytes of whole batches.
+    pub(crate) fn size(&self) -> Result<u64, FileError> {
+        match self.size.load(Ordering::Acquire) {
+            UNKNOWN => {
+                let found = self.folder.stat(&self.name(FileKind::Log))?.map_or(0, |stat| stat.length);
+                let _ = self.size.compare_exchange(UNKNOWN, found, Ordering::AcqRel, Ordering::Acquire);
+                Ok(self.size.load(Ordering::Acquire))
+            }
+            size => Ok(size),
+        }
+    }
+
+    pub(crate) fn set_size(&self, size: u64) {
+        self.size.store(size, Ordering::Release);
+    }
+
+    /// Sets what loading or recovery found out.
+    pub(crate) fn set(&self, size: u64, indexes: Indexes) {
+        *self.indexes.write() = Some(indexes);
+        self.set_size(size);
+    }
+
+    fn holds(&self, batch: &Scanned) -> bool {
+        let relative = batch.header.last_offset().since(self.base);
+        batch.header.base_offset() >= self.base && i32::try_from(relative).is_ok()
+    }
+
+    /// The first batch that ends at or behind `offset`; `None` when all end before it.
+    pub(crate) fn find(&self, offset: Offset) -> Result<Option<Scanned>, ReadError> {
+        let span = self.span_of(offset)?;
+        match self.walk(span, offset) {
+            Ok(found) => Ok(found),
+            // An index that leads astray is built again; if the log itself is damaged, the walk from its start says so.
+            Err(ReadError::Damage(_)) if span.from > 0 => {
+                self.replace_indexes()?;
+                self.walk(self.span_of(offset)?, offset)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn walk(&self, span: Span, offset: Offset) -> Result<Option<Scanned>, ReadError> {
+        let window = usize::try_from(span.until.saturating_sub(span.from)).unwrap_or(WALK).min(WALK) + 61;
+        let mut scan = Scan::new(self.file()?, span.from, self.size()?, Check::Header, window);
+        let mut least = self.base;
+        loop {
+            let position = scan.position();
+            let Some(batch) = scan.next().map_err(|e| self.scan_error(e, position, offset))? else {
+                return Ok(None);
+            };
+            let expected = span.first_ends.filter(|_| position == span.from);
+            let led_astray = expected.is_some_and(|ends| ends != batch.header.last_offset());
+            if led_astray || batch.header.base_offset() < least || !self.holds(&batch) {
+                let got = batch.header.base_offset().get();
+                let fault = BatchError::Field {
+                    field: "base offset",
+                    got,
+                    expected: "one that follows the batch before",
+                };
+                return Err(self.damage(position, offset, fault).into());
+            }
+            least = batch.header.next_offset();
+            if batch.header.last_offset() >= offset {
+                return Ok(Some(batch));
+            }
+        }
+    }
+
+    pub(crate) fn scan_error(&self, error: ScanError, position: u64, offset: Offset) -> ReadError {
+        match error {
+            ScanError::Io(error) => self.failed("read", error).into(),
+            ScanError::Batch(fault) => self.damage(position, offset, fault).into(),
+        }
+    }
+
+    pub(crate) fn damage(&self, position: u64, offset: Offset, fault: BatchError) -> Damage {
+        Damage { path: self.path(), position, offset, fault }
+    }
+
+    pub(crate) fn failed(&self, operation: &'static str, error: std::io::Error) -> FileError {
+        self.folder.failed(operation, &self.name(FileKind::Log), error)
+    }
+
+    /// Syncs the batches and the indexes.
+    pub(crate) fn sync_all(&self) -> Result<(), FileError> {
+        self.sync()?;
+        self.sync_aborted()?;
+        let synced = self.with_indexes(Indexes::sync);
+        synced.map_err(|error| self.failed("index", std::io::Error::other(error)))?
+    }
+
+    /// The largest time of its records; that of the file where no record has one.
+    pub(crate) fn largest_timestamp(&self) -> Result<Option<Timestamp>, ReadError> {
+        let last = self.with_indexes(|indexes| indexes.times.last())??;
+        match last {
+            Some(entry) => Ok(Some(Timestamp::from_millis(entry.timestamp))),
+            None => Ok(self.modified()?),
+        }
+    }
+
+    fn modified(&self) -> Result<Option<Timestamp>, FileError> {
+        let stat = self.folder.stat(&self.name(FileKind::Log))?;
+        let since = stat.and_then(|s| s.modified).and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+        Ok(since.and_then(|since| i64::try_from(since.as_millis()).ok()).map(Timestamp::from_millis))
+    }
+}
+
+/// Bytes read at a time where all of a file is.
+const CHUNK: usize = 256 * 1024;
