@@ -263,9 +263,14 @@ impl Inner {
         self.check_present(active)
     }
 
-    /// A file that someone has removed takes writes and syncs as before, and all is gone when it is closed. Looked at once a second:
-    /// since Linux 6.13 looking at a file makes the next write stamp it anew, which takes as long as a third of a sync.
+    /// A file that someone has removed takes writes and syncs as before, and all is gone when it is closed. The folder is looked at
+    /// each time, the file once a second: since Linux 6.13 looking at a file makes the next write stamp it anew, which takes a third
+    /// of a sync.
     fn check_present(&self, segment: &Arc<Segment>) -> Result<(), FileError> {
+        let removed = || std::io::Error::new(std::io::ErrorKind::NotFound, "it is no longer in its folder");
+        if self.folder.stat("")?.is_none() {
+            return Err(segment.failed("sync", removed()));
+        }
         let (now, mut looked) = (self.clock.now(), self.looked.lock());
         if looked.is_some_and(|looked| now.since(looked) < LOOK && now >= looked) {
             return Ok(());
@@ -275,8 +280,7 @@ impl Inner {
         if self.folder.stat(&name)?.is_some() || !Arc::ptr_eq(&self.appender.lock().active, segment) {
             return Ok(());
         }
-        let removed = std::io::Error::new(std::io::ErrorKind::NotFound, "it is no longer in its folder");
-        Err(self.folder.failed("sync", &name, removed))
+        Err(self.folder.failed("sync", &name, removed()))
     }
 
     /// Before it the batches and the indexes are durable, so that recovery need not look.

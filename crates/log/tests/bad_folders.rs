@@ -85,21 +85,24 @@ fn a_folder_on_a_read_only_disk_is_refused_with_its_path_and_stays_as_it_is() {
 }
 
 #[test]
-fn a_folder_that_is_removed_is_noticed_within_a_second() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("data");
-    let clock = support::HeldClock::at(5000);
-    let config = DirConfig { clock: Arc::clone(&clock) as _, ..DirConfig::default() };
-    let dir = LogDir::open_with(&path, config).unwrap();
-    let log = dir.log("t", 0).unwrap();
-    log.append(&NewRecord::new("there"), Durability::Synced).unwrap();
-    std::fs::remove_dir_all(&path).unwrap();
-    clock.set(6000);
-    let error = log.append(&NewRecord::new("gone"), Durability::Synced).unwrap_err();
-    let text = told(&error);
-    assert!(text.contains("00000000000000000000.log") && text.contains("no longer"), "{text}");
-    let error = log.append(&NewRecord::new("more"), Durability::Written).unwrap_err();
-    assert!(told(&error).contains("no longer"), "{error}");
+fn a_folder_that_is_removed_is_noticed_at_once_and_a_file_within_a_second() {
+    for (removed, after) in [("", 0), ("t-0", 0), ("t-0/00000000000000000000.log", 1000)] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("data");
+        let clock = support::HeldClock::at(5000);
+        let config = DirConfig { clock: Arc::clone(&clock) as _, ..DirConfig::default() };
+        let dir = LogDir::open_with(&path, config).unwrap();
+        let log = dir.log("t", 0).unwrap();
+        log.append(&NewRecord::new("there"), Durability::Synced).unwrap();
+        let gone = path.join(removed);
+        if gone.is_dir() { std::fs::remove_dir_all(gone) } else { std::fs::remove_file(gone) }.unwrap();
+        clock.set(5000 + after);
+        let error = log.append(&NewRecord::new("gone"), Durability::Synced).unwrap_err();
+        let text = told(&error);
+        assert!(text.contains("00000000000000000000.log") && text.contains("no longer"), "{text}");
+        let error = log.append(&NewRecord::new("more"), Durability::Written).unwrap_err();
+        assert!(told(&error).contains("no longer"), "{error}");
+    }
 }
 
 /// Ten synced records in two segments, stopped cleanly.
