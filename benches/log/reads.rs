@@ -61,11 +61,25 @@ fn random(log: &Log) {
     let contestants: Vec<Contestant<'_>> = vec![
         ("pread between two entries", Box::new(pread)),
         ("record at a random offset", Box::new(by_offset)),
+        ("the same, looked up in 16 MiB", Box::new(looked_up(log, 16 << 20))),
+        ("the same, looked up in 1 GiB", Box::new(looked_up(log, 1 << 30))),
     ];
     show("reads", &rounds(5, contestants));
 }
 
-/// The same numbers for both.
+/// By a [`Lookup`](klamm_log::Lookup) that keeps so many bytes.
+fn looked_up<'a>(log: &Log, memory: usize) -> impl FnMut() -> Round<'a> + use<'a> {
+    let (mut lookup, mut numbers) = (log.lookup(memory), Numbers(1));
+    move || {
+        for _ in 0..READS {
+            let offset = Offset::from((numbers.next() % COUNT) as u32);
+            assert_eq!(lookup.get(offset).expect("readable").expect("there").offset, offset);
+        }
+        Round::of(READS)
+    }
+}
+
+/// The same numbers for all.
 struct Numbers(u64);
 
 impl Numbers {

@@ -66,6 +66,8 @@ pub fn measure(figure: Figure, path: &Path, open: Open) -> Option<f64> {
         Figure::Get => {
             let peer = filled(path, open);
             peer.get(0)?;
+            // What a contestant keeps in memory is there, if it fits.
+            random(&*peer);
             per_cpu(count() / 10, || || random(&*peer))
         }
         Figure::Durable(threads) => durable(&*open(path, Durable::Yes), threads),

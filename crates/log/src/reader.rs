@@ -1,11 +1,13 @@
 //! Reading records one after the other: what an embedder iterates.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use klamm_record::{BatchError, BatchHeader, Record, RecordCursor, RecordError};
 use klamm_types::{Offset, Timestamp};
 
+use crate::segment::Segment;
 use crate::{Log, ReadError, ReadLimit, Slice, Visibility};
 
 /// Reads a log's records in order, across its segments. [`Reader::next`] lends each record, without copying it; for
@@ -43,6 +45,21 @@ struct Batch {
     at: usize,
     decompressed: Option<Vec<u8>>,
     cursor: RecordCursor,
+}
+
+/// A batch by itself, its records decompressed.
+#[derive(Debug)]
+pub(crate) struct WholeBatch {
+    pub(crate) header: BatchHeader,
+    pub(crate) body: Vec<u8>,
+    place: Place,
+}
+
+/// Where a batch stands, for what damage is reported as.
+#[derive(Debug)]
+struct Place {
+    segment: Arc<Segment>,
+    position: u64,
 }
 
 /// Where reading begins.
@@ -101,16 +118,7 @@ impl Log {
     /// # Errors
     /// [`ReadError`] when a time has to be looked up and that fails. An offset is only checked by the first read.
     pub fn reader(&self, position: impl Into<Position>) -> Result<Reader, ReadError> {
-        let next = self.resolve(position.into())?;
-        let limit = self.config().max_decompressed_bytes;
-        Ok(Reader {
-            log: self.clone(),
-            next,
-            seen: Offset::ZERO,
-            limit,
-            chunk: Chunk::default(),
-            batch: None,
-        })
+        Ok(Reader::at(self, self.resolve(position.into())?))
     }
 
     /// The records from `position` to the end, each with bytes of its own.
@@ -144,6 +152,15 @@ impl Log {
 }
 
 impl Reader {
+    pub(crate) fn at(log: &Log, next: Offset) -> Reader {
+        let (chunk, limit) = (Chunk::default(), log.config().max_decompressed_bytes);
+        Reader { log: log.clone(), next, seen: Offset::ZERO, limit, chunk, batch: None }
+    }
+
+    pub(crate) fn log(&self) -> &Log {
+        &self.log
+    }
+
     /// The next record, or `None` at the end of what is committed.
     ///
     /// # Errors
@@ -235,7 +252,7 @@ impl Reader {
                 self.next = record.offset + 1;
                 Ok(record)
             }
-            fault => Err(broken(chunk, header, fault.and_then(Result::err))),
+            fault => Err(broken(&chunk.place(), header, fault.and_then(Result::err))),
         }
     }
 
@@ -259,6 +276,18 @@ impl Reader {
                 }
             }
         }
+    }
+
+    /// The batch that holds `offset`, or the next one that has records, by itself and decompressed.
+    pub(crate) fn whole_batch(&mut self, offset: Offset) -> Result<Option<WholeBatch>, ReadError> {
+        self.seek(offset)?;
+        if !self.load_batch()? {
+            return Ok(None);
+        }
+        let Batch { header, at, decompressed, .. } = self.batch.take().expect("READ-3: a batch was loaded");
+        let stored = || body_of(&header, at, None, &self.chunk).to_vec();
+        let (body, place) = (decompressed.unwrap_or_else(stored), self.chunk.place());
+        Ok(Some(WholeBatch { header, body, place }))
     }
 
     fn open_batch(&mut self, header: BatchHeader) -> Result<(), ReadError> {
@@ -288,11 +317,24 @@ impl Reader {
     }
 }
 
+impl WholeBatch {
+    /// What is wrong with a record of it; without a fault there are fewer than it says.
+    pub(crate) fn broken(&self, fault: Option<RecordError>) -> ReadError {
+        broken(&self.place, &self.header, fault)
+    }
+}
+
+impl Place {
+    fn damage(&self, offset: Offset, fault: BatchError) -> ReadError {
+        self.segment.damage(self.position, offset, fault).into()
+    }
+}
+
 #[cold]
-fn broken(chunk: &Chunk, header: &BatchHeader, fault: Option<RecordError>) -> ReadError {
+fn broken(place: &Place, header: &BatchHeader, fault: Option<RecordError>) -> ReadError {
     let count = i64::from(header.record_count());
     let few = BatchError::Field { field: "record count", got: count, expected: "the records there are" };
-    chunk.damage(header.base_offset(), fault.map_or(few, Into::into))
+    place.damage(header.base_offset(), fault.map_or(few, Into::into))
 }
 
 /// The records of the batch that stands at `at` in the chunk.
@@ -318,14 +360,7 @@ impl Batch {
             return;
         }
         let body = body_of(&self.header, self.at, self.decompressed.as_deref(), chunk);
-        let (mut ahead, mut cursor) = (self.cursor, self.cursor);
-        while let Some(Ok(record)) = ahead.next(&self.header, body) {
-            if record.offset >= offset {
-                break;
-            }
-            cursor = ahead;
-        }
-        self.cursor = cursor;
+        self.cursor.skip_while(&self.header, body, |passed| passed < offset);
     }
 }
 
@@ -357,8 +392,13 @@ impl Chunk {
     }
 
     fn damage(&self, offset: Offset, fault: BatchError) -> ReadError {
+        self.place().damage(offset, fault)
+    }
+
+    /// Where in the log the walk stands.
+    fn place(&self) -> Place {
         let from = self.from.as_ref().expect("READ-2: bytes come from a slice");
-        from.segment.damage(from.position + self.at as u64, offset, fault).into()
+        Place { segment: Arc::clone(&from.segment), position: from.position + self.at as u64 }
     }
 }
 

@@ -58,6 +58,17 @@ impl<'a> RawRecord<'a> {
         Ok(record)
     }
 
+    /// The offset delta of the first record of `bytes`, and the record's size.
+    #[inline]
+    pub(crate) fn peek(bytes: &[u8]) -> Option<(i64, usize)> {
+        let mut cursor = Cursor::new(bytes);
+        let length = cursor.varint().and_then(|l| usize::try_from(l).ok())?;
+        let mut body = Cursor::new(cursor.take(length)?);
+        let _attributes = body.byte()?;
+        let _timestamp_delta = body.varlong()?;
+        Some((i64::from(body.varint()?), bytes.len() - cursor.rest().len()))
+    }
+
     #[inline]
     fn fields(body: &mut Cursor<'a>) -> Option<RawRecord<'a>> {
         let _attributes = body.byte()?;

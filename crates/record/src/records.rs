@@ -1,5 +1,5 @@
 use bytes::Bytes;
-use klamm_types::Timestamp;
+use klamm_types::{Offset, Timestamp};
 
 use crate::record::RawRecord;
 use crate::varint::Cursor;
@@ -101,6 +101,20 @@ impl RecordCursor {
                 Some(Ok(record))
             }
             Err(fault) => Some(Err(self.fail(fault))),
+        }
+    }
+
+    /// Moves past records as long as `pass` says so of their offsets; of those only the length and the offset are looked
+    /// at. Stops at a record that is not valid, which [`RecordCursor::next`] then says.
+    #[inline]
+    pub fn skip_while(&mut self, header: &BatchHeader, body: &[u8], mut pass: impl FnMut(Offset) -> bool) {
+        while self.index < header.record_count() {
+            let Some((delta, size)) = body.get(self.position..).and_then(RawRecord::peek) else { return };
+            let offset = header.base_offset().checked_add(delta);
+            if delta <= self.last_delta || !offset.is_some_and(&mut pass) {
+                return;
+            }
+            (self.position, self.index, self.last_delta) = (self.position + size, self.index + 1, delta);
         }
     }
 

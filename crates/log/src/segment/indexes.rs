@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use klamm_types::Offset;
 
 use super::{CHUNK, Segment};
-use crate::format::FileKind;
+use crate::format::{FileKind, OffsetEntry};
 use crate::index::{Index, IndexPace, Indexes};
 use crate::scan::{Check, Scan};
 use crate::{FileError, ReadError};
@@ -19,6 +19,8 @@ pub(crate) struct Span {
     pub(crate) until: u64,
     /// Last offset of the batch at `from`, as the index says; `None` at the segment's start.
     pub(crate) first_ends: Option<Offset>,
+    /// Last offset of the batch at `until`; `None` at the segment's end.
+    pub(crate) last_ends: Option<Offset>,
 }
 
 impl Segment {
@@ -126,9 +128,10 @@ impl Segment {
         let next = indexes.offsets.partition_point(|e| i64::from(e.relative_offset) <= relative)?;
         let before = next.checked_sub(1).map_or(Ok(None), |at| indexes.offsets.get(at))?;
         let from = before.map_or(0, |entry| u64::from(entry.position));
-        let until = indexes.offsets.get(next)?.map_or(self.size()?, |entry| u64::from(entry.position));
-        let first_ends = before.and_then(|entry| self.base.checked_add(i64::from(entry.relative_offset)));
-        Ok(Span { from, until, first_ends })
+        let behind = indexes.offsets.get(next)?;
+        let until = behind.map_or(self.size()?, |entry| u64::from(entry.position));
+        let ends = |entry: OffsetEntry| self.base.checked_add(i64::from(entry.relative_offset));
+        Ok(Span { from, until, first_ends: before.and_then(ends), last_ends: behind.and_then(ends) })
     }
 
     /// Bytes of the larger of its two indexes.

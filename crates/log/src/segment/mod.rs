@@ -10,12 +10,12 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::UNIX_EPOCH;
 
-use klamm_record::BatchError;
+use klamm_record::{BatchError, BatchHeader};
 use klamm_types::{Offset, Timestamp};
 use parking_lot::RwLock;
 
 use crate::disk::OpenMode;
-use crate::folder::Folder;
+use crate::folder::{Folder, read_full};
 use crate::format::{AbortedEntry, FileKind, SegmentFileName};
 use crate::index::{Index, Indexes};
 use crate::open_files::OpenFile;
@@ -47,7 +47,7 @@ use indexes::Span;
 
 const UNKNOWN: u64 = u64::MAX;
 /// Bytes read at a time to walk over headers between two index entries.
-const WALK: usize = 4 * 1024;
+const WALK: usize = 8 * 1024;
 
 impl Segment {
     /// A segment whose files are there; none is opened yet.
@@ -111,6 +111,9 @@ impl Segment {
     /// The first batch that ends at or behind `offset`; `None` when all end before it.
     pub(crate) fn find(&self, offset: Offset) -> Result<Option<Scanned>, ReadError> {
         let span = self.span_of(offset)?;
+        if let Some(found) = self.guess(span, offset) {
+            return Ok(Some(found));
+        }
         match self.walk(span, offset) {
             Ok(found) => Ok(found),
             // An index that leads astray is built again; if the log itself is damaged, the walk from its start says so.
@@ -120,6 +123,17 @@ impl Segment {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// The batch at the index entry behind `offset`, if that is it, as it is where batches are so large that each has an entry.
+    /// Looked at first, for the walk would read the one before it too. What is wrong with it is for the walk to say.
+    fn guess(&self, span: Span, offset: Offset) -> Option<Scanned> {
+        let ends = span.last_ends.filter(|_| span.until.saturating_sub(span.from) > WALK as u64)?;
+        let mut bytes = [0; BatchHeader::SIZE];
+        read_full(&*self.file().ok()?, &mut bytes, span.until).ok()?;
+        let batch = Scanned { header: BatchHeader::parse(&bytes).ok()?, position: span.until };
+        let is_it = batch.header.base_offset() <= offset && batch.header.last_offset() == ends;
+        (is_it && self.holds(&batch) && batch.end() <= self.size().ok()?).then_some(batch)
     }
 
     fn walk(&self, span: Span, offset: Offset) -> Result<Option<Scanned>, ReadError> {
