@@ -12,7 +12,7 @@ use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::{Arg, Command};
-use klamm_broker::{Broker, BrokerConfig, Settings};
+use klamm_broker::{Broker, BrokerConfig, SettingInfo, Settings};
 
 fn main() -> ExitCode {
     tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal()).init();
@@ -37,12 +37,12 @@ fn config() -> Result<BrokerConfig, Box<dyn Error>> {
                 .value_name("FILE")
                 .help("Settings, a line each: log.dirs=./klamm-data"),
         );
-    for (key, expected) in Settings::known() {
+    for setting in Settings::known() {
         command = command.arg(
-            Arg::new(key)
-                .long(key.replace('.', "-"))
+            Arg::new(setting.key)
+                .long(setting.key.replace('.', "-"))
                 .value_name("VALUE")
-                .help(expected)
+                .help(help(&setting))
                 .allow_hyphen_values(true),
         );
     }
@@ -52,12 +52,19 @@ fn config() -> Result<BrokerConfig, Box<dyn Error>> {
         settings = settings.file(file)?;
     }
     settings = settings.environment(std::env::vars());
-    for (key, _) in Settings::known() {
-        if let Some(value) = given.get_one::<String>(key) {
-            settings = settings.flag(key, value);
+    for setting in Settings::known() {
+        if let Some(value) = given.get_one::<String>(setting.key) {
+            settings = settings.flag(setting.key, value);
         }
     }
     Ok(settings.resolve()?)
+}
+
+fn help(setting: &SettingInfo) -> String {
+    let SettingInfo { meaning, expected, default, .. } = setting;
+    let default = if default.is_empty() { "none" } else { default };
+    let while_running = if setting.is_dynamic { " Can be changed while the broker runs." } else { "" };
+    format!("{meaning}{while_running}\n[{expected}; default: {default}]")
 }
 
 /// Returns when the process is asked to end (SIGINT or SIGTERM).

@@ -1,6 +1,7 @@
 //! What the tests that span crates share.
 #![forbid(unsafe_code)]
 
+pub mod admin;
 pub mod client;
 pub mod fixtures;
 pub mod requests;

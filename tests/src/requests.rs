@@ -4,8 +4,22 @@ use klamm_protocol::messages::metadata_request::{MetadataRequest, MetadataReques
 use klamm_protocol::messages::produce_request::{PartitionProduceData, ProduceRequest, TopicProduceData};
 use klamm_protocol::messages::produce_response::PartitionProduceResponse;
 use klamm_protocol::{Records, Uuid};
+use klamm_record::{BatchBuilder, BatchOptions, NewRecord};
 
 use crate::client::Client;
+
+/// A batch of these values, without compression.
+///
+/// # Panics
+/// When they do not fit.
+#[must_use]
+pub fn batch_of(values: &[&str]) -> Records {
+    let mut builder = BatchBuilder::new(Vec::new(), BatchOptions::default());
+    for value in values {
+        builder.append(&NewRecord::new(value)).expect("fits");
+    }
+    Records::Bytes(builder.finish().expect("has records").buffer.into())
+}
 
 /// The topic's id; it is created if need be.
 ///

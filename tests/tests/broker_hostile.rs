@@ -124,7 +124,7 @@ fn promised_bytes_take_no_memory() {
 fn a_folder_that_cannot_be_is_named() {
     let root = tempfile::tempdir().unwrap();
     let start = |what: &str| {
-        let config = BrokerConfig { log_dir: Some(root.path().join(what)), ..BrokerConfig::for_test() };
+        let config = BrokerConfig { log_dirs: vec![root.path().join(what)], ..BrokerConfig::for_test() };
         Broker::start(config).map(|broker| broker.stop().unwrap()).map_err(|error| error.to_string())
     };
     std::fs::write(root.path().join("file"), "").unwrap();

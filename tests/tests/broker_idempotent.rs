@@ -70,7 +70,7 @@ fn a_batch_is_stored_once_and_gaps_and_old_epochs_are_refused() {
 #[test]
 fn after_a_restart_a_batch_is_known_and_ids_are_new() {
     let folder = tempfile::tempdir().unwrap();
-    let config = BrokerConfig { log_dir: Some(folder.path().to_owned()), ..BrokerConfig::for_test() };
+    let config = BrokerConfig { log_dirs: vec![folder.path().to_owned()], ..BrokerConfig::for_test() };
     let broker = Broker::start(config.clone()).unwrap();
     let mut client = Client::connect(&broker);
     let ids = [producer_id(&mut client), producer_id(&mut client)];

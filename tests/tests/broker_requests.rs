@@ -3,20 +3,29 @@
 use std::time::{Duration, Instant};
 
 use klamm_broker::{Broker, BrokerConfig};
+use klamm_protocol::messages::alter_configs_request::AlterConfigsRequest;
 use klamm_protocol::messages::api_versions_request::ApiVersionsRequest;
 use klamm_protocol::messages::api_versions_response::ApiVersionsResponse;
+use klamm_protocol::messages::create_partitions_request::CreatePartitionsRequest;
 use klamm_protocol::messages::create_topics_request::{
     CreatableTopic, CreatableTopicConfig, CreateTopicsRequest,
 };
+use klamm_protocol::messages::delete_records_request::DeleteRecordsRequest;
 use klamm_protocol::messages::delete_topics_request::{DeleteTopicState, DeleteTopicsRequest};
+use klamm_protocol::messages::describe_cluster_request::DescribeClusterRequest;
+use klamm_protocol::messages::describe_configs_request::DescribeConfigsRequest;
+use klamm_protocol::messages::describe_log_dirs_request::DescribeLogDirsRequest;
+use klamm_protocol::messages::describe_topic_partitions_request::DescribeTopicPartitionsRequest;
 use klamm_protocol::messages::fetch_request::{FetchPartition, FetchRequest, FetchTopic};
 use klamm_protocol::messages::fetch_response::PartitionData;
 use klamm_protocol::messages::find_coordinator_request::FindCoordinatorRequest;
+use klamm_protocol::messages::incremental_alter_configs_request::IncrementalAlterConfigsRequest;
 use klamm_protocol::messages::init_producer_id_request::InitProducerIdRequest;
 use klamm_protocol::messages::list_offsets_request::{
     ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic,
 };
 use klamm_protocol::messages::metadata_request::{MetadataRequest, MetadataRequestTopic};
+use klamm_protocol::messages::offset_for_leader_epoch_request::OffsetForLeaderEpochRequest;
 use klamm_protocol::{Message, Records, Uuid};
 use klamm_record::{BatchBuilder, BatchOptions, Batches, Compression, NewRecord};
 use klamm_tests::client::Client;
@@ -73,7 +82,7 @@ fn every_api_answers_in_every_version_it_advertises() {
     let (_broker, mut client) = start();
     let id = topic(&mut client, "t");
     let advertised = client.call(&ApiVersionsRequest::default(), 0).api_keys;
-    assert_eq!(advertised.len(), 9);
+    assert_eq!(advertised.len(), 18);
     for key in advertised {
         for version in key.min_version..=key.max_version {
             match key.api_key {
@@ -112,6 +121,18 @@ fn every_api_answers_in_every_version_it_advertises() {
                 22 => {
                     let request = InitProducerIdRequest { transactional_id: None, ..Default::default() };
                     assert!(client.call(&request, version).producer_id >= 0, "init producer id {version}");
+                }
+                21 => drop(client.call(&DeleteRecordsRequest::default(), version)),
+                23 => drop(client.call(&OffsetForLeaderEpochRequest::default(), version)),
+                32 => drop(client.call(&DescribeConfigsRequest::default(), version)),
+                33 => drop(client.call(&AlterConfigsRequest::default(), version)),
+                35 => assert_eq!(client.call(&DescribeLogDirsRequest::default(), version).results.len(), 1),
+                37 => drop(client.call(&CreatePartitionsRequest::default(), version)),
+                44 => drop(client.call(&IncrementalAlterConfigsRequest::default(), version)),
+                60 => assert_eq!(client.call(&DescribeClusterRequest::default(), version).brokers.len(), 1),
+                75 => {
+                    let described = client.call(&DescribeTopicPartitionsRequest::default(), version);
+                    assert!(described.topics.iter().any(|topic| topic.name.as_deref() == Some("t")));
                 }
                 other => panic!("{other} is advertised"),
             }
@@ -423,7 +444,7 @@ fn connections_beyond_the_bound_are_refused_and_silent_ones_closed() {
 #[test]
 fn everything_is_there_after_a_restart() {
     let root = tempfile::tempdir().unwrap();
-    let config = BrokerConfig { log_dir: Some(root.path().join("data")), ..BrokerConfig::for_test() };
+    let config = BrokerConfig { log_dirs: vec![root.path().join("data")], ..BrokerConfig::for_test() };
     let broker = Broker::start(config.clone()).unwrap();
     let mut client = Client::connect(&broker);
     create(&mut client, "kept", &[("retention.ms", "-1")], 7);

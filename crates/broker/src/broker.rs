@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use klamm_log::{Background, DirConfig, LogDir, LogError, OpenError};
+use klamm_log::{LogError, OpenError};
 use tempfile::TempDir;
 use thiserror::Error;
 use tokio::sync::watch;
@@ -13,6 +13,7 @@ use crate::metadata::Metadata;
 use crate::net::serve;
 use crate::purgatory::Purgatory;
 use crate::shared::Shared;
+use crate::storage::{Maintenance, Storage, StorageError};
 
 /// A running broker. It stops when it is dropped; [`Broker::stop`] does so and tells of errors.
 ///
@@ -20,11 +21,11 @@ use crate::shared::Shared;
 #[derive(Debug)]
 pub struct Broker {
     address: ListenerAddress,
-    path: PathBuf,
+    paths: Vec<PathBuf>,
     stopping: watch::Sender<bool>,
     server: Option<JoinHandle<()>>,
-    background: Option<Background>,
-    dir: LogDir,
+    maintenance: Option<Maintenance>,
+    storage: Arc<Storage>,
     /// Removed last.
     _temporary: Option<TempDir>,
 }
@@ -55,6 +56,15 @@ pub enum StartError {
     System(#[from] std::io::Error),
 }
 
+impl From<StorageError> for StartError {
+    fn from(error: StorageError) -> StartError {
+        match error {
+            StorageError::Open(error) => StartError::Open(error),
+            other => StartError::Metadata { reason: other.to_string() },
+        }
+    }
+}
+
 impl Broker {
     /// Starts a broker; it answers when this returns.
     ///
@@ -64,19 +74,19 @@ impl Broker {
         let listener = listen(&config.listener)?;
         let port = listener.local_addr()?.port();
         let address = ListenerAddress { host: config.listener.host.clone(), port };
-        let temporary = if config.log_dir.is_none() { Some(tempfile::tempdir()?) } else { None };
+        let temporary = if config.log_dirs.is_empty() { Some(tempfile::tempdir()?) } else { None };
         let own = temporary.as_ref().map(|t| t.path().to_owned());
-        let path = config.log_dir.clone().or(own).unwrap_or_default();
-        let dir = LogDir::open_with(&path, dir_config(&config))?;
-        dir.cuts().iter().for_each(|cut| tracing::warn!("after an unclean stop: {cut}"));
-        let metadata =
-            Metadata::open(dir.clone(), &config).map_err(|reason| StartError::Metadata { reason })?;
+        let paths: Vec<PathBuf> = config.log_dirs.iter().cloned().chain(own).collect();
+        let (storage, identity) = Storage::open(&paths, &config)?;
+        let storage = Arc::new(storage);
+        let metadata = Metadata::open(Arc::clone(&storage), identity, &config)
+            .map_err(|reason| StartError::Metadata { reason })?;
         let advertised = config.advertised.clone().unwrap_or_else(|| advertised(&address));
-        let background = Some(dir.start_background());
-        let shared = Arc::new(Shared { config, metadata, purgatory: Purgatory::default(), advertised });
+        let maintenance = Some(storage.start_maintenance());
+        let shared = Arc::new(Shared { metadata, purgatory: Purgatory::default(), advertised });
         let (stopping, stop) = watch::channel(false);
-        let server = Some(spawn(listener, shared, stop)?);
-        Ok(Broker { address, path, stopping, server, background, dir, _temporary: temporary })
+        let server = Some(spawn(listener, config.network_threads, shared, stop)?);
+        Ok(Broker { address, paths, stopping, server, maintenance, storage, _temporary: temporary })
     }
 
     /// Where it listens, with the port it really has.
@@ -92,10 +102,10 @@ impl Broker {
         format!("{}:{}", reachable.host, reachable.port)
     }
 
-    /// The folder of its logs.
+    /// The folder of its logs, the first if there are more.
     #[must_use]
     pub fn path(&self) -> &Path {
-        &self.path
+        self.paths.first().map_or(Path::new(""), PathBuf::as_path)
     }
 
     /// Stops it: requests under way are answered, then all is synced and the folder is given free.
@@ -110,8 +120,8 @@ impl Broker {
         let Some(server) = self.server.take() else { return Ok(()) };
         let _ = self.stopping.send(true);
         let _ = server.join();
-        self.background.take();
-        self.dir.close()
+        self.maintenance.take();
+        self.storage.close()
     }
 }
 
@@ -138,26 +148,14 @@ fn advertised(address: &ListenerAddress) -> ListenerAddress {
     ListenerAddress { host: if all { "127.0.0.1".into() } else { address.host.clone() }, port: address.port }
 }
 
-fn dir_config(config: &BrokerConfig) -> DirConfig {
-    DirConfig {
-        log: config.log.clone(),
-        recovery_threads: config.recovery_threads,
-        checkpoint_interval: config.checkpoint_interval,
-        retention_interval: config.retention_interval,
-        cleaner: config.cleaner.clone(),
-        max_open_files: config.max_open_files,
-        ..DirConfig::default()
-    }
-}
-
 fn spawn(
     listener: TcpListener,
+    threads: usize,
     shared: Arc<Shared>,
     stop: watch::Receiver<bool>,
 ) -> std::io::Result<JoinHandle<()>> {
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
-    let runtime =
-        runtime.worker_threads(shared.config.network_threads).thread_name("klamm-network").enable_all();
+    let runtime = runtime.worker_threads(threads).thread_name("klamm-network").enable_all();
     let runtime = runtime.build()?;
     std::thread::Builder::new().name("klamm-server".into()).spawn(move || {
         if let Err(error) = runtime.block_on(serve(listener, shared, stop)) {

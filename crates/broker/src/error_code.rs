@@ -3,6 +3,7 @@
 use klamm_log::{AppendError, LogError, OpenError, ProducerError, ReadError};
 use klamm_record::BatchError;
 
+use crate::incoming::Refused;
 use crate::metadata::TopicError;
 
 /// An error code on the wire.
@@ -14,11 +15,14 @@ pub(crate) enum ErrorCode {
     OffsetOutOfRange = 1,
     CorruptMessage = 2,
     UnknownTopicOrPartition = 3,
+    LeaderNotAvailable = 5,
     MessageTooLarge = 10,
     CoordinatorNotAvailable = 15,
     InvalidTopic = 17,
     RecordListTooLarge = 18,
+    NotEnoughReplicas = 19,
     InvalidRequiredAcks = 21,
+    InvalidTimestamp = 32,
     UnsupportedVersion = 35,
     TopicAlreadyExists = 36,
     InvalidPartitions = 37,
@@ -39,6 +43,7 @@ pub(crate) enum ErrorCode {
     UnsupportedCompressionType = 76,
     InvalidRecord = 87,
     UnknownTopicId = 100,
+    MismatchedEndpointType = 114,
 }
 
 impl ErrorCode {
@@ -50,26 +55,36 @@ impl ErrorCode {
 impl From<&AppendError> for ErrorCode {
     fn from(error: &AppendError) -> ErrorCode {
         match error {
-            AppendError::Batch { fault: BatchError::Magic { .. }, .. } => {
-                ErrorCode::UnsupportedForMessageFormat
-            }
-            AppendError::Batch { fault: BatchError::Codec { .. }, .. } => {
-                ErrorCode::UnsupportedCompressionType
-            }
-            AppendError::Batch { fault: BatchError::Field { .. } | BatchError::Record(_), .. } => {
-                ErrorCode::InvalidRecord
-            }
+            AppendError::Batch { fault, .. } => ErrorCode::from(fault),
             AppendError::NoKey { .. } => ErrorCode::InvalidRecord,
-            AppendError::Batch { .. } => ErrorCode::CorruptMessage,
             AppendError::TooLarge { setting: "segment.bytes", .. } => ErrorCode::RecordListTooLarge,
             AppendError::TooLarge { .. } => ErrorCode::MessageTooLarge,
-            AppendError::File(_) | AppendError::Log(LogError::Failed { .. } | LogError::File(_)) => {
-                ErrorCode::StorageError
-            }
-            AppendError::Log(LogError::Closed { .. }) => ErrorCode::UnknownTopicOrPartition,
+            AppendError::File(_) => ErrorCode::StorageError,
+            AppendError::Log(error) => ErrorCode::from(error),
             AppendError::FencedEpoch { .. } => ErrorCode::FencedLeaderEpoch,
             AppendError::Producer { fault, .. } => ErrorCode::from(fault),
             _ => ErrorCode::UnknownServerError,
+        }
+    }
+}
+
+impl From<&Refused> for ErrorCode {
+    fn from(error: &Refused) -> ErrorCode {
+        match error {
+            Refused::Timestamp { .. } => ErrorCode::InvalidTimestamp,
+            Refused::Batch(fault) => ErrorCode::from(fault),
+            Refused::Build(_) => ErrorCode::InvalidRecord,
+        }
+    }
+}
+
+impl From<&BatchError> for ErrorCode {
+    fn from(fault: &BatchError) -> ErrorCode {
+        match fault {
+            BatchError::Magic { .. } => ErrorCode::UnsupportedForMessageFormat,
+            BatchError::Codec { .. } => ErrorCode::UnsupportedCompressionType,
+            BatchError::Field { .. } | BatchError::Record(_) => ErrorCode::InvalidRecord,
+            _ => ErrorCode::CorruptMessage,
         }
     }
 }
@@ -97,6 +112,18 @@ impl From<&ReadError> for ErrorCode {
     }
 }
 
+impl From<&LogError> for ErrorCode {
+    fn from(error: &LogError) -> ErrorCode {
+        match error {
+            LogError::OutOfRange { .. } => ErrorCode::OffsetOutOfRange,
+            LogError::Closed { .. } => ErrorCode::UnknownTopicOrPartition,
+            LogError::Damage(_) => ErrorCode::CorruptMessage,
+            LogError::Failed { .. } | LogError::File(_) => ErrorCode::StorageError,
+            _ => ErrorCode::UnknownServerError,
+        }
+    }
+}
+
 impl From<&TopicError> for ErrorCode {
     fn from(error: &TopicError) -> ErrorCode {
         match error {
@@ -106,10 +133,16 @@ impl From<&TopicError> for ErrorCode {
             TopicError::TooMany { .. } => ErrorCode::PolicyViolation,
             TopicError::Replication { .. } => ErrorCode::InvalidReplicationFactor,
             TopicError::Assignment { .. } => ErrorCode::InvalidReplicaAssignment,
-            TopicError::Config { .. } => ErrorCode::InvalidConfig,
-            TopicError::Unknown => ErrorCode::UnknownTopicOrPartition,
+            TopicError::Config { .. } | TopicError::NotAList { .. } => ErrorCode::InvalidConfig,
+            TopicError::Unknown | TopicError::UnknownPartition => ErrorCode::UnknownTopicOrPartition,
+            TopicError::NotMore { .. } => ErrorCode::InvalidPartitions,
+            TopicError::Offline => ErrorCode::StorageError,
             TopicError::UnknownId => ErrorCode::UnknownTopicId,
-            TopicError::Ambiguous | TopicError::Reserved { .. } => ErrorCode::InvalidRequest,
+            TopicError::Ambiguous
+            | TopicError::Reserved { .. }
+            | TopicError::Twice
+            | TopicError::ReadOnly { .. }
+            | TopicError::UnknownBroker { .. } => ErrorCode::InvalidRequest,
             TopicError::DeletionDisabled => ErrorCode::TopicDeletionDisabled,
             TopicError::Append(error) => ErrorCode::from(error),
             TopicError::NoProducerIds => ErrorCode::UnknownServerError,

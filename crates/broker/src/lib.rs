@@ -6,10 +6,14 @@ mod broker;
 mod config;
 mod error_code;
 mod handlers;
+mod incoming;
 mod metadata;
 mod net;
 mod purgatory;
 mod shared;
+mod storage;
 
 pub use broker::{Broker, StartError};
-pub use config::{BrokerConfig, ListenerAddress, SettingError, Settings};
+pub use config::{
+    BatchCompression, BrokerConfig, ListenerAddress, SettingError, SettingInfo, Settings, TopicConfig,
+};

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use klamm_log::{Clock, SystemClock};
 
 use crate::BrokerConfig;
@@ -8,7 +10,6 @@ use crate::purgatory::Purgatory;
 /// What all connections and handlers share.
 #[derive(Debug)]
 pub(crate) struct Shared {
-    pub(crate) config: BrokerConfig,
     pub(crate) metadata: Metadata,
     pub(crate) purgatory: Purgatory,
     /// What clients are told to connect to.
@@ -16,6 +17,11 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    /// The settings as they are now.
+    pub(crate) fn config(&self) -> Arc<BrokerConfig> {
+        self.metadata.config()
+    }
+
     pub(crate) fn now(&self) -> klamm_types::Timestamp {
         SystemClock.now()
     }

@@ -127,6 +127,16 @@ impl Log {
         segments.iter().map(summary).collect()
     }
 
+    /// Bytes of its batches.
+    ///
+    /// # Errors
+    /// [`LogError::File`] when a segment's size cannot be read.
+    pub fn bytes(&self) -> Result<u64, LogError> {
+        let segments = self.inner.published.read().segments.clone();
+        let sizes = segments.iter().map(|segment| Ok(segment.size()?));
+        sizes.sum()
+    }
+
     /// Its settings.
     #[must_use]
     pub fn config(&self) -> Arc<LogConfig> {

@@ -1,18 +1,23 @@
 //! The broker's settings, under Kafka's names.
 
-pub(crate) mod parse;
+pub(crate) mod row;
 mod sources;
 mod table;
+pub(crate) mod topic;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use klamm_log::{CleanerConfig, LogConfig};
+use klamm_log::CleanerConfig;
 use thiserror::Error;
 
-pub use sources::Settings;
+use row::{Row, WrongSetting, set_all};
+
+pub use sources::{SettingInfo, Settings};
+pub use topic::{BatchCompression, TopicConfig};
 
 /// How a broker behaves. Each field names Kafka's property and its default; where ours differs, it says so.
 #[derive(Clone, PartialEq, Debug)]
@@ -23,11 +28,12 @@ pub struct BrokerConfig {
     pub listener: ListenerAddress,
     /// What clients are told to connect to; the listener (`advertised.listeners`).
     pub advertised: Option<ListenerAddress>,
-    /// The folder of its logs; `./klamm-data` (`log.dirs`). `None` is a temporary one that goes with the broker.
-    pub log_dir: Option<PathBuf>,
-    /// Settings of topics that are not given others (`log.segment.bytes`, `log.retention.ms` and so on), Kafka's
-    /// defaults: retention of 7 days.
-    pub log: LogConfig,
+    /// Where it stands, for clients that read from near brokers; nowhere (`broker.rack`).
+    pub rack: Option<String>,
+    /// The folders of its logs; `./klamm-data` (`log.dirs`). None is a temporary one that goes with the broker.
+    pub log_dirs: Vec<PathBuf>,
+    /// Settings of topics that are not given others (`log.segment.bytes`, `log.retention.ms`, `message.max.bytes` and so on).
+    pub topic: TopicConfig,
     /// Partitions of topics that do not say how many; 1 (`num.partitions`).
     pub num_partitions: i32,
     /// Whether asking for a topic creates it; yes (`auto.create.topics.enable`).
@@ -47,11 +53,15 @@ pub struct BrokerConfig {
     pub network_threads: usize,
     /// The most connections; 2,147,483,647 in Kafka, 10,000 here (`max.connections`).
     pub max_connections: usize,
+    /// The most connections of one address; 2,147,483,647 (`max.connections.per.ip`).
+    pub max_connections_per_ip: usize,
     /// Time after which a silent connection is closed; 10 minutes (`connections.max.idle.ms`).
     pub max_idle: Duration,
     /// The most bytes of a fetch's answer; 55 MiB (`fetch.max.bytes`).
     pub max_fetch_bytes: usize,
-    /// Threads that open and recover logs; 2 (`num.recovery.threads.per.data.dir`).
+    /// Fetch sessions that are kept; 1,000 (`max.incremental.fetch.session.cache.slots`).
+    pub max_fetch_sessions: usize,
+    /// Threads that open and recover the logs of a folder; 2 (`num.recovery.threads.per.data.dir`).
     pub recovery_threads: usize,
     /// How compacted logs are cleaned (`log.cleaner.dedupe.buffer.size` and so on).
     pub cleaner: CleanerConfig,
@@ -122,11 +132,9 @@ impl Default for BrokerConfig {
             node_id: 1,
             listener: ListenerAddress { host: "127.0.0.1".into(), port: 9092 },
             advertised: None,
-            log_dir: Some("./klamm-data".into()),
-            log: LogConfig {
-                retention_time: Some(Duration::from_secs(7 * 24 * 3600)),
-                ..LogConfig::default()
-            },
+            rack: None,
+            log_dirs: vec!["./klamm-data".into()],
+            topic: TopicConfig::default(),
             num_partitions: 1,
             auto_create_topics: true,
             delete_topics: true,
@@ -136,8 +144,10 @@ impl Default for BrokerConfig {
             io_threads: 8,
             network_threads: 3,
             max_connections: 10_000,
+            max_connections_per_ip: i32::MAX as usize,
             max_idle: Duration::from_secs(600),
             max_fetch_bytes: 55 << 20,
+            max_fetch_sessions: 1000,
             recovery_threads: 2,
             cleaner: CleanerConfig::default(),
             max_open_files: 512,
@@ -148,11 +158,32 @@ impl Default for BrokerConfig {
 }
 
 impl BrokerConfig {
+    /// All settings.
+    pub(crate) const TABLE: &[Row<BrokerConfig>] = table::TABLE;
+
+    pub(crate) fn row(key: &str) -> Option<&'static Row<BrokerConfig>> {
+        table::TABLE.iter().find(|row| row.key == key)
+    }
+
+    /// The settings with others over them.
+    pub(crate) fn with(&self, changed: &BTreeMap<String, String>) -> Result<BrokerConfig, WrongSetting> {
+        let mut config = self.clone();
+        set_all(&mut config, changed, table::TABLE)?;
+        config.topic.log.validate()?;
+        Ok(config)
+    }
+
     /// For a test: a free port on 127.0.0.1, and a temporary folder that goes with the broker.
     #[must_use]
     pub fn for_test() -> BrokerConfig {
         let listener = ListenerAddress { host: "127.0.0.1".into(), port: 0 };
-        BrokerConfig { listener, log_dir: None, io_threads: 2, network_threads: 1, ..BrokerConfig::default() }
+        BrokerConfig {
+            listener,
+            log_dirs: Vec::new(),
+            io_threads: 2,
+            network_threads: 1,
+            ..BrokerConfig::default()
+        }
     }
 }
 

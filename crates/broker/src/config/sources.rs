@@ -1,6 +1,6 @@
 //! Where settings come from: a file in Kafka's format, the environment, flags; the later wins.
 
-use super::parse::Row;
+use super::row::Row;
 use super::table::TABLE;
 use super::{BrokerConfig, SettingError};
 
@@ -11,10 +11,33 @@ pub struct Settings {
     given: Vec<(String, String, String)>,
 }
 
+/// A setting of the broker, for people.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct SettingInfo {
+    /// Kafka's name.
+    pub key: &'static str,
+    /// What it does.
+    pub meaning: &'static str,
+    /// What it can be.
+    pub expected: &'static str,
+    /// What it is when it is not given.
+    pub default: String,
+    /// Whether it can be changed while the broker runs, by `kafka-configs` and the like.
+    pub is_dynamic: bool,
+}
+
 impl Settings {
-    /// Kafka's names of all settings, with what each can be.
-    pub fn known() -> impl Iterator<Item = (&'static str, &'static str)> {
-        TABLE.iter().map(|row| (row.key, row.expected))
+    /// All settings.
+    pub fn known() -> impl Iterator<Item = SettingInfo> {
+        let defaults = BrokerConfig::default();
+        TABLE.iter().map(move |row| SettingInfo {
+            key: row.key,
+            meaning: row.meaning,
+            expected: row.expected,
+            default: (row.get)(&defaults),
+            is_dynamic: row.is_dynamic,
+        })
     }
 
     /// Adds those of a file: lines `key=value`, and comments that begin with `#`.
@@ -101,7 +124,7 @@ fn check_together(config: &BrokerConfig) -> Result<(), SettingError> {
             expected: "at least socket.request.max.bytes",
         });
     }
-    config.log.validate().map_err(|error| SettingError::Value {
+    config.topic.log.validate().map_err(|error| SettingError::Value {
         origin,
         key: if error.setting == "segment.bytes" { "log.segment.bytes" } else { error.setting },
         value: error.got,
@@ -138,13 +161,17 @@ mod tests {
             Settings::default().file(file.path().to_str().unwrap()).unwrap().environment(environment);
         let config = settings.flag("log.dirs", "/c").resolve().unwrap();
         assert_eq!((config.node_id, config.num_partitions), (7, 4));
-        assert_eq!(config.log_dir, Some("/c".into()));
+        assert_eq!(config.log_dirs, [std::path::PathBuf::from("/c")]);
     }
 
     #[test]
     fn what_is_wrong_is_named_with_what_it_can_be() {
         for (key, value, want) in [
-            ("log.dir", "", "flag --log-dir: log.dir is \"\", expected one folder"),
+            (
+                "log.dir",
+                "",
+                "flag --log-dir: log.dir is \"\", expected one or more folders, with commas between them",
+            ),
             ("log.dirss", "x", "flag --log-dirss: no setting has the name \"log.dirss\"; is log.dirs meant?"),
             ("zookeeper", "x", "flag --zookeeper: no setting has the name \"zookeeper\""),
             (
@@ -189,8 +216,11 @@ mod tests {
     #[test]
     fn finer_settings_win_over_coarser_ones_in_any_order() {
         let config = flags(&[("log.retention.ms", "5"), ("log.retention.hours", "1")]).unwrap();
-        assert_eq!(config.log.retention_time, Some(std::time::Duration::from_millis(5)));
-        assert_eq!(flags(&[("log.retention.hours", "-1")]).unwrap().log.retention_time, None);
-        assert_eq!(flags(&[]).unwrap().log.retention_time, Some(std::time::Duration::from_secs(604_800)));
+        assert_eq!(config.topic.log.retention_time, Some(std::time::Duration::from_millis(5)));
+        assert_eq!(flags(&[("log.retention.hours", "-1")]).unwrap().topic.log.retention_time, None);
+        assert_eq!(
+            flags(&[]).unwrap().topic.log.retention_time,
+            Some(std::time::Duration::from_secs(604_800))
+        );
     }
 }

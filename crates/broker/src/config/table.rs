@@ -1,106 +1,495 @@
-//! All settings, a row each: Kafka's name, what it can be, and how it is set. Rows later in the table win over earlier ones
-//! of the same source, as `log.retention.ms` does over `log.retention.hours`.
+//! All settings, a row each. Rows later in the table win over earlier ones of the same source, as `log.retention.ms` does over
+//! `log.retention.hours`.
 
 use std::time::Duration;
 
-use super::BrokerConfig;
-use super::parse::{
-    AGE, BYTES, MILLIS, OR_NONE, POLICY, RATIO, Row, age, millis, number, or_none, policy, put, ratio, row,
-    unsigned,
+use super::row::{
+    AGE, BYTES, CODEC, Kind, MILLIS, NUMBER, OR_NONE, POLICY, RATIO, Row, SWITCH, TIME, age, at,
+    bounded_count, bounded_millis, codec, codec_name, count_or_unbounded, in_millis, is_some, millis,
+    millis_or_none, millis_or_unbounded, number, or_none, policy, policy_name, preallocation, put, ratio,
+    size, switch, text, text_or_none, timestamp_type, timestamp_type_name, unsigned,
 };
+use super::{BrokerConfig, ListenerAddress};
 
-const NUMBER: &str = "a number from 1 to 2,147,483,647";
-const SWITCH: &str = "true or false";
+const THREADS: &str = "a number from 1 to 1,024";
+const ID: &str = "a number from 0 to 2,147,483,647";
+const LISTENER: &str = "one address such as PLAINTEXT://127.0.0.1:9092";
+const FOLDERS: &str = "one or more folders, with commas between them";
 
-pub(super) const TABLE: &[Row<BrokerConfig>] = &[
-    row("node.id", "a number from 0 to 2,147,483,647", |c, v| put(&mut c.node_id, number(v, 0)?)),
-    row("broker.id", "a number from 0 to 2,147,483,647", |c, v| put(&mut c.node_id, number(v, 0)?)),
-    row("listeners", "one address such as PLAINTEXT://127.0.0.1:9092", |c, v| {
-        put(&mut c.listener, v.parse().ok()?)
-    }),
-    row("advertised.listeners", "one address such as PLAINTEXT://host:9092", |c, v| {
-        put(&mut c.advertised, Some(v.parse().ok()?))
-    }),
-    row("log.dirs", "one folder", |c, v| put(&mut c.log_dir, Some(one_folder(v)?.into()))),
-    row("log.dir", "one folder", |c, v| put(&mut c.log_dir, Some(one_folder(v)?.into()))),
-    row("num.partitions", "a number from 1 to 10,000", |c, v| {
-        put(&mut c.num_partitions, number(v, 1).filter(|n| *n <= 10_000)?)
-    }),
-    row("auto.create.topics.enable", SWITCH, |c, v| put(&mut c.auto_create_topics, v.parse().ok()?)),
-    row("delete.topic.enable", SWITCH, |c, v| put(&mut c.delete_topics, v.parse().ok()?)),
-    row("default.replication.factor", "1, for there is one broker", |_, v| {
-        (number(v, 1)? == 1).then_some(())
-    }),
-    row("socket.request.max.bytes", BYTES, |c, v| put(&mut c.max_request_bytes, size(v)?)),
-    row("queued.max.request.bytes", BYTES, |c, v| put(&mut c.max_queued_bytes, size(v)?)),
-    row("queued.max.requests", NUMBER, |c, v| put(&mut c.max_queued_requests, size(v)?)),
-    row("num.io.threads", "a number from 1 to 1,024", |c, v| put(&mut c.io_threads, threads(v)?)),
-    row("num.network.threads", "a number from 1 to 1,024", |c, v| put(&mut c.network_threads, threads(v)?)),
-    row("num.recovery.threads.per.data.dir", "a number from 1 to 1,024", |c, v| {
-        put(&mut c.recovery_threads, threads(v)?)
-    }),
-    row("max.connections", NUMBER, |c, v| put(&mut c.max_connections, size(v)?)),
-    row("connections.max.idle.ms", MILLIS, |c, v| put(&mut c.max_idle, millis(v)?)),
-    row("fetch.max.bytes", BYTES, |c, v| put(&mut c.max_fetch_bytes, size(v)?)),
-    row("message.max.bytes", BYTES, |c, v| put(&mut c.log.max_message_bytes, unsigned(v)?)),
-    row("log.segment.bytes", BYTES, |c, v| put(&mut c.log.segment_bytes, unsigned(v)?)),
-    row("log.roll.hours", NUMBER, |c, v| put(&mut c.log.segment_time, hours(v)?)),
-    row("log.roll.ms", MILLIS, |c, v| put(&mut c.log.segment_time, millis(v)?)),
-    row("log.index.size.max.bytes", BYTES, |c, v| put(&mut c.log.segment_index_bytes, unsigned(v)?)),
-    row("log.index.interval.bytes", "a number of bytes from 0 to 2,147,483,647", |c, v| {
-        put(&mut c.log.index_interval_bytes, number(v, 0)?.try_into().ok()?)
-    }),
-    row("log.retention.hours", OR_NONE, |c, v| put(&mut c.log.retention_time, or_none(v, hours)?)),
-    row("log.retention.minutes", OR_NONE, |c, v| {
-        put(
-            &mut c.log.retention_time,
-            or_none(v, |v| Some(Duration::from_secs(v.parse::<u64>().ok()?.checked_mul(60)?)))?,
-        )
-    }),
-    row("log.retention.ms", OR_NONE, |c, v| put(&mut c.log.retention_time, or_none(v, millis)?)),
-    row("log.retention.bytes", OR_NONE, |c, v| {
-        put(&mut c.log.retention_bytes, or_none(v, |v| v.parse().ok())?)
-    }),
-    row("log.retention.check.interval.ms", MILLIS, |c, v| put(&mut c.retention_interval, millis(v)?)),
-    row("log.segment.delete.delay.ms", AGE, |c, v| put(&mut c.log.file_delete_delay, age(v)?)),
-    row("log.cleanup.policy", POLICY, |c, v| put(&mut c.log.cleanup_policy, policy(v)?)),
-    row("log.cleaner.min.cleanable.ratio", RATIO, |c, v| {
-        put(&mut c.log.min_cleanable_dirty_ratio, ratio(v)?)
-    }),
-    row("log.cleaner.min.compaction.lag.ms", AGE, |c, v| put(&mut c.log.min_compaction_lag, age(v)?)),
-    row("log.cleaner.max.compaction.lag.ms", MILLIS, |c, v| {
-        put(&mut c.log.max_compaction_lag, Some(millis(v)?))
-    }),
-    row("log.cleaner.delete.retention.ms", AGE, |c, v| put(&mut c.log.delete_retention, age(v)?)),
-    row("log.cleaner.dedupe.buffer.size", BYTES, |c, v| put(&mut c.cleaner.dedupe_buffer_bytes, size(v)?)),
-    row("log.cleaner.io.buffer.load.factor", RATIO, |c, v| put(&mut c.cleaner.load_factor, ratio(v)?)),
-    row("log.cleaner.io.buffer.size", BYTES, |c, v| put(&mut c.cleaner.io_buffer_bytes, size(v)?)),
-    row("log.cleaner.io.max.bytes.per.second", "a number of bytes, at least 1", |c, v| {
-        put(&mut c.cleaner.max_bytes_per_second, Some(v.parse().ok().filter(|n| *n > 0)?))
-    }),
-    row("log.cleaner.backoff.ms", MILLIS, |c, v| put(&mut c.cleaner.backoff, millis(v)?)),
-    row("log.max.open.files", NUMBER, |c, v| put(&mut c.max_open_files, size(v)?)),
-    row("log.flush.interval.messages", NUMBER, |c, v| {
-        put(&mut c.log.flush_messages, Some(v.parse().ok().filter(|n| *n > 0)?))
-    }),
-    row("log.flush.interval.ms", MILLIS, |c, v| put(&mut c.log.flush_time, Some(millis(v)?))),
-    row("log.flush.offset.checkpoint.interval.ms", MILLIS, |c, v| {
-        put(&mut c.checkpoint_interval, millis(v)?)
-    }),
+type Setting = Row<BrokerConfig>;
+
+pub(super) const TABLE: &[Setting] = &[
+    Setting::new("node.id", Kind::Int, ID, at!(node_id, id, text), "The broker's id."),
+    Setting::new("broker.id", Kind::Int, ID, at!(node_id, id, text), "The same, as it was called before."),
+    Setting::new(
+        "listeners",
+        Kind::String,
+        LISTENER,
+        at!(listener, address, text),
+        "Where the broker listens; port 0 takes a free one.",
+    ),
+    Setting::new(
+        "advertised.listeners",
+        Kind::String,
+        LISTENER,
+        (
+            |c, v| put(&mut c.advertised, Some(address(v)?)),
+            |c| c.advertised.as_ref().unwrap_or(&c.listener).to_string(),
+        ),
+        "What clients are told to connect to; the listener, unless it is given.",
+    ),
+    Setting::new(
+        "broker.rack",
+        Kind::String,
+        "a name",
+        (|c, v| put(&mut c.rack, Some(v.to_owned())), |c| c.rack.clone().unwrap_or_default()),
+        "Where the broker stands, for clients that read from near ones.",
+    ),
+    Setting::new(
+        "log.dir",
+        Kind::String,
+        FOLDERS,
+        at!(log_dirs, folders, folder_names),
+        "The same as log.dirs.",
+    ),
+    Setting::new(
+        "log.dirs",
+        Kind::String,
+        FOLDERS,
+        at!(log_dirs, folders, folder_names),
+        "The folders of the logs. A new partition goes to the one that has the fewest.",
+    ),
+    Setting::new(
+        "num.partitions",
+        Kind::Int,
+        "a number from 1 to 10,000",
+        at!(num_partitions, partitions, text),
+        "Partitions of topics that do not say how many.",
+    ),
+    Setting::new(
+        "auto.create.topics.enable",
+        Kind::Boolean,
+        SWITCH,
+        at!(auto_create_topics, switch, text),
+        "Whether asking for a topic creates it.",
+    ),
+    Setting::new(
+        "delete.topic.enable",
+        Kind::Boolean,
+        SWITCH,
+        at!(delete_topics, switch, text),
+        "Whether topics can be deleted.",
+    ),
+    Setting::new(
+        "default.replication.factor",
+        Kind::Int,
+        "1, for there is one broker",
+        (|_, v| (v == "1").then_some(()), |_| "1".to_owned()),
+        "Replicas of topics that do not say how many.",
+    ),
+    Setting::new(
+        "socket.request.max.bytes",
+        Kind::Int,
+        BYTES,
+        at!(max_request_bytes, size, text),
+        "The largest request that is taken.",
+    ),
+    Setting::new(
+        "queued.max.request.bytes",
+        Kind::Long,
+        BYTES,
+        at!(max_queued_bytes, size, text),
+        "Memory of all requests that are being read or answered; who comes then waits.",
+    ),
+    Setting::new(
+        "queued.max.requests",
+        Kind::Int,
+        NUMBER,
+        at!(max_queued_requests, size, text),
+        "Requests that wait for a thread; who comes then waits.",
+    ),
+    Setting::new(
+        "num.io.threads",
+        Kind::Int,
+        THREADS,
+        at!(io_threads, threads, text),
+        "Threads that answer requests.",
+    ),
+    Setting::new(
+        "num.network.threads",
+        Kind::Int,
+        THREADS,
+        at!(network_threads, threads, text),
+        "Threads that read and write sockets.",
+    ),
+    Setting::new(
+        "num.recovery.threads.per.data.dir",
+        Kind::Int,
+        THREADS,
+        at!(recovery_threads, threads, text),
+        "Threads that open and recover the logs of a folder.",
+    ),
+    Setting::new(
+        "max.connections",
+        Kind::Int,
+        NUMBER,
+        at!(max_connections, size, text),
+        "Connections at a time; those above are closed at once.",
+    )
+    .dynamic(),
+    Setting::new(
+        "max.connections.per.ip",
+        Kind::Int,
+        NUMBER,
+        at!(max_connections_per_ip, size, text),
+        "Connections of one address at a time; those above are closed at once.",
+    )
+    .dynamic(),
+    Setting::new(
+        "connections.max.idle.ms",
+        Kind::Long,
+        MILLIS,
+        at!(max_idle, millis, in_millis),
+        "Silence after which a connection is closed.",
+    ),
+    Setting::new(
+        "fetch.max.bytes",
+        Kind::Int,
+        BYTES,
+        at!(max_fetch_bytes, size, text),
+        "Bytes of a fetch's answer; a first batch is whole even if it has more.",
+    ),
+    Setting::new(
+        "max.incremental.fetch.session.cache.slots",
+        Kind::Int,
+        "a number from 0 to 1,000,000",
+        at!(max_fetch_sessions, sessions, text),
+        "Fetch sessions that are kept; who gets none names its partitions each time.",
+    ),
+    Setting::new(
+        "message.max.bytes",
+        Kind::Int,
+        BYTES,
+        at!(topic.log.max_message_bytes, unsigned, text),
+        "The largest batch that is taken, in bytes, as it comes (compressed).",
+    )
+    .dynamic(),
+    Setting::new(
+        "compression.type",
+        Kind::String,
+        CODEC,
+        at!(topic.compression, codec, codec_name),
+        "Codec that batches are stored with; `producer` keeps each as it came.",
+    )
+    .dynamic(),
+    Setting::new(
+        "min.insync.replicas",
+        Kind::Int,
+        NUMBER,
+        at!(topic.min_insync_replicas, at_least_one, text),
+        "Replicas that must have a batch before acks=all is answered.",
+    )
+    .dynamic(),
+    Setting::new(
+        "unclean.leader.election.enable",
+        Kind::Boolean,
+        SWITCH,
+        at!(topic.unclean_leader_election, switch, text),
+        "Whether a replica that lacks records may lead. There is one replica: no effect yet.",
+    )
+    .dynamic(),
+    Setting::new(
+        "log.message.timestamp.type",
+        Kind::String,
+        TIME,
+        at!(topic.timestamp_type, timestamp_type, timestamp_type_name),
+        "Whether records bear the time of their creation or that of the append.",
+    )
+    .dynamic(),
+    Setting::new(
+        "log.message.timestamp.before.max.ms",
+        Kind::Long,
+        AGE,
+        at!(topic.timestamp_before_max, bounded_millis, millis_or_unbounded),
+        "How far behind the broker's clock the time of a record may be.",
+    )
+    .dynamic(),
+    Setting::new(
+        "log.message.timestamp.after.max.ms",
+        Kind::Long,
+        AGE,
+        at!(topic.timestamp_after_max, bounded_millis, millis_or_unbounded),
+        "How far ahead of the broker's clock the time of a record may be.",
+    )
+    .dynamic(),
+    Setting::new(
+        "log.segment.bytes",
+        Kind::Int,
+        BYTES,
+        at!(topic.log.segment_bytes, unsigned, text),
+        "Bytes after which a new segment is begun.",
+    )
+    .dynamic(),
+    Setting::new(
+        "log.roll.hours",
+        Kind::Int,
+        NUMBER,
+        at!(topic.log.segment_time, hours, in_hours),
+        "Age after which a segment is closed even if it is not full, in hours.",
+    ),
+    Setting::new(
+        "log.roll.ms",
+        Kind::Long,
+        MILLIS,
+        at!(topic.log.segment_time, millis, in_millis),
+        "Age after which a segment is closed even if it is not full.",
+    )
+    .dynamic(),
+    Setting::new(
+        "log.index.size.max.bytes",
+        Kind::Int,
+        BYTES,
+        at!(topic.log.segment_index_bytes, unsigned, text),
+        "Bytes of an index after which a new segment is begun.",
+    )
+    .dynamic(),
+    Setting::new(
+        "log.index.interval.bytes",
+        Kind::Int,
+        BYTES,
+        at!(topic.log.index_interval_bytes, unsigned, text),
+        "Bytes of records between two entries of the offset index.",
+    )
+    .dynamic(),
+    Setting::new(
+        "log.preallocate",
+        Kind::Boolean,
+        SWITCH,
+        at!(topic.log.preallocate, preallocation, is_some),
+        "Whether segment files are filled with zeros ahead of the records.",
+    )
+    .dynamic(),
+    Setting::new(
+        "log.retention.hours",
+        Kind::Int,
+        OR_NONE,
+        at!(topic.log.retention_time, or_none(hours), hours_or_none),
+        "Age after which segments are deleted, in hours; -1 for never.",
+    ),
+    Setting::new(
+        "log.retention.minutes",
+        Kind::Int,
+        OR_NONE,
+        at!(topic.log.retention_time, or_none(minutes), minutes_or_none),
+        "Age after which segments are deleted, in minutes; -1 for never.",
+    ),
+    Setting::new(
+        "log.retention.ms",
+        Kind::Long,
+        OR_NONE,
+        at!(topic.log.retention_time, or_none(millis), millis_or_none),
+        "Age after which segments are deleted; -1 for never.",
+    )
+    .dynamic(),
+    Setting::new(
+        "log.retention.bytes",
+        Kind::Long,
+        OR_NONE,
+        at!(topic.log.retention_bytes, or_none(count), text_or_none),
+        "Bytes that a partition may have before its oldest segments are deleted; -1 for any number.",
+    )
+    .dynamic(),
+    Setting::new(
+        "log.retention.check.interval.ms",
+        Kind::Long,
+        MILLIS,
+        at!(retention_interval, millis, in_millis),
+        "How often retention is looked at.",
+    ),
+    Setting::new(
+        "log.segment.delete.delay.ms",
+        Kind::Long,
+        AGE,
+        at!(topic.log.file_delete_delay, age, in_millis),
+        "Time between taking a segment out of the log and removing its files.",
+    )
+    .dynamic(),
+    Setting::new(
+        "log.cleanup.policy",
+        Kind::List,
+        POLICY,
+        at!(topic.log.cleanup_policy, policy, policy_name),
+        "What becomes of old records: deleted by age and size, or compacted.",
+    )
+    .dynamic(),
+    Setting::new(
+        "log.cleaner.min.cleanable.ratio",
+        Kind::Double,
+        RATIO,
+        at!(topic.log.min_cleanable_dirty_ratio, ratio, text),
+        "The uncleaned part of a compacted log above which it is cleaned.",
+    )
+    .dynamic(),
+    Setting::new(
+        "log.cleaner.min.compaction.lag.ms",
+        Kind::Long,
+        AGE,
+        at!(topic.log.min_compaction_lag, age, in_millis),
+        "Age that a record of a compacted topic has at least before it can be cleaned away.",
+    )
+    .dynamic(),
+    Setting::new(
+        "log.cleaner.max.compaction.lag.ms",
+        Kind::Long,
+        MILLIS,
+        at!(topic.log.max_compaction_lag, bounded_millis, millis_or_unbounded),
+        "Age after which a record of a compacted topic is cleaned, however little is dirty.",
+    )
+    .dynamic(),
+    Setting::new(
+        "log.cleaner.delete.retention.ms",
+        Kind::Long,
+        AGE,
+        at!(topic.log.delete_retention, age, in_millis),
+        "How long tombstones stay in a compacted topic after they were first cleaned.",
+    )
+    .dynamic(),
+    Setting::new(
+        "log.cleaner.dedupe.buffer.size",
+        Kind::Long,
+        BYTES,
+        at!(cleaner.dedupe_buffer_bytes, size, text),
+        "Memory of the map of keys while a log is cleaned.",
+    ),
+    Setting::new(
+        "log.cleaner.io.buffer.load.factor",
+        Kind::Double,
+        RATIO,
+        at!(cleaner.load_factor, ratio, text),
+        "The part of that map that is filled at most.",
+    ),
+    Setting::new(
+        "log.cleaner.io.buffer.size",
+        Kind::Int,
+        BYTES,
+        at!(cleaner.io_buffer_bytes, size, text),
+        "Bytes that the cleaner reads and writes at a time.",
+    ),
+    Setting::new(
+        "log.cleaner.io.max.bytes.per.second",
+        Kind::Double,
+        "a number of bytes, at least 1",
+        at!(cleaner.max_bytes_per_second, rate, rate_text),
+        "Bytes that the cleaner reads and writes a second.",
+    ),
+    Setting::new(
+        "log.cleaner.backoff.ms",
+        Kind::Long,
+        MILLIS,
+        at!(cleaner.backoff, millis, in_millis),
+        "How long the cleaner waits when there was nothing to clean.",
+    ),
+    Setting::new(
+        "log.max.open.files",
+        Kind::Int,
+        NUMBER,
+        at!(max_open_files, size, text),
+        "Log files that are open at a time, in each folder. (Not a setting of Kafka's, which keeps all open.)",
+    ),
+    Setting::new(
+        "log.flush.interval.messages",
+        Kind::Long,
+        NUMBER,
+        at!(topic.log.flush_messages, bounded_count, count_or_unbounded),
+        "Records after which a log is synced to the disk.",
+    )
+    .dynamic(),
+    Setting::new(
+        "log.flush.interval.ms",
+        Kind::Long,
+        MILLIS,
+        at!(topic.log.flush_time, bounded_millis, millis_or_unbounded),
+        "Time after which what was appended is synced to the disk.",
+    )
+    .dynamic(),
+    Setting::new(
+        "log.flush.offset.checkpoint.interval.ms",
+        Kind::Int,
+        MILLIS,
+        at!(checkpoint_interval, millis, in_millis),
+        "How often it is noted up to where logs are synced.",
+    ),
 ];
 
-fn size(value: &str) -> Option<usize> {
-    number(value, 1)?.try_into().ok()
+fn id(value: &str) -> Option<i32> {
+    number(value, 0)
+}
+
+fn at_least_one(value: &str) -> Option<i32> {
+    number(value, 1)
+}
+
+fn partitions(value: &str) -> Option<i32> {
+    number(value, 1).filter(|n| *n <= 10_000)
+}
+
+fn sessions(value: &str) -> Option<usize> {
+    value.parse().ok().filter(|n| *n <= 1_000_000)
 }
 
 fn threads(value: &str) -> Option<usize> {
     size(value).filter(|n| *n <= 1024)
 }
 
-fn hours(value: &str) -> Option<Duration> {
-    value.parse::<u64>().ok().filter(|n| *n > 0)?.checked_mul(3600).map(Duration::from_secs)
+fn count(value: &str) -> Option<u64> {
+    value.parse().ok()
 }
 
-fn one_folder(value: &str) -> Option<&str> {
-    (!value.is_empty() && !value.contains(',')).then_some(value)
+fn rate(value: &str) -> Option<Option<u64>> {
+    if value == ANY_RATE { Some(None) } else { value.parse().ok().filter(|n| *n > 0).map(Some) }
 }
+
+fn rate_text(rate: &Option<u64>) -> String {
+    rate.map_or_else(|| ANY_RATE.to_owned(), |rate| rate.to_string())
+}
+
+fn address(value: &str) -> Option<ListenerAddress> {
+    value.parse().ok()
+}
+
+fn folders(value: &str) -> Option<Vec<std::path::PathBuf>> {
+    let folders: Vec<_> = value.split(',').map(str::trim).map(Into::into).collect();
+    let is_clean = folders.iter().all(|folder: &std::path::PathBuf| !folder.as_os_str().is_empty());
+    is_clean.then_some(folders)
+}
+
+fn folder_names(folders: &Vec<std::path::PathBuf>) -> String {
+    folders.iter().map(|folder| folder.display().to_string()).collect::<Vec<_>>().join(",")
+}
+
+fn seconds(value: &str, each: u64) -> Option<Duration> {
+    value.parse::<u64>().ok().filter(|n| *n > 0)?.checked_mul(each).map(Duration::from_secs)
+}
+
+fn hours(value: &str) -> Option<Duration> {
+    seconds(value, 3600)
+}
+
+fn minutes(value: &str) -> Option<Duration> {
+    seconds(value, 60)
+}
+
+fn in_hours(time: &Duration) -> String {
+    (time.as_secs() / 3600).to_string()
+}
+
+fn hours_or_none(time: &Option<Duration>) -> String {
+    time.as_ref().map_or_else(|| "-1".to_owned(), in_hours)
+}
+
+fn minutes_or_none(time: &Option<Duration>) -> String {
+    time.as_ref().map_or_else(|| "-1".to_owned(), |time| (time.as_secs() / 60).to_string())
+}
+
+/// Kafka's default of a rate that has no bound.
+const ANY_RATE: &str = "1.7976931348623157E308";

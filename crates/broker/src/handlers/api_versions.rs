@@ -17,7 +17,7 @@ pub(super) fn refuse(head: &RequestHead) -> Result<Outcome, HandleError> {
 }
 
 fn response(error: ErrorCode) -> ApiVersionsResponse {
-    let api_keys = SERVED.iter().map(|(api, versions)| ApiVersion {
+    let api_keys = SERVED.iter().map(|(api, versions, _)| ApiVersion {
         api_key: api.code(),
         min_version: advertised_from(*api, *versions.start()),
         max_version: *versions.end(),

@@ -3,12 +3,14 @@
 use std::collections::BTreeSet;
 
 use klamm_protocol::messages::create_topics_request::{CreatableTopic, CreateTopicsRequest};
-use klamm_protocol::messages::create_topics_response::{CreatableTopicResult, CreateTopicsResponse};
+use klamm_protocol::messages::create_topics_response::{
+    CreatableTopicConfigs, CreatableTopicResult, CreateTopicsResponse,
+};
 use klamm_protocol::{ApiKey, Message, RequestHead};
 
 use super::{HandleError, Outcome, answer};
 use crate::error_code::ErrorCode;
-use crate::metadata::NewTopic;
+use crate::metadata::{ConfigEntry, NewTopic, Topic};
 use crate::shared::Shared;
 
 pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, HandleError> {
@@ -42,12 +44,26 @@ fn create(shared: &Shared, topic: &CreatableTopic, check_only: bool) -> Creatabl
         Ok(created) => CreatableTopicResult {
             name: topic.name.clone(),
             topic_id: created.id.into(),
-            num_partitions: i32::try_from(created.partitions).unwrap_or(i32::MAX),
+            num_partitions: i32::try_from(created.count()).unwrap_or(i32::MAX),
             replication_factor: 1,
+            configs: Some(configs_of(shared, &created)),
             ..CreatableTopicResult::default()
         },
         Err(error) => refused(topic, ErrorCode::from(&error), &error.to_string()),
     }
+}
+
+/// The settings that the topic has.
+fn configs_of(shared: &Shared, topic: &Topic) -> Vec<CreatableTopicConfigs> {
+    let entries = shared.metadata.describe_topic(topic).unwrap_or_default();
+    let told = |entry: ConfigEntry| CreatableTopicConfigs {
+        name: entry.key.into(),
+        value: Some(entry.value.as_str().into()),
+        read_only: entry.is_read_only,
+        config_source: entry.source() as i8,
+        is_sensitive: false,
+    };
+    entries.into_iter().map(told).collect()
 }
 
 fn refused(topic: &CreatableTopic, error: ErrorCode, message: &str) -> CreatableTopicResult {

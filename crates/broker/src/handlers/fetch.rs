@@ -50,7 +50,7 @@ pub(super) fn handle(shared: &Shared, head: &RequestHead, round: Round) -> Resul
         let error_code = ErrorCode::FetchSessionIdNotFound.code();
         return super::answer(&FetchResponse { error_code, ..FetchResponse::default() }, ApiKey::Fetch, head);
     }
-    let budget = usize::try_from(request.max_bytes).unwrap_or(0).min(shared.config.max_fetch_bytes);
+    let budget = usize::try_from(request.max_bytes).unwrap_or(0).min(shared.config().max_fetch_bytes);
     let (version, visibility) = (head.version, visibility(request.isolation_level));
     let (slices, partitions) = (HashMap::new(), BTreeSet::new());
     let mut fetching =
@@ -78,11 +78,12 @@ impl Fetching<'_> {
             (image.topic(&asked.topic), ErrorCode::UnknownTopicOrPartition)
         };
         let mut partition = |wanted: &FetchPartition| {
-            let log = topic.and_then(|topic| self.shared.metadata.log(topic, wanted.partition));
-            let missing = if topic.is_some() { ErrorCode::UnknownTopicOrPartition } else { missing };
+            let log = topic.ok_or(missing).and_then(|topic| {
+                self.shared.metadata.log(topic, wanted.partition).map_err(|error| ErrorCode::from(&error))
+            });
             match log {
-                Some(log) => self.partition(&log, wanted),
-                None => self.refused(wanted, missing),
+                Ok(log) => self.partition(&log, wanted),
+                Err(error) => self.refused(wanted, error),
             }
         };
         let partitions = asked.partitions.iter().map(&mut partition).collect();

@@ -13,6 +13,7 @@ use klamm_types::{LeaderEpoch, Timestamp};
 use super::fetch::visibility;
 use super::{HandleError, Outcome, answer};
 use crate::error_code::ErrorCode;
+use crate::metadata::TopicError;
 use crate::shared::Shared;
 
 const LATEST: i64 = -1;
@@ -41,7 +42,8 @@ pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, Han
             if !seen.insert((asked.name.clone(), partition.partition_index)) {
                 return refused(partition, ErrorCode::InvalidRequest);
             }
-            let log = topic.and_then(|topic| shared.metadata.log(topic, partition.partition_index));
+            let log = topic.ok_or(TopicError::Unknown);
+            let log = log.and_then(|topic| shared.metadata.log(topic, partition.partition_index));
             respond(log.as_ref(), partition, request.isolation_level, head.version)
         };
         ListOffsetsTopicResponse {
@@ -54,15 +56,15 @@ pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, Han
 }
 
 fn respond(
-    log: Option<&Log>,
+    log: Result<&Log, &TopicError>,
     asked: &ListOffsetsPartition,
     isolation: i8,
     version: i16,
 ) -> ListOffsetsPartitionResponse {
     let found = match (log, super::fetch::check_epoch(asked.current_leader_epoch)) {
-        (None, _) => Err(ErrorCode::UnknownTopicOrPartition),
+        (Err(error), _) => Err(ErrorCode::from(error)),
         (_, Err(error)) => Err(error),
-        (Some(log), Ok(())) => {
+        (Ok(log), Ok(())) => {
             find(log, asked.timestamp, visibility(isolation)).map_err(|error| ErrorCode::from(&error))
         }
     };

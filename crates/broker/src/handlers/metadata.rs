@@ -8,6 +8,7 @@ use klamm_protocol::messages::metadata_response::{
 };
 use klamm_protocol::{ApiKey, Message, RequestHead, Uuid};
 
+use super::operations::{OF_A_TOPIC, OF_THE_CLUSTER, if_asked};
 use super::{HandleError, Outcome, answer};
 use crate::error_code::ErrorCode;
 use crate::metadata::{NewTopic, Topic, TopicError};
@@ -15,17 +16,21 @@ use crate::shared::Shared;
 
 pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, HandleError> {
     let request = MetadataRequest::decode(head.body.clone(), head.version)?;
-    let node = shared.config.node_id;
+    let config = shared.config();
     let broker = MetadataResponseBroker {
-        node_id: node,
+        node_id: config.node_id,
         host: shared.advertised.host.as_str().into(),
         port: shared.advertised.port.into(),
-        ..MetadataResponseBroker::default()
+        rack: config.rack.as_deref().map(Into::into),
     };
     let response = MetadataResponse {
         brokers: vec![broker],
         cluster_id: Some(shared.metadata.identity.cluster_id.as_str().into()),
-        controller_id: node,
+        controller_id: config.node_id,
+        cluster_authorized_operations: if_asked(
+            request.include_cluster_authorized_operations,
+            OF_THE_CLUSTER,
+        ),
         topics: topics(shared, &request, head.version),
         ..MetadataResponse::default()
     };
@@ -44,13 +49,17 @@ fn topics(shared: &Shared, request: &MetadataRequest, version: i16) -> Vec<Metad
                 None => (None, topic.topic_id),
             };
             let once = asked.iter().filter(|topic| seen.insert(key(topic)));
-            once.map(|topic| asked_topic(shared, topic, request.allow_auto_topic_creation)).collect()
+            once.map(|topic| asked_topic(shared, topic, request)).collect()
         }
-        None => shared.metadata.image().topics().map(|topic| described(shared, topic)).collect(),
+        None => shared.metadata.image().topics().map(|topic| described(shared, topic, request)).collect(),
     }
 }
 
-fn asked_topic(shared: &Shared, asked: &MetadataRequestTopic, may_create: bool) -> MetadataResponseTopic {
+fn asked_topic(
+    shared: &Shared,
+    asked: &MetadataRequestTopic,
+    request: &MetadataRequest,
+) -> MetadataResponseTopic {
     let image = shared.metadata.image();
     let missing = |error: ErrorCode| MetadataResponseTopic {
         error_code: error.code(),
@@ -60,13 +69,15 @@ fn asked_topic(shared: &Shared, asked: &MetadataRequestTopic, may_create: bool) 
     };
     let Some(name) = &asked.name else {
         let found = image.topic_by_id(asked.topic_id);
-        return found.map_or_else(|| missing(ErrorCode::UnknownTopicId), |topic| described(shared, topic));
+        return found
+            .map_or_else(|| missing(ErrorCode::UnknownTopicId), |topic| described(shared, topic, request));
     };
     if asked.topic_id != Uuid::ZERO && image.topic_by_id(asked.topic_id).is_none() {
         return missing(ErrorCode::UnknownTopicId);
     }
+    let may_create = request.allow_auto_topic_creation;
     match image.topic(name).cloned().map_or_else(|| create(shared, name, may_create), Ok) {
-        Ok(topic) => described(shared, &topic),
+        Ok(topic) => described(shared, &topic, request),
         Err(error) => missing(ErrorCode::from(&error)),
     }
 }
@@ -74,7 +85,7 @@ fn asked_topic(shared: &Shared, asked: &MetadataRequestTopic, may_create: bool) 
 /// Names that begin with two underscores are for the brokers' own topics.
 fn create(shared: &Shared, name: &str, may_create: bool) -> Result<Topic, TopicError> {
     klamm_types::TopicName::new(name)?;
-    if !may_create || !shared.config.auto_create_topics || name.starts_with("__") {
+    if !may_create || !shared.config().auto_create_topics || name.starts_with("__") {
         return Err(TopicError::Unknown);
     }
     let wanted = NewTopic { name: name.to_owned(), partitions: -1, replication: -1, ..NewTopic::default() };
@@ -87,20 +98,27 @@ fn create(shared: &Shared, name: &str, may_create: bool) -> Result<Topic, TopicE
     }
 }
 
-fn described(shared: &Shared, topic: &Topic) -> MetadataResponseTopic {
-    let node = shared.config.node_id;
-    let partition = |number: u32| MetadataResponsePartition {
-        partition_index: i32::try_from(number).unwrap_or(i32::MAX),
-        leader_id: node,
-        leader_epoch: 0,
-        replica_nodes: vec![node],
-        isr_nodes: vec![node],
-        ..MetadataResponsePartition::default()
+fn described(shared: &Shared, topic: &Topic, request: &MetadataRequest) -> MetadataResponseTopic {
+    let node = shared.config().node_id;
+    let partition = |number: u32| {
+        let partition_index = i32::try_from(number).unwrap_or(i32::MAX);
+        let is_online = shared.metadata.log(topic, partition_index).is_ok();
+        MetadataResponsePartition {
+            error_code: if is_online { ErrorCode::None } else { ErrorCode::LeaderNotAvailable }.code(),
+            partition_index,
+            leader_id: if is_online { node } else { -1 },
+            leader_epoch: 0,
+            replica_nodes: vec![node],
+            isr_nodes: if is_online { vec![node] } else { Vec::new() },
+            offline_replicas: if is_online { Vec::new() } else { vec![node] },
+        }
     };
     MetadataResponseTopic {
         name: Some(topic.name.as_str().into()),
         topic_id: topic.id.into(),
-        partitions: (0..topic.partitions).map(partition).collect(),
+        is_internal: topic.is_internal(),
+        topic_authorized_operations: if_asked(request.include_topic_authorized_operations, OF_A_TOPIC),
+        partitions: (0..topic.count()).map(partition).collect(),
         ..MetadataResponseTopic::default()
     }
 }

@@ -1,14 +1,25 @@
 //! One handler a file, named by its API; which versions are served stands in one table.
 
+mod alter_configs;
 mod api_versions;
+mod create_partitions;
 mod create_topics;
+mod delete_records;
 mod delete_topics;
+mod describe_cluster;
+mod describe_configs;
+mod describe_log_dirs;
+mod describe_topic_partitions;
 mod fetch;
 mod find_coordinator;
+mod incremental_alter_configs;
 mod init_producer_id;
 mod list_offsets;
 mod metadata;
+mod offset_for_leader_epoch;
+mod operations;
 mod produce;
+mod resources;
 
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
@@ -22,17 +33,29 @@ use crate::shared::Shared;
 
 pub(crate) use fetch::Round;
 
-/// The versions that are served of each API.
-const SERVED: &[(ApiKey, RangeInclusive<i16>)] = &[
-    (ApiKey::Produce, 3..=13),
-    (ApiKey::Fetch, 4..=18),
-    (ApiKey::ListOffsets, 1..=11),
-    (ApiKey::Metadata, 0..=13),
-    (ApiKey::FindCoordinator, 0..=0),
-    (ApiKey::ApiVersions, 0..=4),
-    (ApiKey::CreateTopics, 2..=7),
-    (ApiKey::DeleteTopics, 1..=6),
-    (ApiKey::InitProducerId, 0..=5),
+/// An API, the versions of it that are served, and what answers it.
+type Served = (ApiKey, RangeInclusive<i16>, Handler);
+type Handler = fn(&Shared, &RequestHead, Round) -> Result<Outcome, HandleError>;
+
+const SERVED: &[Served] = &[
+    (ApiKey::Produce, 3..=13, |s, h, _| produce::handle(s, h)),
+    (ApiKey::Fetch, 4..=18, fetch::handle),
+    (ApiKey::ListOffsets, 1..=11, |s, h, _| list_offsets::handle(s, h)),
+    (ApiKey::Metadata, 0..=13, |s, h, _| metadata::handle(s, h)),
+    (ApiKey::FindCoordinator, 0..=0, |_, h, _| find_coordinator::handle(h)),
+    (ApiKey::ApiVersions, 0..=4, |_, h, _| api_versions::handle(h)),
+    (ApiKey::CreateTopics, 2..=7, |s, h, _| create_topics::handle(s, h)),
+    (ApiKey::DeleteTopics, 1..=6, |s, h, _| delete_topics::handle(s, h)),
+    (ApiKey::DeleteRecords, 0..=2, |s, h, _| delete_records::handle(s, h)),
+    (ApiKey::InitProducerId, 0..=5, |s, h, _| init_producer_id::handle(s, h)),
+    (ApiKey::OffsetForLeaderEpoch, 2..=4, |s, h, _| offset_for_leader_epoch::handle(s, h)),
+    (ApiKey::DescribeConfigs, 1..=4, |s, h, _| describe_configs::handle(s, h)),
+    (ApiKey::AlterConfigs, 0..=2, |s, h, _| alter_configs::handle(s, h)),
+    (ApiKey::DescribeLogDirs, 1..=5, |s, h, _| describe_log_dirs::handle(s, h)),
+    (ApiKey::CreatePartitions, 0..=3, |s, h, _| create_partitions::handle(s, h)),
+    (ApiKey::IncrementalAlterConfigs, 0..=1, |s, h, _| incremental_alter_configs::handle(s, h)),
+    (ApiKey::DescribeCluster, 0..=2, |s, h, _| describe_cluster::handle(s, h)),
+    (ApiKey::DescribeTopicPartitions, 0..=0, |s, h, _| describe_topic_partitions::handle(s, h)),
 ];
 
 /// What is to be done after a request.
@@ -75,29 +98,14 @@ pub(crate) enum HandleError {
 
 /// Answers a request. `round` says whether a fetch may still wait.
 pub(crate) fn handle(shared: &Shared, head: &RequestHead, round: Round) -> Outcome {
-    let served = ApiKey::from_code(head.api_key).and_then(|api| Some((api, versions_of(api)?)));
-    let Some((api, versions)) = served else {
+    let Some((api, versions, handler)) = SERVED.iter().find(|(api, ..)| api.code() == head.api_key) else {
         return Outcome::Close(format!("API {} is not served", head.api_key));
     };
     if !versions.contains(&head.version) {
-        return unsupported(api, head);
+        return unsupported(*api, head);
     }
-    let handled = match api {
-        ApiKey::Produce => produce::handle(shared, head),
-        ApiKey::Fetch => fetch::handle(shared, head, round),
-        ApiKey::ListOffsets => list_offsets::handle(shared, head),
-        ApiKey::Metadata => metadata::handle(shared, head),
-        ApiKey::FindCoordinator => find_coordinator::handle(head),
-        ApiKey::CreateTopics => create_topics::handle(shared, head),
-        ApiKey::DeleteTopics => delete_topics::handle(shared, head),
-        ApiKey::InitProducerId => init_producer_id::handle(shared, head),
-        _ => api_versions::handle(head),
-    };
+    let handled = handler(shared, head, round);
     handled.unwrap_or_else(|error| Outcome::Close(format!("{} {}: {error}", api.name(), head.version)))
-}
-
-fn versions_of(api: ApiKey) -> Option<RangeInclusive<i16>> {
-    SERVED.iter().find(|(served, _)| *served == api).map(|(_, versions)| versions.clone())
 }
 
 /// A client that is newer than we are asks for versions in one that we do not know: it gets error 35 in version 0, which

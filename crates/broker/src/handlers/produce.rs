@@ -3,24 +3,63 @@
 use klamm_log::{AppendError, Appended, Depth, Durability, LeaderEpoch};
 use klamm_protocol::messages::produce_request::{PartitionProduceData, ProduceRequest, TopicProduceData};
 use klamm_protocol::messages::produce_response::{
-    PartitionProduceResponse, ProduceResponse, TopicProduceResponse,
+    BatchIndexAndErrorMessage, PartitionProduceResponse, ProduceResponse, TopicProduceResponse,
 };
 use klamm_protocol::{ApiKey, Message, RequestHead};
-use klamm_record::{BatchHeader, Compression, TimestampType};
+use klamm_record::{BatchHeader, Compression};
 use klamm_types::{Timestamp, TopicPartition};
 
 use super::{HandleError, Outcome, answer};
+use crate::config::TopicConfig;
 use crate::error_code::ErrorCode;
-use crate::metadata::{Topic, TopicConfig};
+use crate::incoming::{Refused, prepare};
+use crate::metadata::{Topic, TopicError};
 use crate::shared::Shared;
 
 /// From this version on a topic is named by its id.
 const WITH_TOPIC_IDS: i16 = 13;
 /// From this version on zstd is known (KIP-110).
 const WITH_ZSTD: i16 = 7;
+/// The `acks` of a producer that waits for all replicas.
+const ALL: i16 = -1;
 
-/// Why a partition's records were refused: the code, and words for people.
-type Refusal = (ErrorCode, Option<String>);
+/// Why a partition's records were refused.
+#[derive(Clone, Debug)]
+struct Refusal {
+    error: ErrorCode,
+    /// For people.
+    words: Option<String>,
+    /// The record of the batch that is to blame.
+    record: Option<usize>,
+}
+
+/// Where the records are, the time that they bear if it is the append's, and the log's start.
+type Done = (Appended, Option<Timestamp>, i64);
+
+impl Refusal {
+    fn new(error: ErrorCode, words: &str) -> Refusal {
+        Refusal { error, words: Some(words.to_owned()), record: None }
+    }
+}
+
+impl From<ErrorCode> for Refusal {
+    fn from(error: ErrorCode) -> Refusal {
+        Refusal { error, words: None, record: None }
+    }
+}
+
+impl From<&TopicError> for Refusal {
+    fn from(error: &TopicError) -> Refusal {
+        Refusal::new(ErrorCode::from(error), &error.to_string())
+    }
+}
+
+impl From<Refused> for Refusal {
+    fn from(error: Refused) -> Refusal {
+        let record = if let Refused::Timestamp { record, .. } = error { Some(record) } else { None };
+        Refusal { error: ErrorCode::from(&error), words: Some(error.to_string()), record }
+    }
+}
 
 pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, HandleError> {
     let request = ProduceRequest::decode(head.body.clone(), head.version)?;
@@ -45,9 +84,9 @@ fn topic(shared: &Shared, data: &TopicProduceData, acks: i16, version: i16) -> T
     } else {
         (image.topic(&data.name), ErrorCode::UnknownTopicOrPartition)
     };
-    let found = found.ok_or((missing, None)).and_then(|topic| {
+    let found = found.ok_or(Refusal::from(missing)).and_then(|topic| {
         let config = shared.metadata.topic_config(topic);
-        Ok((topic, config.map_err(|e| (ErrorCode::from(&e), Some(e.to_string())))?))
+        Ok((topic, config.map_err(|error| Refusal::from(&error))?))
     });
     let append = |partition: &PartitionProduceData| {
         let (topic, config) = found.as_ref().map_err(Refusal::clone)?;
@@ -64,22 +103,18 @@ fn append(
     data: &PartitionProduceData,
     acks: i16,
     version: i16,
-) -> Result<(Appended, Option<Timestamp>, i64), Refusal> {
+) -> Result<Done, Refusal> {
     if !matches!(acks, -1..=1) {
-        return Err((ErrorCode::InvalidRequiredAcks, None));
+        return Err(ErrorCode::InvalidRequiredAcks.into());
     }
-    let log = shared.metadata.log(topic, data.index).ok_or((ErrorCode::UnknownTopicOrPartition, None))?;
+    if acks == ALL && config.min_insync_replicas > 1 {
+        return Err(Refusal::new(ErrorCode::NotEnoughReplicas, "there is one replica (min.insync.replicas)"));
+    }
+    let log = shared.metadata.log(topic, data.index).map_err(|error| Refusal::from(&error))?;
     let records = data.records.as_ref().and_then(|r| r.as_bytes()).filter(|b| !b.is_empty());
-    let records = records.ok_or((ErrorCode::InvalidRecord, Some("there are no records".to_owned())))?;
+    let records = records.ok_or_else(|| Refusal::new(ErrorCode::InvalidRecord, "there are no records"))?;
     check_batches(records, version)?;
-    let mut batch = records.to_vec();
-    let append_time = (config.timestamp_type == TimestampType::LogAppendTime).then(|| shared.now());
-    if let Some(now) = append_time {
-        // The CRC that came has to be right before it is mended.
-        klamm_record::validate(&batch, Depth::Header)
-            .map_err(|e| (ErrorCode::CorruptMessage, Some(e.to_string())))?;
-        BatchHeader::set_log_append_time(&mut batch, now);
-    }
+    let (mut batch, append_time) = prepare(records, config, shared.now())?;
     let depth = Depth::Records { limit: config.log.max_decompressed_bytes };
     let appended = log.append_batches(&mut batch, LeaderEpoch::ZERO, depth, Durability::Written);
     let appended = appended.map_err(|error| refused(log.partition(), &error))?;
@@ -93,29 +128,26 @@ fn refused(partition: &TopicPartition, error: &AppendError) -> Refusal {
     if code == ErrorCode::StorageError {
         tracing::error!(%partition, %error, "records were not appended");
     }
-    (code, Some(error.to_string()))
+    let record = if let AppendError::NoKey { record, .. } = error { Some(*record) } else { None };
+    Refusal { error: code, words: Some(error.to_string()), record }
 }
 
 /// One batch a partition, and only codecs that the version knows.
 fn check_batches(records: &[u8], version: i16) -> Result<(), Refusal> {
     let Ok(header) = BatchHeader::parse(records) else { return Ok(()) };
     if header.size() < records.len() {
-        return Err((ErrorCode::InvalidRecord, Some("a partition's records must be one batch".to_owned())));
+        return Err(Refusal::new(ErrorCode::InvalidRecord, "a partition's records must be one batch"));
     }
     if header.is_transactional() {
-        let told = "there is no transaction coordinator yet".to_owned();
-        return Err((ErrorCode::InvalidTxnState, Some(told)));
+        return Err(Refusal::new(ErrorCode::InvalidTxnState, "there is no transaction coordinator yet"));
     }
     if header.compression() == Compression::Zstd && version < WITH_ZSTD {
-        return Err((ErrorCode::UnsupportedCompressionType, None));
+        return Err(ErrorCode::UnsupportedCompressionType.into());
     }
     Ok(())
 }
 
-fn respond(
-    index: i32,
-    done: Result<(Appended, Option<Timestamp>, i64), Refusal>,
-) -> PartitionProduceResponse {
+fn respond(index: i32, done: Result<Done, Refusal>) -> PartitionProduceResponse {
     match done {
         Ok((appended, time, log_start_offset)) => PartitionProduceResponse {
             index,
@@ -124,12 +156,20 @@ fn respond(
             log_start_offset,
             ..PartitionProduceResponse::default()
         },
-        Err((error, message)) => PartitionProduceResponse {
-            index,
-            error_code: error.code(),
-            base_offset: -1,
-            error_message: message.as_deref().map(super::message),
-            ..PartitionProduceResponse::default()
-        },
+        Err(refusal) => {
+            let words = refusal.words.as_deref().map(super::message);
+            let record = refusal.record.map(|record| BatchIndexAndErrorMessage {
+                batch_index: i32::try_from(record).unwrap_or(i32::MAX),
+                batch_index_error_message: words.clone(),
+            });
+            PartitionProduceResponse {
+                index,
+                error_code: refusal.error.code(),
+                base_offset: -1,
+                record_errors: record.into_iter().collect(),
+                error_message: words,
+                ..PartitionProduceResponse::default()
+            }
+        }
     }
 }

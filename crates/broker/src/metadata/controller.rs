@@ -1,4 +1,4 @@
-//! The driver: logs what a plan says, applies it, and makes the logs there are fit the image.
+//! The driver: logs what a plan says, and applies it.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -8,20 +8,23 @@ use klamm_log::{
 };
 use klamm_record::{BatchBuilder, BatchOptions};
 use klamm_types::ProducerId;
-use parking_lot::{Mutex, RwLock};
+use parking_lot::{Mutex, MutexGuard, RwLock};
 
-use super::identity::random_id;
-use super::plan::{Defaults, plan_creation, plan_deletion};
+use super::plan::Surroundings;
 use super::record::MetadataRecord;
-use super::{Identity, MetadataImage, NewTopic, Topic, TopicConfig, TopicError, TopicRef};
+use super::{Identity, MetadataImage, TopicError};
 use crate::BrokerConfig;
+use crate::storage::Storage;
 
-/// The topics of this node and their logs.
+/// The topics of this node, their logs, and the settings that can change.
 #[derive(Debug)]
 pub(crate) struct Metadata {
     pub(crate) identity: Identity,
-    dir: LogDir,
-    config: BrokerConfig,
+    pub(super) storage: Arc<Storage>,
+    /// The settings that the broker was started with.
+    pub(super) started_with: BrokerConfig,
+    /// Those, and over them what was changed since.
+    pub(super) config: RwLock<Arc<BrokerConfig>>,
     image: RwLock<Arc<MetadataImage>>,
     /// Held while a command is decided, logged and applied.
     log: Mutex<Log>,
@@ -30,21 +33,26 @@ pub(crate) struct Metadata {
 }
 
 impl Metadata {
-    /// Replays the metadata log of `dir` and opens the logs of all topics.
-    pub(crate) fn open(dir: LogDir, config: &BrokerConfig) -> Result<Metadata, String> {
-        let identity = Identity::load_or_create(dir.path(), config.node_id)?;
-        let name: TopicPartition = METADATA_LOG.parse().map_err(|e| format!("{e}"))?;
-        let log = dir.create(&name, LogConfig::default(), None).map_err(|e| e.to_string())?;
+    /// Replays the metadata log, wherever in the folders it is, and opens the logs of all topics.
+    pub(crate) fn open(
+        storage: Arc<Storage>,
+        identity: Identity,
+        config: &BrokerConfig,
+    ) -> Result<Metadata, String> {
+        let log = open_log(&storage)?;
         let image = replay(&log)?;
         let metadata = Metadata {
             identity,
-            dir,
-            config: config.clone(),
-            image: RwLock::new(Arc::new(image.clone())),
+            storage,
+            started_with: config.clone(),
+            config: RwLock::new(Arc::new(config.clone())),
+            image: RwLock::new(Arc::new(image)),
             log: Mutex::new(log),
             producer_ids: Mutex::new(0..0),
         };
+        metadata.resolve_config().map_err(|e| e.to_string())?;
         metadata.remove_leftovers().map_err(|e| e.to_string())?;
+        let image = metadata.image();
         image.topics().try_for_each(|topic| metadata.open_logs(topic)).map_err(|e| e.to_string())?;
         Ok(metadata)
     }
@@ -54,138 +62,67 @@ impl Metadata {
         Arc::clone(&self.image.read())
     }
 
-    /// The log of a partition, if its topic has it.
-    pub(crate) fn log(&self, topic: &Topic, partition: i32) -> Option<Log> {
-        let number = u32::try_from(partition).ok().filter(|n| *n < topic.partitions)?;
-        self.dir.get(&TopicPartition::new(topic.name.clone(), number)?)
-    }
-
-    /// The settings of a topic.
-    pub(crate) fn topic_config(&self, topic: &Topic) -> Result<TopicConfig, TopicError> {
-        TopicConfig::resolve(&self.config.log, &topic.configs)
-    }
-
-    /// Creates a topic, or only checks that it could be.
-    pub(crate) fn create_topic(&self, wanted: &NewTopic, check_only: bool) -> Result<Topic, TopicError> {
-        let log = self.log.lock();
-        let id = random_id().map_err(|reason| TopicError::Assignment { reason })?;
-        let defaults = Defaults {
-            node: self.config.node_id,
-            partitions: self.config.num_partitions,
-            log: &self.config.log,
-        };
-        let (records, topic) = plan_creation(&self.image(), wanted, id, defaults)?;
-        if check_only {
-            return Ok(topic);
-        }
-        self.commit(&log, &records)?;
-        if let Err(error) = self.open_logs(&topic) {
-            tracing::error!(topic = %topic.name, %error, "a topic's logs were not opened");
-            self.commit(&log, &[MetadataRecord::RemoveTopic { id: topic.id }])?;
-            self.remove_logs(&topic);
-            return Err(error);
-        }
-        tracing::info!(topic = %topic.name, partitions = topic.partitions, "created a topic");
-        Ok(topic)
-    }
-
-    /// Deletes a topic and its logs.
-    pub(crate) fn delete_topic(&self, topic: &TopicRef) -> Result<Topic, TopicError> {
-        let log = self.log.lock();
-        let (record, topic) = plan_deletion(&self.image(), topic, self.config.delete_topics)?;
-        self.commit(&log, &[record])?;
-        self.remove_logs(&topic);
-        tracing::info!(topic = %topic.name, "deleted a topic");
-        Ok(topic)
+    /// The folders of the logs.
+    pub(crate) fn storage(&self) -> &Storage {
+        &self.storage
     }
 
     /// A producer id that nobody has had. They are logged a block at a time; what is left of one at a stop is not used.
     pub(crate) fn allocate_producer_id(&self) -> Result<ProducerId, TopicError> {
         let mut block = self.producer_ids.lock();
         if block.is_empty() {
-            let log = self.log.lock();
+            let turn = self.turn();
             let first = self.image().next_producer_id();
             let next = first.checked_add(PRODUCER_IDS).ok_or(TopicError::NoProducerIds)?;
-            self.commit(&log, &[MetadataRecord::ProducerIds { next }])?;
+            self.commit(&turn, &[MetadataRecord::ProducerIds { next }])?;
             *block = first..next;
         }
         block.next().and_then(ProducerId::new).ok_or(TopicError::NoProducerIds)
     }
 
+    /// Waits until nobody else decides; what is decided then is logged by [`Metadata::commit`].
+    pub(super) fn turn(&self) -> MutexGuard<'_, Log> {
+        self.log.lock()
+    }
+
+    /// Calls `plan` with what a plan depends on beside the image.
+    pub(super) fn plan_with<T>(&self, plan: impl FnOnce(Surroundings<'_>) -> T) -> T {
+        let (config, storage) = (self.config(), &self.storage);
+        plan(Surroundings {
+            node: config.node_id,
+            partitions: config.num_partitions,
+            topic: &config.topic,
+            places: &|count| storage.places(count),
+        })
+    }
+
     /// Logs the records durably, then applies them.
-    fn commit(&self, log: &Log, records: &[MetadataRecord]) -> Result<(), TopicError> {
+    pub(super) fn commit(&self, turn: &Log, records: &[MetadataRecord]) -> Result<(), TopicError> {
         let mut builder = BatchBuilder::new(Vec::new(), BatchOptions::default());
         for record in records {
             let value = record
-                .encode(self.config.node_id)
+                .encode(self.started_with.node_id)
                 .map_err(|error| TopicError::Assignment { reason: error.to_string() })?;
             let now = klamm_log::Clock::now(&klamm_log::SystemClock);
             builder.append(&NewRecord::new(&value).at(now)).map_err(klamm_log::AppendError::from)?;
         }
         let mut batch = builder.finish().map_err(klamm_log::AppendError::from)?.buffer;
-        log.append_batches(&mut batch, LeaderEpoch::ZERO, Depth::Header, Durability::Synced)
+        turn.append_batches(&mut batch, LeaderEpoch::ZERO, Depth::Header, Durability::Synced)
             .inspect_err(|error| tracing::error!(%error, "a change of the metadata was not logged"))?;
         let mut image = MetadataImage::clone(&self.image());
         records.iter().for_each(|record| image.apply(record));
         *self.image.write() = Arc::new(image);
         Ok(())
     }
+}
 
-    fn open_logs(&self, topic: &Topic) -> Result<(), TopicError> {
-        let config = self.topic_config(topic)?.log;
-        for partition in topic.partitions() {
-            self.make_way(&partition, topic)?;
-            let log = self.dir.create(&partition, config.clone(), Some(topic.id))?;
-            log.set_config(config.clone()).map_err(klamm_log::OpenError::from)?;
-        }
-        Ok(())
-    }
-
-    /// Removes what there is of a topic's logs. One that cannot be removed now is at the next start.
-    fn remove_logs(&self, topic: &Topic) {
-        for partition in topic.partitions() {
-            let is_its_own = self.dir.topic_id(&partition).is_ok_and(|id| id == Some(topic.id));
-            if is_its_own {
-                self.forget(&partition);
-            }
-        }
-    }
-
-    /// What a removal that a crash cut short has left.
-    fn remove_leftovers(&self) -> Result<(), TopicError> {
-        let image = self.image();
-        let logs = self.dir.logs().into_iter().filter(|log| log.partition().to_string() != METADATA_LOG);
-        for log in logs {
-            let id = self.dir.topic_id(log.partition())?;
-            match id {
-                Some(id) if image.is_removed(id) => self.forget(log.partition()),
-                Some(id) if image.topic_by_id(id.into()).is_some() => {}
-                _ => {
-                    tracing::warn!(partition = %log.partition(), "a log that belongs to no topic is left alone");
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn forget(&self, partition: &TopicPartition) {
-        if let Err(error) = self.dir.remove(partition) {
-            tracing::warn!(%partition, "cannot remove a log: {error}");
-        }
-    }
-
-    /// A log that is in the way: that of a removed topic goes, any other is not ours to touch.
-    fn make_way(&self, partition: &TopicPartition, topic: &Topic) -> Result<(), TopicError> {
-        if self.dir.get(partition).is_none() {
-            return Ok(());
-        }
-        match self.dir.topic_id(partition)? {
-            Some(id) if id == topic.id => {}
-            Some(id) if self.image().is_removed(id) => self.forget(partition),
-            _ => return Err(TopicError::Stranger { partition: partition.to_string() }),
-        }
-        Ok(())
-    }
+/// The metadata log is in the first folder, unless another has it already.
+fn open_log(storage: &Storage) -> Result<Log, String> {
+    let name: TopicPartition = METADATA_LOG.parse().map_err(|e| format!("{e}"))?;
+    let create = |dir: &LogDir| dir.create(&name, LogConfig::default(), None).map_err(|e| e.to_string());
+    storage
+        .home_of(METADATA_LOG)
+        .map_or_else(|| Err("there is no folder for the metadata".to_owned()), create)
 }
 
 fn replay(log: &Log) -> Result<MetadataImage, String> {
@@ -202,4 +139,4 @@ fn replay(log: &Log) -> Result<MetadataImage, String> {
 
 /// Producer ids in a block, as in Kafka.
 const PRODUCER_IDS: i64 = 1000;
-const METADATA_LOG: &str = "__cluster_metadata-0";
+pub(super) const METADATA_LOG: &str = "__cluster_metadata-0";

@@ -2,7 +2,9 @@ use klamm_log::{AppendError, OpenError};
 use klamm_types::NameError;
 use thiserror::Error;
 
-/// Why a topic was not created or deleted.
+use crate::config::row::WrongSetting;
+
+/// Why a topic was not created, changed or deleted.
 #[derive(Debug, Error)]
 pub(crate) enum TopicError {
     #[error(transparent)]
@@ -16,13 +18,27 @@ pub(crate) enum TopicError {
     #[error("a topic needs 1 partition or more, got {got}")]
     Partitions { got: i32 },
     #[error("a topic can have at most {max} partitions, got {got}")]
-    TooMany { got: i64, max: i64 },
+    TooMany { got: usize, max: usize },
     #[error("replication factor is {got}, expected 1 or -1: there is one broker")]
     Replication { got: i16 },
     #[error("{reason}")]
     Assignment { reason: String },
     #[error("{key} is {value:?}, expected {expected}")]
     Config { key: String, value: String, expected: &'static str },
+    #[error("{key} cannot be changed while the broker runs")]
+    ReadOnly { key: String },
+    #[error("{key} has one value; APPEND and SUBTRACT are for lists")]
+    NotAList { key: String },
+    #[error("the topic has {has} partitions, the wanted {got} are not more")]
+    NotMore { has: u32, got: i32 },
+    #[error("the request names the topic more than once")]
+    Twice,
+    #[error("there is no such partition")]
+    UnknownPartition,
+    #[error("the folder of the partition failed")]
+    Offline,
+    #[error("there is no broker {got:?}; this is broker {node}")]
+    UnknownBroker { got: String, node: i32 },
     #[error("there is no such topic")]
     Unknown,
     #[error("there is no topic with this id")]
@@ -37,4 +53,10 @@ pub(crate) enum TopicError {
     Append(#[from] AppendError),
     #[error(transparent)]
     Open(#[from] OpenError),
+}
+
+impl From<WrongSetting> for TopicError {
+    fn from(error: WrongSetting) -> TopicError {
+        TopicError::Config { key: error.key, value: error.value, expected: error.expected }
+    }
 }

@@ -1,28 +1,44 @@
 use std::io;
 use std::path::Path;
 
+use klamm_protocol::Uuid;
 use klamm_types::TopicId;
 
-/// Who the broker is, as the folder's `meta.properties` says.
+/// Who the broker is, and which folder this is, as the folder's `meta.properties` says.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Identity {
     /// Id of the cluster, as text.
     pub(crate) cluster_id: String,
+    /// Id of the folder; zero where the file says none.
+    pub(crate) directory: Uuid,
 }
 
 const FILE: &str = "meta.properties";
 
 impl Identity {
-    /// Reads the folder's identity; a folder without one gets a new one.
+    /// Reads the folder's identity; a folder without one gets a new one, of the cluster that the broker's first folder belongs to.
     ///
     /// # Errors
-    /// When the file cannot be read or written, is of another version, or belongs to another node.
-    pub(crate) fn load_or_create(dir: &Path, node_id: i32) -> Result<Identity, String> {
+    /// When the file cannot be read or written, is of another version, or belongs to another node or cluster.
+    pub(crate) fn load_or_create(
+        dir: &Path,
+        node_id: i32,
+        first: Option<&Identity>,
+    ) -> Result<Identity, String> {
         let path = dir.join(FILE);
-        match std::fs::read_to_string(&path) {
-            Ok(text) => parse(&text, node_id).map_err(|reason| format!("{}: {reason}", path.display())),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => create(&path, node_id),
-            Err(error) => Err(format!("cannot read {}: {error}", path.display())),
+        let found = match std::fs::read_to_string(&path) {
+            Ok(text) => parse(&text, node_id).map_err(|reason| format!("{}: {reason}", path.display()))?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => create(&path, node_id, first)?,
+            Err(error) => return Err(format!("cannot read {}: {error}", path.display())),
+        };
+        match first.filter(|first| first.cluster_id != found.cluster_id) {
+            Some(first) => Err(format!(
+                "{}: the folder belongs to cluster {}, the first one to {}",
+                path.display(),
+                found.cluster_id,
+                first.cluster_id
+            )),
+            None => Ok(found),
         }
     }
 }
@@ -40,18 +56,25 @@ fn parse(text: &str, node_id: i32) -> Result<Identity, String> {
         return Err(format!("the folder belongs to node.id={node}, this broker has node.id={node_id}"));
     }
     let cluster_id = value("cluster.id").ok_or("expected a line cluster.id=")?.to_owned();
-    Ok(Identity { cluster_id })
+    let directory = match value("directory.id") {
+        Some(id) => id.parse::<TopicId>().map_err(|_| format!("directory.id={id} is no id"))?.into(),
+        None => Uuid::ZERO,
+    };
+    Ok(Identity { cluster_id, directory })
 }
 
-fn create(path: &Path, node_id: i32) -> Result<Identity, String> {
-    let (cluster, directory) = (random_id()?, random_id()?);
-    let text = format!("#\nversion=1\nnode.id={node_id}\ncluster.id={cluster}\ndirectory.id={directory}\n");
+fn create(path: &Path, node_id: i32, first: Option<&Identity>) -> Result<Identity, String> {
+    let cluster_id =
+        first.map_or_else(|| random_id().map(|id| id.to_string()), |f| Ok(f.cluster_id.clone()))?;
+    let directory = random_id()?;
+    let text =
+        format!("#\nversion=1\nnode.id={node_id}\ncluster.id={cluster_id}\ndirectory.id={directory}\n");
     let draft = path.with_extension("properties.tmp");
     let written = std::fs::write(&draft, text).and_then(|()| std::fs::File::open(&draft)?.sync_all());
     written
         .and_then(|()| std::fs::rename(&draft, path))
         .map_err(|e| format!("cannot write {}: {e}", path.display()))?;
-    Ok(Identity { cluster_id: cluster.to_string() })
+    Ok(Identity { cluster_id, directory: directory.into() })
 }
 
 /// A new random id.

@@ -13,6 +13,8 @@ pub(crate) struct MetadataImage {
     names: BTreeMap<Uuid, TopicName>,
     /// Ids of topics that were removed: their logs, where a crash left some, can go.
     removed: BTreeSet<Uuid>,
+    /// Settings that were changed while the broker ran, by its id, or by an empty name for those of all brokers.
+    brokers: BTreeMap<String, BTreeMap<String, String>>,
     /// Producer ids below this one have been given out, or lie in a block that was.
     next_producer_id: i64,
 }
@@ -22,15 +24,25 @@ pub(crate) struct MetadataImage {
 pub(crate) struct Topic {
     pub(crate) name: TopicName,
     pub(crate) id: TopicId,
-    /// How many partitions it has, numbered from 0.
-    pub(crate) partitions: u32,
+    /// The folder of each partition, by its id; zero where the metadata does not say.
+    pub(crate) homes: Vec<Uuid>,
     /// Its own settings, as texts.
     pub(crate) configs: BTreeMap<String, String>,
 }
 
 impl Topic {
+    /// How many partitions it has, numbered from 0.
+    pub(crate) fn count(&self) -> u32 {
+        u32::try_from(self.homes.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Whether the brokers write it themselves.
+    pub(crate) fn is_internal(&self) -> bool {
+        matches!(self.name.as_str(), "__consumer_offsets" | "__transaction_state" | "__share_group_state")
+    }
+
     pub(crate) fn partitions(&self) -> impl Iterator<Item = TopicPartition> + use<'_> {
-        (0..self.partitions).filter_map(|number| TopicPartition::new(self.name.clone(), number))
+        (0..self.count()).filter_map(|number| TopicPartition::new(self.name.clone(), number))
     }
 }
 
@@ -51,6 +63,12 @@ impl MetadataImage {
         self.next_producer_id
     }
 
+    /// Settings that a broker was given while it ran; those of all brokers have an empty name.
+    pub(crate) fn broker_configs(&self, broker: &str) -> &BTreeMap<String, String> {
+        const NONE: &BTreeMap<String, String> = &BTreeMap::new();
+        self.brokers.get(broker).unwrap_or(NONE)
+    }
+
     pub(crate) fn topics(&self) -> impl Iterator<Item = &Topic> {
         self.topics.values()
     }
@@ -61,12 +79,14 @@ impl MetadataImage {
         match record {
             MetadataRecord::Topic { name, id } => {
                 self.names.insert((*id).into(), name.clone());
-                let topic = Topic { name: name.clone(), id: *id, partitions: 0, configs: BTreeMap::new() };
+                let topic =
+                    Topic { name: name.clone(), id: *id, homes: Vec::new(), configs: BTreeMap::new() };
                 self.topics.insert(name.clone(), topic);
             }
-            MetadataRecord::Partition { topic, number } => {
-                if let Some(topic) = self.by_id_mut(*topic) {
-                    topic.partitions = topic.partitions.max(number + 1);
+            MetadataRecord::Partition { topic, number, home } => {
+                let next = self.by_id_mut(*topic).filter(|topic| topic.count() == *number);
+                if let Some(topic) = next {
+                    topic.homes.push(*home);
                 }
             }
             MetadataRecord::TopicConfig { topic, key, value } => {
@@ -74,6 +94,13 @@ impl MetadataImage {
                 match value {
                     Some(value) => drop(topic.configs.insert(key.clone(), value.clone())),
                     None => drop(topic.configs.remove(key)),
+                }
+            }
+            MetadataRecord::BrokerConfig { broker, key, value } => {
+                let configs = self.brokers.entry(broker.clone()).or_default();
+                match value {
+                    Some(value) => drop(configs.insert(key.clone(), value.clone())),
+                    None => drop(configs.remove(key)),
                 }
             }
             MetadataRecord::RemoveTopic { id } => {

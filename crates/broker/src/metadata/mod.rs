@@ -1,17 +1,20 @@
-//! What topics there are. Decided, logged, applied: a command yields records, they are written to the metadata log in
-//! Kafka's format, and only applying them changes the image; a restart replays the log.
+//! What topics there are, and which settings. Decided, logged, applied: a command yields records, they are written to the
+//! metadata log in Kafka's format, and only applying them changes the image; a restart replays the log.
 
+mod configs;
 mod controller;
 mod error;
 mod identity;
 mod image;
 mod plan;
+mod plan_configs;
 mod record;
-mod topic_config;
+mod topics;
 
+pub(crate) use configs::ConfigEntry;
 pub(crate) use controller::Metadata;
 pub(crate) use error::TopicError;
 pub(crate) use identity::Identity;
 pub(crate) use image::{MetadataImage, Topic};
 pub(crate) use plan::{NewTopic, TopicRef};
-pub(crate) use topic_config::TopicConfig;
+pub(crate) use plan_configs::{Change, Resource};

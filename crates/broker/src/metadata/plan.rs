@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use klamm_log::LogConfig;
 use klamm_protocol::Uuid;
 use klamm_types::{TopicId, TopicName};
 
 use super::record::MetadataRecord;
-use super::{MetadataImage, Topic, TopicConfig, TopicError};
+use super::{MetadataImage, Topic, TopicError};
+use crate::config::TopicConfig;
 
 /// A topic that someone wants.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -30,25 +30,29 @@ pub(crate) enum TopicRef {
 }
 
 /// What a plan depends on beside the image.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Defaults<'a> {
+#[derive(Clone, Copy)]
+pub(crate) struct Surroundings<'a> {
     pub(crate) node: i32,
+    /// Partitions of a topic that does not say how many.
     pub(crate) partitions: i32,
-    pub(crate) log: &'a LogConfig,
+    /// Settings of a topic that has none of its own.
+    pub(crate) topic: &'a TopicConfig,
+    /// The folders in which so many new partitions go.
+    pub(crate) places: &'a dyn Fn(usize) -> Vec<Uuid>,
 }
 
 /// The broker's own: nobody makes, writes to or deletes it through a request.
 const RESERVED: [&str; 1] = ["__cluster_metadata"];
 
 /// Kafka's bound on the partitions of one request.
-const MAX_PARTITIONS: i64 = 10_000;
+const MAX_PARTITIONS: usize = 10_000;
 
 /// The records that make a topic, and the topic they make.
 pub(crate) fn plan_creation(
     image: &MetadataImage,
     wanted: &NewTopic,
     id: TopicId,
-    defaults: Defaults<'_>,
+    around: Surroundings<'_>,
 ) -> Result<(Vec<MetadataRecord>, Topic), TopicError> {
     let name = TopicName::new(&wanted.name)?;
     if RESERVED.contains(&name.as_str()) {
@@ -60,55 +64,89 @@ pub(crate) fn plan_creation(
     if !matches!(wanted.replication, -1 | 1) {
         return Err(TopicError::Replication { got: wanted.replication });
     }
-    TopicConfig::resolve(defaults.log, &wanted.configs)?;
-    let partitions = plan_partitions(wanted, defaults)?;
-    let topic = Topic { name, id, partitions, configs: wanted.configs.clone() };
+    around.topic.with(&wanted.configs)?;
+    let homes = (around.places)(plan_partitions(wanted, around)?);
+    let topic = Topic { name, id, homes, configs: wanted.configs.clone() };
     Ok((records_of(&topic), topic))
 }
 
-fn plan_partitions(wanted: &NewTopic, defaults: Defaults<'_>) -> Result<u32, TopicError> {
+fn plan_partitions(wanted: &NewTopic, around: Surroundings<'_>) -> Result<usize, TopicError> {
     if !wanted.assignments.is_empty() {
-        return assigned_partitions(&wanted.assignments, defaults.node);
+        return assigned_partitions(&wanted.assignments, around.node);
     }
-    let got = if wanted.partitions == -1 { defaults.partitions } else { wanted.partitions };
-    match u32::try_from(got) {
-        Ok(1..) if i64::from(got) > MAX_PARTITIONS => {
-            Err(TopicError::TooMany { got: got.into(), max: MAX_PARTITIONS })
-        }
-        Ok(count @ 1..) => Ok(count),
+    let got = if wanted.partitions == -1 { around.partitions } else { wanted.partitions };
+    match usize::try_from(got) {
+        Ok(count @ 1..) => at_most(count, MAX_PARTITIONS),
         _ => Err(TopicError::Partitions { got }),
     }
 }
 
-fn assigned_partitions(assignments: &[(i32, Vec<i32>)], node: i32) -> Result<u32, TopicError> {
+fn at_most(count: usize, max: usize) -> Result<usize, TopicError> {
+    if count > max { Err(TopicError::TooMany { got: count, max }) } else { Ok(count) }
+}
+
+fn assigned_partitions(assignments: &[(i32, Vec<i32>)], node: i32) -> Result<usize, TopicError> {
     let mut numbers: Vec<i32> = assignments.iter().map(|(number, _)| *number).collect();
     numbers.sort_unstable();
-    if assignments.iter().any(|(_, replicas)| *replicas != [node]) {
-        let reason = format!("each partition must be assigned to broker {node}, the only one");
-        return Err(TopicError::Assignment { reason });
-    }
-    let count = i64::try_from(numbers.len()).unwrap_or(i64::MAX);
-    if count > MAX_PARTITIONS {
-        return Err(TopicError::TooMany { got: count, max: MAX_PARTITIONS });
-    }
+    check_replicas(assignments.iter().map(|(_, replicas)| replicas), node)?;
+    let count = at_most(numbers.len(), MAX_PARTITIONS)?;
     if !numbers.iter().zip(0..).all(|(got, want)| *got == want) {
         return Err(TopicError::Assignment {
             reason: "partitions must be numbered from 0, each once".to_owned(),
         });
     }
-    Ok(u32::try_from(count).unwrap_or(u32::MAX))
+    Ok(count)
+}
+
+fn check_replicas<'a>(
+    mut assignments: impl Iterator<Item = &'a Vec<i32>>,
+    node: i32,
+) -> Result<(), TopicError> {
+    if assignments.any(|replicas| *replicas != [node]) {
+        let reason = format!("each partition must be assigned to broker {node}, the only one");
+        return Err(TopicError::Assignment { reason });
+    }
+    Ok(())
+}
+
+/// The records that give a topic `wanted` partitions in all, and the topic as it is then.
+pub(crate) fn plan_growth(
+    image: &MetadataImage,
+    name: &str,
+    wanted: i32,
+    assignments: Option<&[Vec<i32>]>,
+    around: Surroundings<'_>,
+) -> Result<(Vec<MetadataRecord>, Topic), TopicError> {
+    let mut topic = image.topic(name).ok_or(TopicError::Unknown)?.clone();
+    let has = topic.homes.len();
+    let wrong = TopicError::NotMore { has: topic.count(), got: wanted };
+    let count = usize::try_from(wanted).ok().filter(|count| *count > has).ok_or(wrong)?;
+    let more = at_most(count - has, MAX_PARTITIONS)?;
+    if let Some(assignments) = assignments {
+        check_replicas(assignments.iter(), around.node)?;
+        if assignments.len() != more {
+            let reason = format!("{} partitions are assigned, {more} are to be added", assignments.len());
+            return Err(TopicError::Assignment { reason });
+        }
+    }
+    topic.homes.extend((around.places)(more));
+    Ok((partition_records(&topic, has).collect(), topic))
 }
 
 fn records_of(topic: &Topic) -> Vec<MetadataRecord> {
     let own = MetadataRecord::Topic { name: topic.name.clone(), id: topic.id };
-    let partitions =
-        (0..topic.partitions).map(|number| MetadataRecord::Partition { topic: topic.id, number });
     let configs = topic.configs.iter().map(|(key, value)| MetadataRecord::TopicConfig {
         topic: topic.name.clone(),
         key: key.clone(),
         value: Some(value.clone()),
     });
-    std::iter::once(own).chain(configs).chain(partitions).collect()
+    std::iter::once(own).chain(configs).chain(partition_records(topic, 0)).collect()
+}
+
+/// Those of the partitions from number `first` on.
+fn partition_records(topic: &Topic, first: usize) -> impl Iterator<Item = MetadataRecord> {
+    let homes = topic.homes.iter().zip(0..).skip(first);
+    homes.map(|(home, number)| MetadataRecord::Partition { topic: topic.id, number, home: *home })
 }
 
 /// The record that removes a topic, and the topic.
@@ -132,11 +170,13 @@ mod tests {
     use super::*;
 
     fn plan(wanted: &NewTopic) -> Result<u32, String> {
-        let log = LogConfig::default();
-        let defaults = Defaults { node: 1, partitions: 3, log: &log };
-        let planned =
-            plan_creation(&MetadataImage::default(), wanted, TopicId::from_random([7; 16]), defaults);
-        planned.map(|(_, topic)| topic.partitions).map_err(|error| error.to_string())
+        let id = TopicId::from_random([7; 16]);
+        let planned = plan_creation(&MetadataImage::default(), wanted, id, around(&TopicConfig::default()));
+        planned.map(|(_, topic)| topic.count()).map_err(|error| error.to_string())
+    }
+
+    fn around(topic: &TopicConfig) -> Surroundings<'_> {
+        Surroundings { node: 1, partitions: 3, topic, places: &|count| vec![Uuid([9; 16]); count] }
     }
 
     #[test]
@@ -188,21 +228,21 @@ mod tests {
 
     #[test]
     fn the_records_of_a_plan_make_the_topic_and_remove_it() {
-        let log = LogConfig::default();
-        let defaults = Defaults { node: 1, partitions: 1, log: &log };
+        let defaults = TopicConfig::default();
         let configs = BTreeMap::from([("segment.ms".to_owned(), "5".to_owned())]);
         let wanted =
             NewTopic { name: "t".into(), partitions: 2, replication: 1, configs, ..NewTopic::default() };
         let mut image = MetadataImage::default();
         let (records, topic) =
-            plan_creation(&image, &wanted, TopicId::from_random([7; 16]), defaults).unwrap();
+            plan_creation(&image, &wanted, TopicId::from_random([7; 16]), around(&defaults)).unwrap();
         for record in records {
             let again = MetadataRecord::decode(record.encode(1).unwrap()).unwrap();
             assert_eq!(again, record);
             image.apply(&again);
         }
         assert_eq!(image.topic("t"), Some(&topic));
-        assert!(matches!(plan_creation(&image, &wanted, topic.id, defaults), Err(TopicError::Exists { .. })));
+        let again = plan_creation(&image, &wanted, topic.id, around(&defaults));
+        assert!(matches!(again, Err(TopicError::Exists { .. })));
         let by_id = TopicRef::Id(topic.id.into());
         assert!(matches!(plan_deletion(&image, &by_id, false), Err(TopicError::DeletionDisabled)));
         let (record, _) = plan_deletion(&image, &by_id, true).unwrap();

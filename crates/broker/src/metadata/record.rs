@@ -7,7 +7,7 @@ use klamm_protocol::metadata::producer_ids_record::ProducerIdsRecord;
 use klamm_protocol::metadata::remove_topic_record::RemoveTopicRecord;
 use klamm_protocol::metadata::topic_record::TopicRecord;
 use klamm_protocol::{
-    DecodeError, EncodeError, Message, Record, decode_metadata_record, encode_metadata_record,
+    DecodeError, EncodeError, Message, Record, Uuid, decode_metadata_record, encode_metadata_record,
 };
 use klamm_types::{TopicId, TopicName};
 
@@ -21,9 +21,17 @@ pub(crate) enum MetadataRecord {
     Partition {
         topic: TopicId,
         number: u32,
+        /// Id of the folder that it is in; zero where it does not matter.
+        home: Uuid,
     },
     TopicConfig {
         topic: TopicName,
+        key: String,
+        value: Option<String>,
+    },
+    BrokerConfig {
+        /// The broker's id, or nothing for all.
+        broker: String,
         key: String,
         value: Option<String>,
     },
@@ -40,8 +48,11 @@ pub(crate) enum MetadataRecord {
     },
 }
 
-/// Number of the resource type "topic".
+/// Numbers of the resource types.
 const TOPIC: i8 = 2;
+const BROKER: i8 = 4;
+/// From this version on a partition's record names its folder.
+const WITH_FOLDERS: i16 = 1;
 
 impl MetadataRecord {
     /// Reads the value of a record of the log.
@@ -69,25 +80,25 @@ impl MetadataRecord {
             MetadataRecord::Topic { name, id } => {
                 encode_metadata_record(&TopicRecord { name: name.as_str().into(), topic_id: (*id).into() }, 0)
             }
-            MetadataRecord::Partition { topic, number } => {
+            MetadataRecord::Partition { topic, number, home } => {
                 let record = PartitionRecord {
                     partition_id: i32::try_from(*number).unwrap_or(i32::MAX),
                     topic_id: (*topic).into(),
                     replicas: vec![node],
                     isr: vec![node],
                     leader: node,
+                    leader_epoch: 0,
+                    partition_epoch: 0,
+                    directories: vec![*home],
                     ..PartitionRecord::default()
                 };
-                encode_metadata_record(&record, 0)
+                encode_metadata_record(&record, WITH_FOLDERS)
             }
             MetadataRecord::TopicConfig { topic, key, value } => {
-                let record = ConfigRecord {
-                    resource_type: TOPIC,
-                    resource_name: topic.as_str().into(),
-                    name: key.as_str().into(),
-                    value: value.as_deref().map(Into::into),
-                };
-                encode_metadata_record(&record, 0)
+                encode_config(TOPIC, topic.as_str(), key, value.as_deref())
+            }
+            MetadataRecord::BrokerConfig { broker, key, value } => {
+                encode_config(BROKER, broker, key, value.as_deref())
             }
             MetadataRecord::RemoveTopic { id } => {
                 encode_metadata_record(&RemoveTopicRecord { topic_id: (*id).into() }, 0)
@@ -107,13 +118,27 @@ fn topic(record: &TopicRecord) -> Option<MetadataRecord> {
 
 fn partition(record: &PartitionRecord) -> Option<MetadataRecord> {
     let number = u32::try_from(record.partition_id).ok()?;
-    Some(MetadataRecord::Partition { topic: record.topic_id.topic_id()?, number })
+    let home = record.directories.first().copied().unwrap_or(Uuid::ZERO);
+    Some(MetadataRecord::Partition { topic: record.topic_id.topic_id()?, number, home })
 }
 
 fn config(record: &ConfigRecord) -> Option<MetadataRecord> {
-    let topic = TopicName::new(&record.resource_name).ok().filter(|_| record.resource_type == TOPIC)?;
-    let value = record.value.as_ref().map(ToString::to_string);
-    Some(MetadataRecord::TopicConfig { topic, key: record.name.to_string(), value })
+    let (key, value) = (record.name.to_string(), record.value.as_ref().map(ToString::to_string));
+    match record.resource_type {
+        TOPIC => Some(MetadataRecord::TopicConfig {
+            topic: TopicName::new(&record.resource_name).ok()?,
+            key,
+            value,
+        }),
+        BROKER => Some(MetadataRecord::BrokerConfig { broker: record.resource_name.to_string(), key, value }),
+        _ => None,
+    }
+}
+
+fn encode_config(kind: i8, name: &str, key: &str, value: Option<&str>) -> Result<Bytes, EncodeError> {
+    let (resource_type, resource_name) = (kind, name.into());
+    let (name, value) = (key.into(), value.map(Into::into));
+    encode_metadata_record(&ConfigRecord { resource_type, resource_name, name, value }, 0)
 }
 
 fn removal(record: &RemoveTopicRecord) -> Option<MetadataRecord> {

@@ -46,7 +46,7 @@ impl Connection {
             drop((head, frame));
             match outcome {
                 Outcome::Answer(answer) => {
-                    send(stream, answer, self.shared.config.max_idle)
+                    send(stream, answer, self.shared.config().max_idle)
                         .await
                         .map_err(|e| format!("cannot answer: {e}"))?;
                 }
@@ -60,7 +60,7 @@ impl Connection {
 
     /// `None` when there is none to come.
     async fn next_frame(&mut self, stream: &mut TcpStream) -> Result<Option<Frame>, String> {
-        let (idle, memory) = (self.shared.config.max_idle, self.memory.clone());
+        let (idle, memory) = (self.shared.config().max_idle, self.memory.clone());
         tokio::select! {
             frame = memory.read(stream, idle) => frame.map_err(|error| error.to_string()),
             _ = self.stopping.wait_for(|stopping| *stopping) => Ok(None),

@@ -17,7 +17,7 @@ pub(crate) async fn serve(
     mut stopping: watch::Receiver<bool>,
 ) -> std::io::Result<()> {
     let listener = TcpListener::from_std(listener)?;
-    let config = &shared.config;
+    let config = &shared.config();
     let memory = RequestMemory::new(config.max_queued_bytes, config.max_request_bytes);
     let (workers, threads) = Workers::start(config.io_threads, config.max_queued_requests);
     let places = Arc::new(Semaphore::new(config.max_connections.min(Semaphore::MAX_PERMITS)));

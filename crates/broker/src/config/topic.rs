@@ -1,0 +1,266 @@
+//! A topic's settings: the broker's, and over them its own.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use klamm_log::{Compression, LogConfig};
+use klamm_record::TimestampType;
+
+use super::row::{
+    AGE, BYTES, CODEC, Kind, MILLIS, NUMBER, OR_NONE, POLICY, RATIO, Row, SWITCH, TIME, WrongSetting, age,
+    at, bounded_count, bounded_millis, codec, codec_name, count_or_unbounded, in_millis, is_some, millis,
+    millis_or_none, millis_or_unbounded, number, or_none, policy, policy_name, preallocation, put, ratio,
+    set_all, switch, text, text_or_none, timestamp_type, timestamp_type_name, unsigned,
+};
+
+/// How a topic behaves. Each field names Kafka's topic property and its default.
+#[derive(Clone, PartialEq, Debug)]
+pub struct TopicConfig {
+    /// Its logs; Kafka's defaults, retention of 7 days among them.
+    pub log: LogConfig,
+    /// Codec of its batches; the producer's (`compression.type`).
+    pub compression: BatchCompression,
+    /// Whose time a record bears; the producer's (`message.timestamp.type`).
+    pub timestamp_type: TimestampType,
+    /// How far in the past a record's time may lie; any (`message.timestamp.before.max.ms`).
+    pub timestamp_before_max: Option<Duration>,
+    /// How far in the future a record's time may lie; one hour (`message.timestamp.after.max.ms`).
+    pub timestamp_after_max: Option<Duration>,
+    /// Replicas that must have what a producer with `acks=all` sends; 1. There is one: a higher number refuses such producers
+    /// (`min.insync.replicas`).
+    pub min_insync_replicas: i32,
+    /// Whether a replica that lacks records may lead; no. There is one replica, so that it has no effect yet
+    /// (`unclean.leader.election.enable`).
+    pub unclean_leader_election: bool,
+}
+
+/// The codec that a topic's batches are stored with (`compression.type`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum BatchCompression {
+    /// That of the producer: batches are stored as they come.
+    #[default]
+    Producer,
+    /// This one: a batch with another is compressed again.
+    Codec(Compression),
+}
+
+impl Default for TopicConfig {
+    fn default() -> TopicConfig {
+        let retention_time = Some(Duration::from_secs(7 * 24 * 3600));
+        TopicConfig {
+            log: LogConfig { retention_time, ..LogConfig::default() },
+            compression: BatchCompression::Producer,
+            timestamp_type: TimestampType::CreateTime,
+            timestamp_before_max: None,
+            timestamp_after_max: Some(Duration::from_secs(3600)),
+            min_insync_replicas: 1,
+            unclean_leader_election: false,
+        }
+    }
+}
+
+impl TopicConfig {
+    /// All settings that a topic can have.
+    pub(crate) const TABLE: &[Setting] = TABLE;
+
+    /// The settings with a topic's own over them.
+    pub(crate) fn with(&self, own: &BTreeMap<String, String>) -> Result<TopicConfig, WrongSetting> {
+        let mut config = self.clone();
+        set_all(&mut config, own, TABLE)?;
+        config.log.validate().map_err(WrongSetting::from)?;
+        Ok(config)
+    }
+
+    pub(crate) fn row(key: &str) -> Option<&'static Row<TopicConfig>> {
+        TABLE.iter().find(|row| row.key == key)
+    }
+}
+
+type Setting = Row<TopicConfig>;
+
+const TABLE: &[Setting] = &[
+    Setting::new(
+        "cleanup.policy",
+        Kind::List,
+        POLICY,
+        at!(log.cleanup_policy, policy, policy_name),
+        "What becomes of old records: deleted by age and size, or compacted, so that of each key the last one stays.",
+    )
+    .inherits(&["log.cleanup.policy"]),
+    Setting::new(
+        "compression.type",
+        Kind::String,
+        CODEC,
+        at!(compression, codec, codec_name),
+        "Codec that batches are stored with; `producer` keeps each as it came.",
+    )
+    .inherits(&["compression.type"]),
+    Setting::new(
+        "delete.retention.ms",
+        Kind::Long,
+        AGE,
+        at!(log.delete_retention, age, in_millis),
+        "How long tombstones stay in a compacted topic after they were first cleaned.",
+    )
+    .inherits(&["log.cleaner.delete.retention.ms"]),
+    Setting::new(
+        "file.delete.delay.ms",
+        Kind::Long,
+        AGE,
+        at!(log.file_delete_delay, age, in_millis),
+        "Time between taking a segment out of the log and removing its files.",
+    )
+    .inherits(&["log.segment.delete.delay.ms"]),
+    Setting::new(
+        "flush.messages",
+        Kind::Long,
+        NUMBER,
+        at!(log.flush_messages, bounded_count, count_or_unbounded),
+        "Records after which the log is synced to the disk.",
+    )
+    .inherits(&["log.flush.interval.messages"]),
+    Setting::new(
+        "flush.ms",
+        Kind::Long,
+        MILLIS,
+        at!(log.flush_time, bounded_millis, millis_or_unbounded),
+        "Time after which what was appended is synced to the disk.",
+    )
+    .inherits(&["log.flush.interval.ms"]),
+    Setting::new(
+        "index.interval.bytes",
+        Kind::Int,
+        BYTES,
+        at!(log.index_interval_bytes, unsigned, text),
+        "Bytes of records between two entries of the offset index.",
+    )
+    .inherits(&["log.index.interval.bytes"]),
+    Setting::new(
+        "max.compaction.lag.ms",
+        Kind::Long,
+        MILLIS,
+        at!(log.max_compaction_lag, bounded_millis, millis_or_unbounded),
+        "Age after which a record of a compacted topic is cleaned, however little is dirty.",
+    )
+    .inherits(&["log.cleaner.max.compaction.lag.ms"]),
+    Setting::new(
+        "max.message.bytes",
+        Kind::Int,
+        BYTES,
+        at!(log.max_message_bytes, unsigned, text),
+        "The largest batch that is taken, in bytes, as it comes (compressed).",
+    )
+    .inherits(&["message.max.bytes"]),
+    Setting::new(
+        "message.timestamp.after.max.ms",
+        Kind::Long,
+        AGE,
+        at!(timestamp_after_max, bounded_millis, millis_or_unbounded),
+        "How far ahead of the broker's clock the time of a record may be.",
+    )
+    .inherits(&["log.message.timestamp.after.max.ms"]),
+    Setting::new(
+        "message.timestamp.before.max.ms",
+        Kind::Long,
+        AGE,
+        at!(timestamp_before_max, bounded_millis, millis_or_unbounded),
+        "How far behind the broker's clock the time of a record may be.",
+    )
+    .inherits(&["log.message.timestamp.before.max.ms"]),
+    Setting::new(
+        "message.timestamp.type",
+        Kind::String,
+        TIME,
+        at!(timestamp_type, timestamp_type, timestamp_type_name),
+        "Whether records bear the time of their creation or that of the append.",
+    )
+    .inherits(&["log.message.timestamp.type"]),
+    Setting::new(
+        "min.cleanable.dirty.ratio",
+        Kind::Double,
+        RATIO,
+        at!(log.min_cleanable_dirty_ratio, ratio, text),
+        "The uncleaned part of a compacted log above which it is cleaned.",
+    )
+    .inherits(&["log.cleaner.min.cleanable.ratio"]),
+    Setting::new(
+        "min.compaction.lag.ms",
+        Kind::Long,
+        AGE,
+        at!(log.min_compaction_lag, age, in_millis),
+        "Age that a record of a compacted topic has at least before it can be cleaned away.",
+    )
+    .inherits(&["log.cleaner.min.compaction.lag.ms"]),
+    Setting::new(
+        "min.insync.replicas",
+        Kind::Int,
+        NUMBER,
+        at!(min_insync_replicas, at_least_one, text),
+        "Replicas that must have a batch before acks=all is answered; more than there are refuses such producers.",
+    )
+    .inherits(&["min.insync.replicas"]),
+    Setting::new(
+        "preallocate",
+        Kind::Boolean,
+        SWITCH,
+        at!(log.preallocate, preallocation, is_some),
+        "Whether segment files are filled with zeros ahead of the records.",
+    )
+    .inherits(&["log.preallocate"]),
+    Setting::new(
+        "retention.bytes",
+        Kind::Long,
+        OR_NONE,
+        at!(log.retention_bytes, or_none(count), text_or_none),
+        "Bytes that a partition may have before its oldest segments are deleted; -1 for any number.",
+    )
+    .inherits(&["log.retention.bytes"]),
+    Setting::new(
+        "retention.ms",
+        Kind::Long,
+        OR_NONE,
+        at!(log.retention_time, or_none(millis), millis_or_none),
+        "Age after which segments are deleted; -1 for never.",
+    )
+    .inherits(&["log.retention.ms", "log.retention.minutes", "log.retention.hours"]),
+    Setting::new(
+        "segment.bytes",
+        Kind::Int,
+        BYTES,
+        at!(log.segment_bytes, unsigned, text),
+        "Bytes after which a new segment is begun.",
+    )
+    .inherits(&["log.segment.bytes"]),
+    Setting::new(
+        "segment.index.bytes",
+        Kind::Int,
+        BYTES,
+        at!(log.segment_index_bytes, unsigned, text),
+        "Bytes of an index after which a new segment is begun.",
+    )
+    .inherits(&["log.index.size.max.bytes"]),
+    Setting::new(
+        "segment.ms",
+        Kind::Long,
+        MILLIS,
+        at!(log.segment_time, millis, in_millis),
+        "Age after which a segment is closed even if it is not full.",
+    )
+    .inherits(&["log.roll.ms", "log.roll.hours"]),
+    Setting::new(
+        "unclean.leader.election.enable",
+        Kind::Boolean,
+        SWITCH,
+        at!(unclean_leader_election, switch, text),
+        "Whether a replica that lacks records may lead. There is one replica: no effect yet.",
+    )
+    .inherits(&["unclean.leader.election.enable"]),
+];
+
+fn at_least_one(value: &str) -> Option<i32> {
+    number(value, 1)
+}
+
+fn count(value: &str) -> Option<u64> {
+    value.parse().ok()
+}

@@ -1,0 +1,48 @@
+//! Replacing the settings of topics and of the broker: those that the request does not name go back to what they would be
+//! without it.
+
+use std::collections::BTreeSet;
+
+use klamm_protocol::messages::alter_configs_request::{AlterConfigsRequest, AlterConfigsResource};
+use klamm_protocol::messages::alter_configs_response::{AlterConfigsResourceResponse, AlterConfigsResponse};
+use klamm_protocol::{ApiKey, Message, RequestHead};
+
+use super::resources::{Refusal, refusal, resource};
+use super::{HandleError, Outcome, answer};
+use crate::error_code::ErrorCode;
+use crate::metadata::Change;
+use crate::shared::Shared;
+
+pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, HandleError> {
+    let request = AlterConfigsRequest::decode(head.body.clone(), head.version)?;
+    let mut seen = BTreeSet::new();
+    let mut alter = |asked: &AlterConfigsResource| {
+        let done = match seen.insert((asked.resource_type, asked.resource_name.clone())) {
+            true => alter(shared, asked, request.validate_only),
+            false => Err((ErrorCode::InvalidRequest, "the request names the resource twice".to_owned())),
+        };
+        let error = done.err();
+        AlterConfigsResourceResponse {
+            error_code: error.as_ref().map_or(ErrorCode::None, |(code, _)| *code).code(),
+            error_message: error.map(|(_, words)| super::message(&words)),
+            resource_type: asked.resource_type,
+            resource_name: asked.resource_name.clone(),
+        }
+    };
+    let responses = request.resources.iter().map(&mut alter).collect();
+    answer(&AlterConfigsResponse { responses, ..Default::default() }, ApiKey::AlterConfigs, head)
+}
+
+fn alter(shared: &Shared, asked: &AlterConfigsResource, check_only: bool) -> Result<(), Refusal> {
+    let resource = resource(asked.resource_type, &asked.resource_name)?;
+    let change = |config: &klamm_protocol::messages::alter_configs_request::AlterableConfig| {
+        let value = config.value.as_ref().ok_or_else(|| no_value(&config.name))?;
+        Ok((config.name.to_string(), Change::Set(value.to_string())))
+    };
+    let changes: Vec<_> = asked.configs.iter().map(change).collect::<Result<_, Refusal>>()?;
+    shared.metadata.change_configs(&resource, &changes, true, check_only).map_err(|error| refusal(&error))
+}
+
+pub(super) fn no_value(key: &str) -> Refusal {
+    (ErrorCode::InvalidRequest, format!("{key} has no value"))
+}

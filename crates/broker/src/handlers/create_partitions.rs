@@ -1,0 +1,44 @@
+//! Giving topics more partitions.
+
+use std::collections::BTreeSet;
+
+use klamm_protocol::messages::create_partitions_request::{CreatePartitionsRequest, CreatePartitionsTopic};
+use klamm_protocol::messages::create_partitions_response::{
+    CreatePartitionsResponse, CreatePartitionsTopicResult,
+};
+use klamm_protocol::{ApiKey, Message, RequestHead};
+
+use super::{HandleError, Outcome, answer};
+use crate::error_code::ErrorCode;
+use crate::metadata::TopicError;
+use crate::shared::Shared;
+
+pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, HandleError> {
+    let request = CreatePartitionsRequest::decode(head.body.clone(), head.version)?;
+    let mut seen = BTreeSet::new();
+    let mut grow = |topic: &CreatePartitionsTopic| {
+        let done = match seen.insert(topic.name.clone()) {
+            true => grow(shared, topic, request.validate_only),
+            false => Err(TopicError::Twice),
+        };
+        result(topic, &done)
+    };
+    let results = request.topics.iter().map(&mut grow).collect();
+    answer(&CreatePartitionsResponse { results, ..Default::default() }, ApiKey::CreatePartitions, head)
+}
+
+fn grow(shared: &Shared, topic: &CreatePartitionsTopic, check_only: bool) -> Result<(), TopicError> {
+    let assigned = topic.assignments.as_ref();
+    let assigned: Option<Vec<Vec<i32>>> =
+        assigned.map(|all| all.iter().map(|partition| partition.broker_ids.clone()).collect());
+    shared.metadata.grow_topic(&topic.name, topic.count, assigned.as_deref(), check_only)
+}
+
+fn result(topic: &CreatePartitionsTopic, done: &Result<(), TopicError>) -> CreatePartitionsTopicResult {
+    let error = done.as_ref().err();
+    CreatePartitionsTopicResult {
+        name: topic.name.clone(),
+        error_code: error.map_or(ErrorCode::None, ErrorCode::from).code(),
+        error_message: error.map(|error| super::message(&error.to_string())),
+    }
+}

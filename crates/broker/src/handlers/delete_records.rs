@@ -1,0 +1,62 @@
+//! Deleting records before an offset, by moving the log's start.
+
+use klamm_log::Log;
+use klamm_protocol::messages::delete_records_request::{DeleteRecordsPartition, DeleteRecordsRequest};
+use klamm_protocol::messages::delete_records_response::{
+    DeleteRecordsPartitionResult, DeleteRecordsResponse, DeleteRecordsTopicResult,
+};
+use klamm_protocol::{ApiKey, Message, RequestHead};
+use klamm_types::Offset;
+
+use super::{HandleError, Outcome, answer};
+use crate::error_code::ErrorCode;
+use crate::metadata::{Topic, TopicError};
+use crate::shared::Shared;
+
+/// Stands for the end of what is committed.
+const ALL: i64 = -1;
+
+pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, HandleError> {
+    let request = DeleteRecordsRequest::decode(head.body.clone(), head.version)?;
+    let image = shared.metadata.image();
+    let topics = request.topics.iter().map(|asked| {
+        let topic = image.topic(&asked.name).ok_or(TopicError::Unknown);
+        let delete = |partition: &DeleteRecordsPartition| {
+            let done = topic
+                .as_ref()
+                .map_err(|error| ErrorCode::from(error))
+                .and_then(|topic| delete(shared, topic, partition));
+            result(partition.partition_index, done)
+        };
+        let partitions = asked.partitions.iter().map(delete).collect();
+        DeleteRecordsTopicResult { name: asked.name.clone(), partitions }
+    });
+    let response = DeleteRecordsResponse { topics: topics.collect(), ..Default::default() };
+    answer(&response, ApiKey::DeleteRecords, head)
+}
+
+/// The log's start after it.
+fn delete(shared: &Shared, topic: &Topic, wanted: &DeleteRecordsPartition) -> Result<Offset, ErrorCode> {
+    let config = shared.metadata.topic_config(topic).map_err(|error| ErrorCode::from(&error))?;
+    if !config.log.cleanup_policy.deletes() {
+        return Err(ErrorCode::PolicyViolation);
+    }
+    let log = shared.metadata.log(topic, wanted.partition_index).map_err(|error| ErrorCode::from(&error))?;
+    advance(&log, wanted.offset)
+}
+
+fn advance(log: &Log, wanted: i64) -> Result<Offset, ErrorCode> {
+    let end = log.bounds().committed();
+    let start = if wanted == ALL { Some(end) } else { Offset::new(wanted) };
+    let start = start.ok_or(ErrorCode::OffsetOutOfRange)?;
+    log.advance_start(start).map_err(|error| ErrorCode::from(&error))?;
+    Ok(log.bounds().start())
+}
+
+fn result(partition_index: i32, done: Result<Offset, ErrorCode>) -> DeleteRecordsPartitionResult {
+    let (low_watermark, error_code) = match done {
+        Ok(start) => (start.get(), ErrorCode::None.code()),
+        Err(error) => (-1, error.code()),
+    };
+    DeleteRecordsPartitionResult { partition_index, low_watermark, error_code }
+}

@@ -1,0 +1,47 @@
+//! The brokers of the cluster: this one (KIP-700).
+
+use klamm_protocol::messages::describe_cluster_request::DescribeClusterRequest;
+use klamm_protocol::messages::describe_cluster_response::{DescribeClusterBroker, DescribeClusterResponse};
+use klamm_protocol::{ApiKey, Message, RequestHead};
+
+use super::operations::{OF_THE_CLUSTER, if_asked};
+use super::{HandleError, Outcome, answer};
+use crate::error_code::ErrorCode;
+use crate::shared::Shared;
+
+/// The endpoints of brokers; those of controllers have other listeners, which this broker does not have.
+const BROKERS: i8 = 1;
+
+pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, HandleError> {
+    let request = DescribeClusterRequest::decode(head.body.clone(), head.version)?;
+    let response = if request.endpoint_type == BROKERS {
+        described(shared, &request)
+    } else {
+        let error_code = ErrorCode::MismatchedEndpointType.code();
+        let error_message = Some(super::message("this listener is one of a broker, not of a controller"));
+        DescribeClusterResponse { error_code, error_message, ..DescribeClusterResponse::default() }
+    };
+    answer(&response, ApiKey::DescribeCluster, head)
+}
+
+fn described(shared: &Shared, request: &DescribeClusterRequest) -> DescribeClusterResponse {
+    let config = shared.config();
+    let broker = DescribeClusterBroker {
+        broker_id: config.node_id,
+        host: shared.advertised.host.as_str().into(),
+        port: shared.advertised.port.into(),
+        rack: config.rack.as_deref().map(Into::into),
+        ..DescribeClusterBroker::default()
+    };
+    DescribeClusterResponse {
+        cluster_id: shared.metadata.identity.cluster_id.as_str().into(),
+        controller_id: config.node_id,
+        brokers: vec![broker],
+        endpoint_type: BROKERS,
+        cluster_authorized_operations: if_asked(
+            request.include_cluster_authorized_operations,
+            OF_THE_CLUSTER,
+        ),
+        ..DescribeClusterResponse::default()
+    }
+}

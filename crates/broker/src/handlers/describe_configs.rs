@@ -1,0 +1,64 @@
+//! Telling the settings of topics and of the broker.
+
+use klamm_protocol::messages::describe_configs_request::{DescribeConfigsRequest, DescribeConfigsResource};
+use klamm_protocol::messages::describe_configs_response::{
+    DescribeConfigsResourceResult, DescribeConfigsResponse, DescribeConfigsResult, DescribeConfigsSynonym,
+};
+use klamm_protocol::{ApiKey, Message, RequestHead};
+
+use super::resources::{Refusal, refusal, resource};
+use super::{HandleError, Outcome, answer};
+use crate::metadata::ConfigEntry;
+use crate::shared::Shared;
+
+pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, HandleError> {
+    let request = DescribeConfigsRequest::decode(head.body.clone(), head.version)?;
+    let describe = |asked: &DescribeConfigsResource| {
+        let result = DescribeConfigsResult {
+            resource_type: asked.resource_type,
+            resource_name: asked.resource_name.clone(),
+            ..DescribeConfigsResult::default()
+        };
+        match entries(shared, asked) {
+            Ok(entries) => DescribeConfigsResult {
+                configs: entries.iter().map(|entry| told(entry, &request)).collect(),
+                ..result
+            },
+            Err((error, words)) => DescribeConfigsResult {
+                error_code: error.code(),
+                error_message: Some(super::message(&words)),
+                ..result
+            },
+        }
+    };
+    let results = request.resources.iter().map(describe).collect();
+    answer(&DescribeConfigsResponse { results, ..Default::default() }, ApiKey::DescribeConfigs, head)
+}
+
+fn entries(shared: &Shared, asked: &DescribeConfigsResource) -> Result<Vec<ConfigEntry>, Refusal> {
+    let resource = resource(asked.resource_type, &asked.resource_name)?;
+    let mut entries = shared.metadata.describe_configs(&resource).map_err(|error| refusal(&error))?;
+    if let Some(keys) = &asked.configuration_keys {
+        entries.retain(|entry| keys.iter().any(|key| &**key == entry.key));
+    }
+    Ok(entries)
+}
+
+fn told(entry: &ConfigEntry, request: &DescribeConfigsRequest) -> DescribeConfigsResourceResult {
+    let synonyms = entry.given.iter().filter(|_| request.include_synonyms);
+    let synonyms = synonyms.map(|given| DescribeConfigsSynonym {
+        name: given.key.into(),
+        value: Some(given.value.as_str().into()),
+        source: given.by as i8,
+    });
+    DescribeConfigsResourceResult {
+        name: entry.key.into(),
+        value: Some(entry.value.as_str().into()),
+        read_only: entry.is_read_only,
+        config_source: entry.source() as i8,
+        is_sensitive: false,
+        synonyms: synonyms.collect(),
+        config_type: entry.kind as i8,
+        documentation: request.include_documentation.then(|| entry.meaning.into()),
+    }
+}

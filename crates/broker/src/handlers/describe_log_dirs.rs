@@ -1,0 +1,72 @@
+//! The folders of the logs, and how large each partition is.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use klamm_log::Log;
+use klamm_protocol::messages::describe_log_dirs_request::DescribeLogDirsRequest;
+use klamm_protocol::messages::describe_log_dirs_response::{
+    DescribeLogDirsPartition, DescribeLogDirsResponse, DescribeLogDirsResult, DescribeLogDirsTopic,
+};
+use klamm_protocol::{ApiKey, ByteString, Message, RequestHead};
+use nix::sys::statvfs::statvfs;
+
+use super::{HandleError, Outcome, answer};
+use crate::error_code::ErrorCode;
+use crate::metadata::Metadata;
+use crate::shared::Shared;
+use crate::storage::Folder;
+
+/// Partitions by topic; `None` for all there are.
+type Wanted = Option<BTreeSet<(String, i32)>>;
+
+pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, HandleError> {
+    let request = DescribeLogDirsRequest::decode(head.body.clone(), head.version)?;
+    let wanted: Wanted = request.topics.map(|topics| {
+        let each = topics.iter().flat_map(|t| t.partitions.iter().map(|p| (t.topic.to_string(), *p)));
+        each.collect()
+    });
+    let folders = shared.metadata.storage().folders();
+    let results = folders.iter().map(|folder| described(&shared.metadata, folder, &wanted)).collect();
+    answer(&DescribeLogDirsResponse { results, ..Default::default() }, ApiKey::DescribeLogDirs, head)
+}
+
+fn described(metadata: &Metadata, folder: &Folder, wanted: &Wanted) -> DescribeLogDirsResult {
+    let log_dir =
+        ByteString::from(std::path::absolute(&folder.path).unwrap_or_default().display().to_string());
+    let Some(dir) = folder.logs() else {
+        let error_code = ErrorCode::StorageError.code();
+        return DescribeLogDirsResult { error_code, log_dir, ..DescribeLogDirsResult::default() };
+    };
+    let mut topics: BTreeMap<String, Vec<DescribeLogDirsPartition>> = BTreeMap::new();
+    for log in dir.logs() {
+        let (topic, number) = (log.partition().topic().to_string(), log.partition().partition());
+        let number = i32::try_from(number).unwrap_or(i32::MAX);
+        let is_wanted = wanted.as_ref().is_none_or(|wanted| wanted.contains(&(topic.clone(), number)));
+        if is_wanted && metadata.image().topic(&topic).is_some() {
+            topics.entry(topic).or_default().push(partition(&log, number));
+        }
+    }
+    let topics = topics
+        .into_iter()
+        .map(|(name, partitions)| DescribeLogDirsTopic { name: name.as_str().into(), partitions });
+    let (total_bytes, usable_bytes) = space(folder).unwrap_or((-1, -1));
+    DescribeLogDirsResult {
+        log_dir,
+        topics: topics.collect(),
+        total_bytes,
+        usable_bytes,
+        ..DescribeLogDirsResult::default()
+    }
+}
+
+fn partition(log: &Log, partition_index: i32) -> DescribeLogDirsPartition {
+    let partition_size = log.bytes().map_or(-1, |bytes| i64::try_from(bytes).unwrap_or(i64::MAX));
+    DescribeLogDirsPartition { partition_index, partition_size, ..DescribeLogDirsPartition::default() }
+}
+
+/// Bytes of the folder's disk, and those of them that can be written.
+fn space(folder: &Folder) -> Option<(i64, i64)> {
+    let disk = statvfs(&folder.path).ok()?;
+    let bytes = |blocks: u64| i64::try_from(blocks.checked_mul(disk.fragment_size())?).ok();
+    Some((bytes(disk.blocks())?, bytes(disk.blocks_available())?))
+}

@@ -1,0 +1,99 @@
+//! Topics and their partitions, some at a time (KIP-966).
+
+use std::collections::BTreeSet;
+
+use klamm_protocol::messages::describe_topic_partitions_request::DescribeTopicPartitionsRequest;
+use klamm_protocol::messages::describe_topic_partitions_response::{
+    Cursor, DescribeTopicPartitionsResponse, DescribeTopicPartitionsResponsePartition,
+    DescribeTopicPartitionsResponseTopic,
+};
+use klamm_protocol::{ApiKey, ByteString, Message, RequestHead};
+
+use super::operations::OF_A_TOPIC;
+use super::{HandleError, Outcome, answer};
+use crate::error_code::ErrorCode;
+use crate::metadata::Topic;
+use crate::shared::Shared;
+
+/// The most partitions of an answer, as in Kafka (`max.request.partition.size.limit`).
+const MOST: usize = 2000;
+
+pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, HandleError> {
+    let request = DescribeTopicPartitionsRequest::decode(head.body.clone(), head.version)?;
+    let image = shared.metadata.image();
+    let named: BTreeSet<String> = match request.topics.is_empty() {
+        true => image.topics().map(|topic| topic.name.to_string()).collect(),
+        false => request.topics.iter().map(|topic| topic.name.to_string()).collect(),
+    };
+    let (from, mut first) = match &request.cursor {
+        Some(cursor) => (cursor.topic_name.to_string(), usize::try_from(cursor.partition_index).unwrap_or(0)),
+        None => (String::new(), 0),
+    };
+    let mut left = usize::try_from(request.response_partition_limit).unwrap_or(0).clamp(1, MOST);
+    let mut response = DescribeTopicPartitionsResponse::default();
+    for name in named.range(from.clone()..) {
+        let start = if *name == from { std::mem::take(&mut first) } else { 0 };
+        if left == 0 {
+            response.next_cursor = Some(cursor(name, start));
+            break;
+        }
+        let Some(topic) = image.topic(name) else {
+            response.topics.push(unknown(name));
+            continue;
+        };
+        let described = described(shared, topic, start, left);
+        let (count, next) = (described.partitions.len(), start + described.partitions.len());
+        left -= count;
+        response.topics.push(described);
+        if next < topic.homes.len() {
+            response.next_cursor = Some(cursor(name, next));
+            break;
+        }
+    }
+    answer(&response, ApiKey::DescribeTopicPartitions, head)
+}
+
+fn cursor(topic: &str, partition: usize) -> Cursor {
+    let partition_index = i32::try_from(partition).unwrap_or(i32::MAX);
+    Cursor { topic_name: topic.into(), partition_index }
+}
+
+fn unknown(name: &str) -> DescribeTopicPartitionsResponseTopic {
+    DescribeTopicPartitionsResponseTopic {
+        error_code: ErrorCode::UnknownTopicOrPartition.code(),
+        name: Some(ByteString::from(name)),
+        ..DescribeTopicPartitionsResponseTopic::default()
+    }
+}
+
+fn described(
+    shared: &Shared,
+    topic: &Topic,
+    first: usize,
+    most: usize,
+) -> DescribeTopicPartitionsResponseTopic {
+    let node = shared.config().node_id;
+    let last = topic.homes.len().min(first.saturating_add(most));
+    let partition = |number: usize| {
+        let number = i32::try_from(number).unwrap_or(i32::MAX);
+        let is_online = shared.metadata.log(topic, number).is_ok();
+        DescribeTopicPartitionsResponsePartition {
+            error_code: if is_online { ErrorCode::None } else { ErrorCode::LeaderNotAvailable }.code(),
+            partition_index: number,
+            leader_id: if is_online { node } else { -1 },
+            leader_epoch: 0,
+            replica_nodes: vec![node],
+            isr_nodes: if is_online { vec![node] } else { Vec::new() },
+            offline_replicas: if is_online { Vec::new() } else { vec![node] },
+            ..DescribeTopicPartitionsResponsePartition::default()
+        }
+    };
+    DescribeTopicPartitionsResponseTopic {
+        name: Some(topic.name.as_str().into()),
+        topic_id: topic.id.into(),
+        is_internal: topic.is_internal(),
+        partitions: (first..last).map(partition).collect(),
+        topic_authorized_operations: OF_A_TOPIC,
+        ..DescribeTopicPartitionsResponseTopic::default()
+    }
+}

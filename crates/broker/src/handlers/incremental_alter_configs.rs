@@ -1,0 +1,63 @@
+//! Changing single settings of topics and of the broker (KIP-339).
+
+use std::collections::BTreeSet;
+
+use klamm_protocol::messages::incremental_alter_configs_request::{
+    AlterConfigsResource, AlterableConfig, IncrementalAlterConfigsRequest,
+};
+use klamm_protocol::messages::incremental_alter_configs_response::{
+    AlterConfigsResourceResponse, IncrementalAlterConfigsResponse,
+};
+use klamm_protocol::{ApiKey, Message, RequestHead};
+
+use super::alter_configs::no_value;
+use super::resources::{Refusal, refusal, resource};
+use super::{HandleError, Outcome, answer};
+use crate::error_code::ErrorCode;
+use crate::metadata::Change;
+use crate::shared::Shared;
+
+pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, HandleError> {
+    let request = IncrementalAlterConfigsRequest::decode(head.body.clone(), head.version)?;
+    let mut seen = BTreeSet::new();
+    let mut alter = |asked: &AlterConfigsResource| {
+        let done = match seen.insert((asked.resource_type, asked.resource_name.clone())) {
+            true => alter(shared, asked, request.validate_only),
+            false => Err((ErrorCode::InvalidRequest, "the request names the resource twice".to_owned())),
+        };
+        let error = done.err();
+        AlterConfigsResourceResponse {
+            error_code: error.as_ref().map_or(ErrorCode::None, |(code, _)| *code).code(),
+            error_message: error.map(|(_, words)| super::message(&words)),
+            resource_type: asked.resource_type,
+            resource_name: asked.resource_name.clone(),
+        }
+    };
+    let responses = request.resources.iter().map(&mut alter).collect();
+    let response = IncrementalAlterConfigsResponse { responses, ..Default::default() };
+    answer(&response, ApiKey::IncrementalAlterConfigs, head)
+}
+
+fn alter(shared: &Shared, asked: &AlterConfigsResource, check_only: bool) -> Result<(), Refusal> {
+    let resource = resource(asked.resource_type, &asked.resource_name)?;
+    let mut seen = BTreeSet::new();
+    let mut changes = Vec::new();
+    for config in &asked.configs {
+        if !seen.insert(&config.name) {
+            return Err((ErrorCode::InvalidRequest, format!("{} is named twice", config.name)));
+        }
+        changes.push((config.name.to_string(), change(config)?));
+    }
+    shared.metadata.change_configs(&resource, &changes, false, check_only).map_err(|error| refusal(&error))
+}
+
+fn change(config: &AlterableConfig) -> Result<Change, Refusal> {
+    let value = || config.value.as_ref().map(ToString::to_string).ok_or_else(|| no_value(&config.name));
+    match config.config_operation {
+        0 => Ok(Change::Set(value()?)),
+        1 => Ok(Change::Delete),
+        2 => Ok(Change::Append(value()?)),
+        3 => Ok(Change::Subtract(value()?)),
+        other => Err((ErrorCode::InvalidRequest, format!("operation is {other}, expected 0 to 3"))),
+    }
+}

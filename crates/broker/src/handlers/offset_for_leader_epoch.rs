@@ -1,0 +1,51 @@
+//! Where a leader epoch ends, so that a reader can tell whether what it has was truncated (KIP-320).
+
+use klamm_protocol::messages::offset_for_leader_epoch_request::{
+    OffsetForLeaderEpochRequest, OffsetForLeaderPartition,
+};
+use klamm_protocol::messages::offset_for_leader_epoch_response::{
+    EpochEndOffset, OffsetForLeaderEpochResponse, OffsetForLeaderTopicResult,
+};
+use klamm_protocol::{ApiKey, Message, RequestHead};
+use klamm_types::LeaderEpoch;
+
+use super::fetch::check_epoch;
+use super::{HandleError, Outcome, answer};
+use crate::error_code::ErrorCode;
+use crate::metadata::{Topic, TopicError};
+use crate::shared::Shared;
+
+/// There is no such epoch.
+const UNDEFINED: (i32, i64) = (-1, -1);
+
+pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, HandleError> {
+    let request = OffsetForLeaderEpochRequest::decode(head.body.clone(), head.version)?;
+    let image = shared.metadata.image();
+    let topics = request.topics.iter().map(|asked| {
+        let topic = image.topic(&asked.topic);
+        let end = |partition: &OffsetForLeaderPartition| respond(partition, end(shared, topic, partition));
+        let partitions = asked.partitions.iter().map(end).collect();
+        OffsetForLeaderTopicResult { topic: asked.topic.clone(), partitions }
+    });
+    let response = OffsetForLeaderEpochResponse { topics: topics.collect(), ..Default::default() };
+    answer(&response, ApiKey::OffsetForLeaderEpoch, head)
+}
+
+fn end(
+    shared: &Shared,
+    topic: Option<&Topic>,
+    asked: &OffsetForLeaderPartition,
+) -> Result<(i32, i64), ErrorCode> {
+    let log = topic.ok_or(TopicError::Unknown).and_then(|topic| shared.metadata.log(topic, asked.partition));
+    let log = log.map_err(|error| ErrorCode::from(&error))?;
+    check_epoch(asked.current_leader_epoch)?;
+    let epoch = LeaderEpoch::new(asked.leader_epoch);
+    let end = epoch.and_then(|epoch| log.epochs().end_of(epoch, log.bounds().end()));
+    Ok(end.map_or(UNDEFINED, |end| (end.epoch.get(), end.offset.get())))
+}
+
+fn respond(asked: &OffsetForLeaderPartition, end: Result<(i32, i64), ErrorCode>) -> EpochEndOffset {
+    let error_code = end.err().unwrap_or(ErrorCode::None).code();
+    let (leader_epoch, end_offset) = end.unwrap_or(UNDEFINED);
+    EpochEndOffset { error_code, partition: asked.partition, leader_epoch, end_offset }
+}

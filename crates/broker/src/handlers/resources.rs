@@ -1,0 +1,27 @@
+//! What has settings, as requests name it.
+
+use klamm_protocol::ByteString;
+
+use crate::error_code::ErrorCode;
+use crate::metadata::{Resource, TopicError};
+
+const TOPIC: i8 = 2;
+const BROKER: i8 = 4;
+
+/// Why a resource's settings were not told or changed: the code, and words for people.
+pub(super) type Refusal = (ErrorCode, String);
+
+pub(super) fn resource(kind: i8, name: &ByteString) -> Result<Resource, Refusal> {
+    match kind {
+        TOPIC => Ok(Resource::Topic(name.to_string())),
+        BROKER => Ok(Resource::Broker(name.to_string())),
+        other => Err((
+            ErrorCode::InvalidRequest,
+            format!("resource type is {other}, expected {TOPIC} for a topic or {BROKER} for a broker"),
+        )),
+    }
+}
+
+pub(super) fn refusal(error: &TopicError) -> Refusal {
+    (ErrorCode::from(error), error.to_string())
+}

@@ -1,0 +1,101 @@
+//! What becomes of a producer's batch before it is appended: its topic says which codec it is stored with, whose time its records
+//! bear, and how far that may be from now.
+
+use std::time::Duration;
+
+use klamm_record::{
+    BatchBuilder, BatchError, BatchHeader, BatchOptions, BuildError, Depth, NewRecord, RecordIter,
+    TimestampType, validate,
+};
+use klamm_types::Timestamp;
+use thiserror::Error;
+
+use crate::config::{BatchCompression, TopicConfig};
+
+/// Why a batch is not taken.
+#[derive(Debug, Error)]
+pub(crate) enum Refused {
+    #[error(transparent)]
+    Batch(#[from] BatchError),
+    #[error(
+        "the time of record {record} is {got}, expected {least} to {most} (message.timestamp.before.max.ms, message.timestamp.after.max.ms)"
+    )]
+    Timestamp { record: usize, got: i64, least: i64, most: i64 },
+    #[error("cannot be compressed again: {0}")]
+    Build(#[from] BuildError),
+}
+
+/// The batch as the topic stores it, and the time that its records bear if it is the append's.
+pub(crate) fn prepare(
+    batch: &[u8],
+    topic: &TopicConfig,
+    now: Timestamp,
+) -> Result<(Vec<u8>, Option<Timestamp>), Refused> {
+    let Ok(header) = BatchHeader::parse(batch) else { return Ok((batch.to_vec(), None)) };
+    let limit = topic.log.max_decompressed_bytes;
+    if topic.timestamp_type == TimestampType::CreateTime {
+        check_times(&header, batch, topic, now)?;
+    }
+    let mut stored = match topic.compression {
+        BatchCompression::Codec(codec) if codec != header.compression() => {
+            let header = validate(batch, Depth::Records { limit })?;
+            compress_again(
+                &header,
+                batch,
+                BatchOptions { compression: codec, ..BatchOptions::of(&header) },
+                limit,
+            )?
+        }
+        _ => batch.to_vec(),
+    };
+    if topic.timestamp_type == TimestampType::CreateTime {
+        return Ok((stored, None));
+    }
+    // The CRC that came has to be right before it is mended.
+    validate(&stored, Depth::Header)?;
+    BatchHeader::set_log_append_time(&mut stored, now);
+    Ok((stored, Some(now)))
+}
+
+fn compress_again(
+    header: &BatchHeader,
+    batch: &[u8],
+    options: BatchOptions,
+    limit: usize,
+) -> Result<Vec<u8>, Refused> {
+    let body = &batch[BatchHeader::SIZE..header.size()];
+    let decompressed = header.decompress(body, limit)?;
+    let mut builder = BatchBuilder::new(Vec::with_capacity(batch.len()), options);
+    for record in RecordIter::new(header, decompressed.as_deref().unwrap_or(body)) {
+        let record = record.map_err(BatchError::from)?;
+        let headers: Vec<_> = record.headers.iter().collect();
+        let (timestamp, key, value) = (record.timestamp, record.key, record.value);
+        builder.append_at(record.offset, &NewRecord { timestamp, key, value, headers: &headers })?;
+    }
+    Ok(builder.finish()?.buffer)
+}
+
+/// Only a bound on the past needs a look at each record: the header has the latest time.
+fn check_times(
+    header: &BatchHeader,
+    batch: &[u8],
+    topic: &TopicConfig,
+    now: Timestamp,
+) -> Result<(), Refused> {
+    let from_now = |time: Option<Duration>| time.and_then(|time| i64::try_from(time.as_millis()).ok());
+    let most = from_now(topic.timestamp_after_max).map_or(i64::MAX, |t| now.as_millis().saturating_add(t));
+    let least = from_now(topic.timestamp_before_max).map_or(i64::MIN, |t| now.as_millis().saturating_sub(t));
+    let latest = header.max_timestamp().map_or(i64::MIN, Timestamp::as_millis);
+    if least == i64::MIN && latest <= most {
+        return Ok(());
+    }
+    let body = &batch[BatchHeader::SIZE..header.size().min(batch.len())];
+    let decompressed = header.decompress(body, topic.log.max_decompressed_bytes)?;
+    for (number, record) in RecordIter::new(header, decompressed.as_deref().unwrap_or(body)).enumerate() {
+        let time = record.map_err(BatchError::from)?.timestamp.map(Timestamp::as_millis);
+        if let Some(got) = time.filter(|time| !(least..=most).contains(time)) {
+            return Err(Refused::Timestamp { record: number, got, least, most });
+        }
+    }
+    Ok(())
+}

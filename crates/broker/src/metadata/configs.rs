@@ -1,0 +1,155 @@
+//! The settings that can be asked for and changed while the broker runs.
+
+use std::sync::Arc;
+
+use super::plan_configs::{Change, Resource, plan_changes};
+use super::{Metadata, Topic, TopicError};
+use crate::config::row::{Kind, Row};
+use crate::config::{BrokerConfig, TopicConfig};
+
+/// A setting as it is now.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct ConfigEntry {
+    pub(crate) key: &'static str,
+    pub(crate) kind: Kind,
+    pub(crate) meaning: &'static str,
+    pub(crate) is_read_only: bool,
+    pub(crate) value: String,
+    /// Where a value for it is given, what wins first.
+    pub(crate) given: Vec<Given>,
+}
+
+/// A value of a setting, and who gave it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Given {
+    pub(crate) key: &'static str,
+    pub(crate) value: String,
+    pub(crate) by: Source,
+}
+
+/// Who gave a value, by the number that clients know.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(i8)]
+pub(crate) enum Source {
+    Topic = 1,
+    Broker = 2,
+    AllBrokers = 3,
+    Start = 4,
+    Default = 5,
+}
+
+impl ConfigEntry {
+    pub(crate) fn source(&self) -> Source {
+        self.given.first().map_or(Source::Default, |given| given.by)
+    }
+}
+
+impl Metadata {
+    /// The broker's settings as they are now.
+    pub(crate) fn config(&self) -> Arc<BrokerConfig> {
+        Arc::clone(&self.config.read())
+    }
+
+    /// The settings of a topic.
+    pub(crate) fn topic_config(&self, topic: &Topic) -> Result<TopicConfig, TopicError> {
+        Ok(self.config().topic.with(&topic.configs)?)
+    }
+
+    /// Changes settings, or only checks that they could be. With `replace` those that are not named go.
+    pub(crate) fn change_configs(
+        &self,
+        resource: &Resource,
+        changes: &[(String, Change)],
+        replace: bool,
+        check_only: bool,
+    ) -> Result<(), TopicError> {
+        let turn = self.turn();
+        let image = self.image();
+        let records = plan_changes(&image, &self.started_with, resource, changes, replace)?;
+        if check_only || records.is_empty() {
+            return Ok(());
+        }
+        self.commit(&turn, &records)?;
+        tracing::info!(%resource, changes = records.len(), "settings were changed");
+        self.resolve_config()?;
+        let image = self.image();
+        image.topics().filter(|topic| resource.concerns(topic)).try_for_each(|topic| self.open_logs(topic))
+    }
+
+    /// All settings of a topic or of this broker; for those of all brokers, what was given.
+    pub(crate) fn describe_configs(&self, resource: &Resource) -> Result<Vec<ConfigEntry>, TopicError> {
+        let node = self.started_with.node_id;
+        match resource {
+            Resource::Topic(name) => {
+                let image = self.image();
+                self.describe_topic(image.topic(name).ok_or(TopicError::Unknown)?)
+            }
+            Resource::Broker(name) if name.is_empty() => {
+                let entries = BrokerConfig::TABLE.iter().map(|row| self.broker_entry(row));
+                Ok(entries.filter_map(ConfigEntry::of_all_brokers).collect())
+            }
+            Resource::Broker(name) if *name == node.to_string() => {
+                Ok(BrokerConfig::TABLE.iter().map(|row| self.broker_entry(row)).collect())
+            }
+            Resource::Broker(name) => Err(TopicError::UnknownBroker { got: name.clone(), node }),
+        }
+    }
+
+    /// All settings of a topic.
+    pub(crate) fn describe_topic(&self, topic: &Topic) -> Result<Vec<ConfigEntry>, TopicError> {
+        let config = self.topic_config(topic)?;
+        Ok(TopicConfig::TABLE.iter().map(|row| self.topic_entry(row, topic, &config)).collect())
+    }
+
+    fn topic_entry(&self, row: &Row<TopicConfig>, topic: &Topic, config: &TopicConfig) -> ConfigEntry {
+        let own = topic.configs.get(row.key);
+        let own = own.map(|value| Given { key: row.key, value: value.clone(), by: Source::Topic });
+        let rows = row.inherits.iter().filter_map(|key| BrokerConfig::row(key));
+        let inherited = rows.flat_map(|row| self.changed(row));
+        let started = row.inherits.first().and_then(|key| BrokerConfig::row(key)).map(|r| self.started(r));
+        let given = own.into_iter().chain(inherited).chain(started.into_iter().flatten()).collect();
+        let (key, kind, meaning) = (row.key, row.kind, row.meaning);
+        ConfigEntry { key, kind, meaning, is_read_only: false, value: (row.get)(config), given }
+    }
+
+    fn broker_entry(&self, row: &'static Row<BrokerConfig>) -> ConfigEntry {
+        let value = (row.get)(&self.config());
+        let given = self.changed(row).chain(self.started(row)).collect();
+        let (key, kind, meaning) = (row.key, row.kind, row.meaning);
+        ConfigEntry { key, kind, meaning, is_read_only: !row.is_dynamic, value, given }
+    }
+
+    /// What a setting of the broker was changed to.
+    fn changed(&self, row: &'static Row<BrokerConfig>) -> impl Iterator<Item = Given> + use<> {
+        let (image, node) = (self.image(), self.started_with.node_id.to_string());
+        let by = move |broker: &str, by| {
+            let value = image.broker_configs(broker).get(row.key)?.clone();
+            Some(Given { key: row.key, value, by })
+        };
+        [by(&node, Source::Broker), by("", Source::AllBrokers)].into_iter().flatten()
+    }
+
+    /// What it was at the start, and what it is by default.
+    fn started(&self, row: &'static Row<BrokerConfig>) -> impl Iterator<Item = Given> + use<> {
+        let (started, default) = ((row.get)(&self.started_with), (row.get)(&BrokerConfig::default()));
+        let at_start = Given { key: row.key, value: started, by: Source::Start };
+        let at_start = Some(at_start).filter(|given| given.value != default);
+        at_start.into_iter().chain([Given { key: row.key, value: default, by: Source::Default }])
+    }
+
+    /// Puts what was changed over what the broker was started with.
+    pub(super) fn resolve_config(&self) -> Result<(), TopicError> {
+        let (image, node) = (self.image(), self.started_with.node_id.to_string());
+        let config = self.started_with.with(image.broker_configs(""))?.with(image.broker_configs(&node))?;
+        *self.config.write() = Arc::new(config);
+        Ok(())
+    }
+}
+
+impl ConfigEntry {
+    /// As a setting of all brokers; `None` when it was not given as one.
+    fn of_all_brokers(self) -> Option<ConfigEntry> {
+        let given: Vec<_> = self.given.into_iter().filter(|given| given.by == Source::AllBrokers).collect();
+        Some(ConfigEntry { value: given.first()?.value.clone(), given, ..self })
+    }
+}

@@ -1,0 +1,247 @@
+//! The choices about settings: which records change them. Pure.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::record::MetadataRecord;
+use super::{MetadataImage, Topic, TopicError};
+use crate::config::row::{Kind, Row};
+use crate::config::{BrokerConfig, TopicConfig};
+
+/// What has settings.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Resource {
+    /// A topic, by its name.
+    Topic(String),
+    /// A broker, by its id; all brokers, by an empty name.
+    Broker(String),
+}
+
+/// What is to be done to a setting.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Change {
+    Set(String),
+    Delete,
+    /// Adds these values to a list.
+    Append(String),
+    /// Takes these values out of a list.
+    Subtract(String),
+}
+
+type Configs = BTreeMap<String, String>;
+
+impl Resource {
+    /// Whether a change of its settings can change those of `topic`.
+    pub(super) fn concerns(&self, topic: &Topic) -> bool {
+        match self {
+            Resource::Topic(name) => topic.name.as_str() == name,
+            Resource::Broker(_) => true,
+        }
+    }
+}
+
+impl fmt::Display for Resource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Resource::Topic(name) => write!(f, "topic {name}"),
+            Resource::Broker(name) if name.is_empty() => f.write_str("all brokers"),
+            Resource::Broker(name) => write!(f, "broker {name}"),
+        }
+    }
+}
+
+/// The records that change the settings of `resource`; with `replace` those that are not named go.
+pub(crate) fn plan_changes(
+    image: &MetadataImage,
+    started_with: &BrokerConfig,
+    resource: &Resource,
+    changes: &[(String, Change)],
+    replace: bool,
+) -> Result<Vec<MetadataRecord>, TopicError> {
+    let all = started_with.with(image.broker_configs(""))?;
+    match resource {
+        Resource::Topic(name) => {
+            let topic = image.topic(name).ok_or(TopicError::Unknown)?;
+            let defaults = all.with(image.broker_configs(&started_with.node_id.to_string()))?.topic;
+            let (has, shown) = (&topic.configs, defaults.with(&topic.configs)?);
+            let wanted = changed(has, changes, replace, |key| topic_row(key, &shown))?;
+            defaults.with(&wanted)?;
+            let record = |key, value| MetadataRecord::TopicConfig { topic: topic.name.clone(), key, value };
+            Ok(differences(has, &wanted, record))
+        }
+        Resource::Broker(name) => {
+            let node = started_with.node_id;
+            if !name.is_empty() && *name != node.to_string() {
+                return Err(TopicError::UnknownBroker { got: name.clone(), node });
+            }
+            let (has, below) =
+                (image.broker_configs(name), if name.is_empty() { started_with } else { &all });
+            let shown = below.with(has)?;
+            let wanted = changed(has, changes, replace, |key| broker_row(key, &shown))?;
+            below.with(&wanted)?;
+            let record = |key, value| MetadataRecord::BrokerConfig { broker: name.clone(), key, value };
+            Ok(differences(has, &wanted, record))
+        }
+    }
+}
+
+fn topic_row(key: &str, config: &TopicConfig) -> Result<(Kind, String), TopicError> {
+    let row = TopicConfig::row(key).ok_or_else(|| unknown(key))?;
+    Ok((row.kind, (row.get)(config)))
+}
+
+fn broker_row(key: &str, config: &BrokerConfig) -> Result<(Kind, String), TopicError> {
+    let row: &Row<BrokerConfig> = BrokerConfig::row(key).ok_or_else(|| unknown(key))?;
+    if !row.is_dynamic {
+        return Err(TopicError::ReadOnly { key: key.to_owned() });
+    }
+    Ok((row.kind, (row.get)(config)))
+}
+
+fn unknown(key: &str) -> TopicError {
+    let (key, value) = (key.to_owned(), String::new());
+    TopicError::Config { key, value, expected: "a setting that this broker has" }
+}
+
+/// The settings after the changes. `look_up` tells a setting's kind, and its value now.
+fn changed(
+    has: &Configs,
+    changes: &[(String, Change)],
+    replace: bool,
+    look_up: impl Fn(&str) -> Result<(Kind, String), TopicError>,
+) -> Result<Configs, TopicError> {
+    let mut wanted = if replace { Configs::new() } else { has.clone() };
+    for (key, change) in changes {
+        let (kind, now) = look_up(key)?;
+        let value = match change {
+            Change::Set(value) => Some(value.clone()),
+            Change::Delete => None,
+            _ if kind != Kind::List => return Err(TopicError::NotAList { key: key.clone() }),
+            Change::Append(more) => Some(appended(&now, more)),
+            Change::Subtract(less) => Some(subtracted(&now, less)),
+        };
+        match value {
+            Some(value) => drop(wanted.insert(key.clone(), value)),
+            None => drop(wanted.remove(key)),
+        }
+    }
+    Ok(wanted)
+}
+
+fn appended(list: &str, more: &str) -> String {
+    let mut values: Vec<&str> = list.split(',').filter(|value| !value.is_empty()).collect();
+    for value in more.split(',').map(str::trim) {
+        if !values.contains(&value) {
+            values.push(value);
+        }
+    }
+    values.join(",")
+}
+
+fn subtracted(list: &str, less: &str) -> String {
+    let gone: Vec<&str> = less.split(',').map(str::trim).collect();
+    list.split(',').filter(|value| !gone.contains(value)).collect::<Vec<_>>().join(",")
+}
+
+fn differences(
+    has: &Configs,
+    wanted: &Configs,
+    record: impl Fn(String, Option<String>) -> MetadataRecord,
+) -> Vec<MetadataRecord> {
+    let set = wanted.iter().filter(|(key, value)| has.get(*key) != Some(value));
+    let gone = has.keys().filter(|key| !wanted.contains_key(*key));
+    let set = set.map(|(key, value)| record(key.clone(), Some(value.clone())));
+    set.chain(gone.map(|key| record(key.clone(), None))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use klamm_types::{TopicId, TopicName};
+
+    use super::*;
+
+    fn image() -> MetadataImage {
+        let mut image = MetadataImage::default();
+        let (name, id) = (TopicName::new("t").unwrap(), TopicId::from_random([7; 16]));
+        image.apply(&MetadataRecord::Topic { name: name.clone(), id });
+        let value = Some("5000".to_owned());
+        image.apply(&MetadataRecord::TopicConfig { topic: name, key: "retention.ms".into(), value });
+        image
+    }
+
+    fn plan(resource: &Resource, key: &str, change: Change, replace: bool) -> Result<String, String> {
+        let (image, config) = (image(), BrokerConfig::default());
+        let planned = plan_changes(&image, &config, resource, &[(key.to_owned(), change)], replace);
+        let words = |record: &MetadataRecord| match record {
+            MetadataRecord::TopicConfig { key, value, .. }
+            | MetadataRecord::BrokerConfig { key, value, .. } => {
+                format!("{key}={}", value.as_deref().unwrap_or("gone"))
+            }
+            other => format!("{other:?}"),
+        };
+        planned
+            .map(|records| records.iter().map(words).collect::<Vec<_>>().join(" "))
+            .map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn what_is_changed() {
+        use Change::{Append, Delete, Set, Subtract};
+        let topic = Resource::Topic("t".into());
+        let (all, this, other) =
+            (Resource::Broker("".into()), Resource::Broker("1".into()), Resource::Broker("2".into()));
+        let set = |value: &str| Set(value.to_owned());
+        for (resource, key, change, replace, want) in [
+            (&topic, "retention.ms", set("6000"), false, Ok("retention.ms=6000")),
+            (&topic, "retention.ms", set("5000"), false, Ok("")),
+            (&topic, "retention.ms", Delete, false, Ok("retention.ms=gone")),
+            (&topic, "segment.ms", set("1"), false, Ok("segment.ms=1")),
+            (&topic, "segment.ms", set("1"), true, Ok("segment.ms=1 retention.ms=gone")),
+            (&topic, "segment.ms", Delete, false, Ok("")),
+            (&topic, "cleanup.policy", Append("compact".into()), false, Ok("cleanup.policy=delete,compact")),
+            (
+                &topic,
+                "cleanup.policy",
+                Subtract("delete".into()),
+                false,
+                Err("cleanup.policy is \"\", expected delete, compact, or compact,delete"),
+            ),
+            (
+                &topic,
+                "segment.ms",
+                Append("1".into()),
+                false,
+                Err("segment.ms has one value; APPEND and SUBTRACT are for lists"),
+            ),
+            (
+                &topic,
+                "segment.ms",
+                set("x"),
+                false,
+                Err("segment.ms is \"x\", expected a number of milliseconds, at least 1"),
+            ),
+            (
+                &topic,
+                "segmentms",
+                set("1"),
+                false,
+                Err("segmentms is \"\", expected a setting that this broker has"),
+            ),
+            (&Resource::Topic("u".into()), "segment.ms", set("1"), false, Err("there is no such topic")),
+            (&all, "log.retention.ms", set("9"), false, Ok("log.retention.ms=9")),
+            (&this, "max.connections", set("9"), false, Ok("max.connections=9")),
+            (&this, "log.dirs", set("/x"), false, Err("log.dirs cannot be changed while the broker runs")),
+            (
+                &this,
+                "log.segment.bytes",
+                set("1"),
+                false,
+                Err("segment.bytes is \"1\", expected 1,024 to 2,147,483,647"),
+            ),
+            (&other, "max.connections", set("9"), false, Err("there is no broker \"2\"; this is broker 1")),
+        ] {
+            let got = plan(resource, key, change.clone(), replace);
+            assert_eq!(got, want.map(str::to_owned).map_err(str::to_owned), "{resource} {key} {change:?}");
+        }
+    }
+}

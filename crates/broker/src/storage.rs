@@ -1,0 +1,176 @@
+//! The folders of the logs (`log.dirs`). One that fails when the broker starts takes its partitions with it; the others go on.
+
+use std::path::{Path, PathBuf};
+
+use klamm_log::{Background, DirConfig, Log, LogConfig, LogDir, LogError, OpenError};
+use klamm_protocol::Uuid;
+use klamm_types::{TopicId, TopicPartition};
+
+use crate::config::BrokerConfig;
+use crate::metadata::Identity;
+
+/// All folders.
+#[derive(Debug)]
+pub(crate) struct Storage {
+    folders: Vec<Folder>,
+}
+
+/// One folder.
+#[derive(Debug)]
+pub(crate) struct Folder {
+    pub(crate) path: PathBuf,
+    /// Its `directory.id`; zero for one that failed before it was read.
+    pub(crate) id: Uuid,
+    /// `None` for one that failed.
+    logs: Option<LogDir>,
+}
+
+/// Syncs, retention and compaction in all folders, as long as it lives.
+#[derive(Debug)]
+pub(crate) struct Maintenance(#[allow(dead_code)] Vec<Background>);
+
+impl Storage {
+    /// Opens the folders at `paths`, the first of which must not fail.
+    pub(crate) fn open(
+        paths: &[PathBuf],
+        config: &BrokerConfig,
+    ) -> Result<(Storage, Identity), StorageError> {
+        let mut identity = None;
+        let mut folders = Vec::new();
+        for path in paths {
+            match open_folder(path, config, identity.as_ref()) {
+                Ok((folder, own)) => {
+                    identity.get_or_insert(own);
+                    folders.push(folder);
+                }
+                Err(StorageError::Open(OpenError::File(error))) if identity.is_some() => {
+                    tracing::error!(folder = %path.display(), %error, "a folder of log.dirs failed; its partitions are offline");
+                    folders.push(Folder { path: path.clone(), id: Uuid::ZERO, logs: None });
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        let identity = identity.ok_or(StorageError::NoFolder)?;
+        Ok((Storage { folders }, identity))
+    }
+
+    /// The folder that has a log of this name on the disk, open or not; the first where none has.
+    pub(crate) fn home_of(&self, log: &str) -> Option<&LogDir> {
+        self.dirs().find(|dir| dir.path().join(log).is_dir()).or_else(|| self.dirs().next())
+    }
+
+    pub(crate) fn folders(&self) -> &[Folder] {
+        &self.folders
+    }
+
+    /// The log of a partition, wherever it is.
+    pub(crate) fn log(&self, partition: &TopicPartition) -> Option<Log> {
+        self.dirs().find_map(|dir| dir.get(partition))
+    }
+
+    pub(crate) fn logs(&self) -> impl Iterator<Item = Log> + '_ {
+        self.dirs().flat_map(LogDir::logs)
+    }
+
+    /// The id of a log's topic, where its folder says one.
+    pub(crate) fn topic_id(&self, partition: &TopicPartition) -> Result<Option<TopicId>, OpenError> {
+        let home = self.dirs().find(|dir| dir.get(partition).is_some());
+        home.map_or(Ok(None), |dir| dir.topic_id(partition))
+    }
+
+    /// Ids of the folders in which `count` new partitions go: each in the one that has the fewest then.
+    pub(crate) fn places(&self, count: usize) -> Vec<Uuid> {
+        let mut sizes: Vec<(usize, Uuid)> = self
+            .folders
+            .iter()
+            .filter_map(|folder| Some((folder.logs.as_ref()?.logs().len(), folder.id)))
+            .collect();
+        let mut place = || {
+            let fewest = sizes.iter_mut().min_by_key(|(size, _)| *size)?;
+            fewest.0 += 1;
+            Some(fewest.1)
+        };
+        (0..count).filter_map(|_| place()).collect()
+    }
+
+    /// Creates the log of a partition in the folder with this id, unless it is there already. `None` when the folder is not
+    /// there.
+    pub(crate) fn create(
+        &self,
+        partition: &TopicPartition,
+        home: Uuid,
+        config: LogConfig,
+        topic: TopicId,
+    ) -> Option<Result<Log, OpenError>> {
+        if let Some(log) = self.log(partition) {
+            return Some(Ok(log));
+        }
+        // The metadata of older brokers names no folder: there was one.
+        let is_home = |folder: &&Folder| home == Uuid::ZERO || folder.id == home;
+        let dir = self.folders.iter().find(is_home)?.logs.as_ref()?;
+        Some(dir.create(partition, config, Some(topic)))
+    }
+
+    /// Removes a log. Says whether it was there.
+    pub(crate) fn remove(&self, partition: &TopicPartition) -> Result<bool, LogError> {
+        self.dirs()
+            .map(|dir| dir.remove(partition))
+            .find(|done| !matches!(done, Ok(false)))
+            .unwrap_or(Ok(false))
+    }
+
+    pub(crate) fn start_maintenance(&self) -> Maintenance {
+        Maintenance(self.dirs().map(LogDir::start_background).collect())
+    }
+
+    /// Syncs and closes all folders; the first error is told.
+    pub(crate) fn close(&self) -> Result<(), LogError> {
+        let closed: Vec<_> = self.dirs().map(LogDir::close).collect();
+        closed.into_iter().collect()
+    }
+
+    fn dirs(&self) -> impl Iterator<Item = &LogDir> {
+        self.folders.iter().filter_map(|folder| folder.logs.as_ref())
+    }
+}
+
+impl Folder {
+    /// Its logs; `None` when it failed.
+    pub(crate) fn logs(&self) -> Option<&LogDir> {
+        self.logs.as_ref()
+    }
+}
+
+/// Why the folders were not opened.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StorageError {
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    #[error("{0}")]
+    Identity(String),
+    #[error("log.dirs names no folder")]
+    NoFolder,
+}
+
+fn open_folder(
+    path: &Path,
+    config: &BrokerConfig,
+    first: Option<&Identity>,
+) -> Result<(Folder, Identity), StorageError> {
+    let logs = LogDir::open_with(path, dir_config(config))?;
+    logs.cuts().iter().for_each(|cut| tracing::warn!("after an unclean stop: {cut}"));
+    let identity = Identity::load_or_create(path, config.node_id, first).map_err(StorageError::Identity)?;
+    Ok((Folder { path: path.to_owned(), id: identity.directory, logs: Some(logs) }, identity))
+}
+
+fn dir_config(config: &BrokerConfig) -> DirConfig {
+    DirConfig {
+        log: config.topic.log.clone(),
+        recovery_threads: config.recovery_threads,
+        checkpoint_interval: config.checkpoint_interval,
+        retention_interval: config.retention_interval,
+        cleaner: config.cleaner.clone(),
+        max_open_files: config.max_open_files,
+        ..DirConfig::default()
+    }
+}
