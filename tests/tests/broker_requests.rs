@@ -104,7 +104,7 @@ fn every_api_answers_in_every_version_it_advertises() {
                 }
                 10 => assert_eq!(
                     client.call(&FindCoordinatorRequest::default(), version).error_code,
-                    35,
+                    15,
                     "no coordinators yet"
                 ),
                 18 => assert_eq!(client.call(&ApiVersionsRequest::default(), version).error_code, 0),

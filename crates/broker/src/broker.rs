@@ -9,6 +9,7 @@ use thiserror::Error;
 use tokio::sync::watch;
 
 use crate::config::{BrokerConfig, ListenerAddress};
+use crate::fetch_sessions::FetchSessions;
 use crate::metadata::Metadata;
 use crate::net::serve;
 use crate::purgatory::Purgatory;
@@ -70,6 +71,7 @@ impl Broker {
     ///
     /// # Errors
     /// [`StartError`]: the port is in use, the folder is in use, damaged or cannot be written, and so on.
+    #[allow(clippy::needless_pass_by_value)]
     pub fn start(config: BrokerConfig) -> Result<Broker, StartError> {
         let listener = listen(&config.listener)?;
         let port = listener.local_addr()?.port();
@@ -83,7 +85,9 @@ impl Broker {
             .map_err(|reason| StartError::Metadata { reason })?;
         let advertised = config.advertised.clone().unwrap_or_else(|| advertised(&address));
         let maintenance = Some(storage.start_maintenance());
-        let shared = Arc::new(Shared { metadata, purgatory: Purgatory::default(), advertised });
+        let fetch_sessions = FetchSessions::new(config.max_fetch_sessions);
+        let shared = Shared { metadata, purgatory: Purgatory::default(), fetch_sessions, advertised };
+        let shared = Arc::new(shared);
         let (stopping, stop) = watch::channel(false);
         let server = Some(spawn(listener, config.network_threads, shared, stop)?);
         Ok(Broker { address, paths, stopping, server, maintenance, storage, _temporary: temporary })

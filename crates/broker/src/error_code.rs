@@ -37,12 +37,14 @@ pub(crate) enum ErrorCode {
     InvalidTxnState = 48,
     StorageError = 56,
     FetchSessionIdNotFound = 70,
+    InvalidFetchSessionEpoch = 71,
     TopicDeletionDisabled = 73,
     FencedLeaderEpoch = 74,
     UnknownLeaderEpoch = 75,
     UnsupportedCompressionType = 76,
     InvalidRecord = 87,
     UnknownTopicId = 100,
+    FetchSessionTopicIdError = 106,
     MismatchedEndpointType = 114,
 }
 

@@ -5,6 +5,7 @@
 mod broker;
 mod config;
 mod error_code;
+mod fetch_sessions;
 mod handlers;
 mod incoming;
 mod metadata;

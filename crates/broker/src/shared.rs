@@ -4,6 +4,7 @@ use klamm_log::{Clock, SystemClock};
 
 use crate::BrokerConfig;
 use crate::config::ListenerAddress;
+use crate::fetch_sessions::FetchSessions;
 use crate::metadata::Metadata;
 use crate::purgatory::Purgatory;
 
@@ -12,6 +13,7 @@ use crate::purgatory::Purgatory;
 pub(crate) struct Shared {
     pub(crate) metadata: Metadata,
     pub(crate) purgatory: Purgatory,
+    pub(crate) fetch_sessions: FetchSessions,
     /// What clients are told to connect to.
     pub(crate) advertised: ListenerAddress,
 }

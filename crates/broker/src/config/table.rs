@@ -49,14 +49,14 @@ pub(super) const TABLE: &[Setting] = &[
         "log.dir",
         Kind::String,
         FOLDERS,
-        at!(log_dirs, folders, folder_names),
+        at!(log_dirs, folders, |folders: &Vec<_>| folder_names(folders)),
         "The same as log.dirs.",
     ),
     Setting::new(
         "log.dirs",
         Kind::String,
         FOLDERS,
-        at!(log_dirs, folders, folder_names),
+        at!(log_dirs, folders, |folders: &Vec<_>| folder_names(folders)),
         "The folders of the logs. A new partition goes to the one that has the fewest.",
     ),
     Setting::new(
@@ -463,7 +463,7 @@ fn folders(value: &str) -> Option<Vec<std::path::PathBuf>> {
     is_clean.then_some(folders)
 }
 
-fn folder_names(folders: &Vec<std::path::PathBuf>) -> String {
+fn folder_names(folders: &[std::path::PathBuf]) -> String {
     folders.iter().map(|folder| folder.display().to_string()).collect::<Vec<_>>().join(",")
 }
 

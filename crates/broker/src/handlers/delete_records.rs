@@ -22,10 +22,8 @@ pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, Han
     let topics = request.topics.iter().map(|asked| {
         let topic = image.topic(&asked.name).ok_or(TopicError::Unknown);
         let delete = |partition: &DeleteRecordsPartition| {
-            let done = topic
-                .as_ref()
-                .map_err(|error| ErrorCode::from(error))
-                .and_then(|topic| delete(shared, topic, partition));
+            let done =
+                topic.as_ref().map_err(ErrorCode::from).and_then(|topic| delete(shared, topic, partition));
             result(partition.partition_index, done)
         };
         let partitions = asked.partitions.iter().map(delete).collect();

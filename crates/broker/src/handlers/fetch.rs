@@ -1,20 +1,19 @@
 //! Reading for consumers. The answer points into the logs' files; nothing is copied here.
-//!
-//! There are no fetch sessions yet: the answer bears session 0, after which clients name all their partitions each time.
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use klamm_log::{Log, ReadError, ReadLimit, Slice, Visibility};
-use klamm_protocol::messages::fetch_request::{FetchPartition, FetchRequest, FetchTopic};
+use klamm_protocol::messages::fetch_request::{FetchPartition, FetchRequest};
 use klamm_protocol::messages::fetch_response::{
     self as response, FetchResponse, FetchableTopicResponse, PartitionData,
 };
-use klamm_protocol::{ApiKey, Message, Records, Region, RequestHead, encode_response};
+use klamm_protocol::{ApiKey, ByteString, Message, Records, Region, RequestHead, Uuid, encode_response};
 use klamm_types::{Offset, TopicPartition};
 
 use super::{Answer, Delayed, HandleError, Outcome};
 use crate::error_code::ErrorCode;
+use crate::fetch_sessions::{SessionPartition, TopicKey};
 use crate::shared::Shared;
 
 /// From this version on a topic is named by its id.
@@ -32,7 +31,6 @@ pub(crate) enum Round {
 /// A fetch as it is put together.
 struct Fetching<'a> {
     shared: &'a Shared,
-    version: i16,
     visibility: Visibility,
     /// Bytes that the answer may still have.
     left: usize,
@@ -46,16 +44,16 @@ struct Fetching<'a> {
 
 pub(super) fn handle(shared: &Shared, head: &RequestHead, round: Round) -> Result<Outcome, HandleError> {
     let request = FetchRequest::decode(head.body.clone(), head.version)?;
-    if request.session_id != 0 {
-        let error_code = ErrorCode::FetchSessionIdNotFound.code();
-        return super::answer(&FetchResponse { error_code, ..FetchResponse::default() }, ApiKey::Fetch, head);
-    }
+    let context = match shared.fetch_sessions.context(&request, head.version >= WITH_TOPIC_IDS) {
+        Ok(context) => context,
+        Err(error) => return refuse(error, head),
+    };
     let budget = usize::try_from(request.max_bytes).unwrap_or(0).min(shared.config().max_fetch_bytes);
-    let (version, visibility) = (head.version, visibility(request.isolation_level));
+    let visibility = visibility(request.isolation_level);
     let (slices, partitions) = (HashMap::new(), BTreeSet::new());
     let mut fetching =
-        Fetching { shared, version, visibility, left: budget, slices, bytes: 0, urgent: false, partitions };
-    let responses: Vec<_> = request.topics.iter().map(|topic| fetching.topic(topic)).collect();
+        Fetching { shared, visibility, left: budget, slices, bytes: 0, urgent: false, partitions };
+    let found: Vec<_> = context.partitions.iter().map(|partition| fetching.asked(partition)).collect();
     let enough = fetching.bytes >= usize::try_from(request.min_bytes).unwrap_or(0).min(budget);
     let max_wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0));
     if !enough && !fetching.urgent && round == Round::MayWait && !max_wait.is_zero() {
@@ -64,30 +62,50 @@ pub(super) fn handle(shared: &Shared, head: &RequestHead, round: Round) -> Resul
             max_wait,
         }));
     }
-    let response = FetchResponse { responses, ..FetchResponse::default() };
+    let (session_id, told) = shared.fetch_sessions.answer(context, found, &request, shared.now());
+    let response = FetchResponse { session_id, responses: by_topic(told), ..FetchResponse::default() };
     let frame = encode_response(&response, ApiKey::Fetch, head.version, head.correlation_id)?;
     Ok(Outcome::Answer(Answer { frame, slices: fetching.slices }))
 }
 
-impl Fetching<'_> {
-    fn topic(&mut self, asked: &FetchTopic) -> FetchableTopicResponse {
-        let image = self.shared.metadata.image();
-        let (topic, missing) = if self.version >= WITH_TOPIC_IDS {
-            (image.topic_by_id(asked.topic_id), ErrorCode::UnknownTopicId)
-        } else {
-            (image.topic(&asked.topic), ErrorCode::UnknownTopicOrPartition)
-        };
-        let mut partition = |wanted: &FetchPartition| {
-            let log = topic.ok_or(missing).and_then(|topic| {
-                self.shared.metadata.log(topic, wanted.partition).map_err(|error| ErrorCode::from(&error))
-            });
-            match log {
-                Ok(log) => self.partition(&log, wanted),
-                Err(error) => self.refused(wanted, error),
+fn refuse(error: ErrorCode, head: &RequestHead) -> Result<Outcome, HandleError> {
+    let response = FetchResponse { error_code: error.code(), ..FetchResponse::default() };
+    super::answer(&response, ApiKey::Fetch, head)
+}
+
+/// Partitions of a topic that follow each other go together.
+fn by_topic(told: Vec<(TopicKey, PartitionData)>) -> Vec<FetchableTopicResponse> {
+    let mut topics: Vec<(TopicKey, FetchableTopicResponse)> = Vec::new();
+    for (key, data) in told {
+        match topics.last_mut().filter(|(last, _)| *last == key) {
+            Some((_, topic)) => topic.partitions.push(data),
+            None => {
+                let (topic, topic_id) = match &key {
+                    TopicKey::Id(id) => (ByteString::default(), *id),
+                    TopicKey::Name(name) => (ByteString::from(&**name), Uuid::ZERO),
+                };
+                topics.push((key, FetchableTopicResponse { topic, topic_id, partitions: vec![data] }));
             }
+        }
+    }
+    topics.into_iter().map(|(_, topic)| topic).collect()
+}
+
+impl Fetching<'_> {
+    fn asked(&mut self, wanted: &SessionPartition) -> PartitionData {
+        let image = self.shared.metadata.image();
+        let (topic, missing) = match &wanted.topic {
+            TopicKey::Id(id) => (image.topic_by_id(*id), ErrorCode::UnknownTopicId),
+            TopicKey::Name(name) => (image.topic(name), ErrorCode::UnknownTopicOrPartition),
         };
-        let partitions = asked.partitions.iter().map(&mut partition).collect();
-        FetchableTopicResponse { topic: asked.topic.clone(), topic_id: asked.topic_id, partitions }
+        let log = topic.ok_or(missing).and_then(|topic| {
+            let log = self.shared.metadata.log(topic, wanted.asked.partition);
+            log.map_err(|error| ErrorCode::from(&error))
+        });
+        match log {
+            Ok(log) => self.partition(&log, &wanted.asked),
+            Err(error) => self.refused(&wanted.asked, error),
+        }
     }
 
     fn partition(&mut self, log: &Log, wanted: &FetchPartition) -> PartitionData {

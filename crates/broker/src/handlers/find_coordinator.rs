@@ -1,4 +1,5 @@
-//! There are no coordinators yet, and clients are told so. Version 0 is advertised all the same: librdkafka takes a broker
+//! There are no coordinators yet: clients are told that none is available, which librdkafka takes quietly when it reads without a
+//! group. Version 0 is advertised all the same: librdkafka takes a broker
 //! that does not have it for one too old for lz4, and sends uncompressed, silently.
 
 use klamm_protocol::messages::find_coordinator_request::FindCoordinatorRequest;
@@ -10,7 +11,7 @@ use crate::error_code::ErrorCode;
 
 pub(super) fn handle(head: &RequestHead) -> Result<Outcome, HandleError> {
     FindCoordinatorRequest::decode(head.body.clone(), head.version)?;
-    let error_code = ErrorCode::UnsupportedVersion.code();
+    let error_code = ErrorCode::CoordinatorNotAvailable.code();
     let response =
         FindCoordinatorResponse { error_code, node_id: -1, port: -1, ..FindCoordinatorResponse::default() };
     answer(&response, ApiKey::FindCoordinator, head)
