@@ -306,6 +306,11 @@ fn partitions_are_told_some_at_a_time() {
         found.topics.iter().map(|t| (t.name.clone().unwrap().to_string(), t.error_code)).collect();
     assert_eq!(codes, [("c".to_owned(), 0), ("x".to_owned(), 3)]);
     assert_ne!(found.topics[0].topic_id, Uuid::ZERO);
+    let partition = &found.topics[0].partitions[0];
+    assert_eq!(
+        (&partition.eligible_leader_replicas, &partition.last_known_elr),
+        (&Some(vec![]), &Some(vec![]))
+    );
 }
 
 #[test]

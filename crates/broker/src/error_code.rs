@@ -1,88 +1,47 @@
-//! Kafka's error codes, and which of our errors is which: the one table.
+//! Which of our errors is which of Kafka's: the one table.
 
 use klamm_log::{AppendError, LogError, OpenError, ProducerError, ReadError};
+use klamm_protocol::ErrorCode;
 use klamm_record::BatchError;
 
 use crate::incoming::Refused;
 use crate::metadata::TopicError;
 
-/// An error code on the wire.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[repr(i16)]
-pub(crate) enum ErrorCode {
-    UnknownServerError = -1,
-    None = 0,
-    OffsetOutOfRange = 1,
-    CorruptMessage = 2,
-    UnknownTopicOrPartition = 3,
-    LeaderNotAvailable = 5,
-    MessageTooLarge = 10,
-    CoordinatorNotAvailable = 15,
-    InvalidTopic = 17,
-    RecordListTooLarge = 18,
-    NotEnoughReplicas = 19,
-    InvalidRequiredAcks = 21,
-    InvalidTimestamp = 32,
-    UnsupportedVersion = 35,
-    TopicAlreadyExists = 36,
-    InvalidPartitions = 37,
-    InvalidReplicationFactor = 38,
-    InvalidReplicaAssignment = 39,
-    InvalidConfig = 40,
-    InvalidRequest = 42,
-    UnsupportedForMessageFormat = 43,
-    PolicyViolation = 44,
-    OutOfOrderSequenceNumber = 45,
-    InvalidProducerEpoch = 47,
-    InvalidTxnState = 48,
-    StorageError = 56,
-    FetchSessionIdNotFound = 70,
-    InvalidFetchSessionEpoch = 71,
-    TopicDeletionDisabled = 73,
-    FencedLeaderEpoch = 74,
-    UnknownLeaderEpoch = 75,
-    UnsupportedCompressionType = 76,
-    InvalidRecord = 87,
-    UnknownTopicId = 100,
-    FetchSessionTopicIdError = 106,
-    MismatchedEndpointType = 114,
+/// One of our errors, as the wire says it.
+pub(crate) trait WireError {
+    /// Its code.
+    fn wire(&self) -> ErrorCode;
 }
 
-impl ErrorCode {
-    pub(crate) const fn code(self) -> i16 {
-        self as i16
-    }
-}
-
-impl From<&AppendError> for ErrorCode {
-    fn from(error: &AppendError) -> ErrorCode {
-        match error {
-            AppendError::Batch { fault, .. } => ErrorCode::from(fault),
+impl WireError for AppendError {
+    fn wire(&self) -> ErrorCode {
+        match self {
+            AppendError::Batch { fault, .. } => fault.wire(),
             AppendError::NoKey { .. } => ErrorCode::InvalidRecord,
             AppendError::TooLarge { setting: "segment.bytes", .. } => ErrorCode::RecordListTooLarge,
             AppendError::TooLarge { .. } => ErrorCode::MessageTooLarge,
-            AppendError::File(_) => ErrorCode::StorageError,
-            AppendError::Log(error) => ErrorCode::from(error),
+            AppendError::File(_) => ErrorCode::KafkaStorageError,
+            AppendError::Log(error) => error.wire(),
             AppendError::FencedEpoch { .. } => ErrorCode::FencedLeaderEpoch,
-            AppendError::Producer { fault, .. } => ErrorCode::from(fault),
+            AppendError::Producer { fault, .. } => fault.wire(),
             _ => ErrorCode::UnknownServerError,
         }
     }
 }
 
-impl From<&Refused> for ErrorCode {
-    fn from(error: &Refused) -> ErrorCode {
-        match error {
+impl WireError for Refused {
+    fn wire(&self) -> ErrorCode {
+        match self {
             Refused::Timestamp { .. } => ErrorCode::InvalidTimestamp,
-            Refused::Batch(fault) => ErrorCode::from(fault),
+            Refused::Batch(fault) => fault.wire(),
             Refused::Build(_) => ErrorCode::InvalidRecord,
         }
     }
 }
 
-impl From<&BatchError> for ErrorCode {
-    fn from(fault: &BatchError) -> ErrorCode {
-        match fault {
+impl WireError for BatchError {
+    fn wire(&self) -> ErrorCode {
+        match self {
             BatchError::Magic { .. } => ErrorCode::UnsupportedForMessageFormat,
             BatchError::Codec { .. } => ErrorCode::UnsupportedCompressionType,
             BatchError::Field { .. } | BatchError::Record(_) => ErrorCode::InvalidRecord,
@@ -91,9 +50,9 @@ impl From<&BatchError> for ErrorCode {
     }
 }
 
-impl From<&ProducerError> for ErrorCode {
-    fn from(error: &ProducerError) -> ErrorCode {
-        match error {
+impl WireError for ProducerError {
+    fn wire(&self) -> ErrorCode {
+        match self {
             ProducerError::FencedEpoch { .. } => ErrorCode::InvalidProducerEpoch,
             ProducerError::OutOfOrderSequence { .. } => ErrorCode::OutOfOrderSequenceNumber,
             ProducerError::NoSequence { .. } => ErrorCode::InvalidRecord,
@@ -103,33 +62,33 @@ impl From<&ProducerError> for ErrorCode {
     }
 }
 
-impl From<&ReadError> for ErrorCode {
-    fn from(error: &ReadError) -> ErrorCode {
-        match error {
+impl WireError for ReadError {
+    fn wire(&self) -> ErrorCode {
+        match self {
             ReadError::OutOfRange { .. } => ErrorCode::OffsetOutOfRange,
             ReadError::Damage(_) => ErrorCode::CorruptMessage,
-            ReadError::File(_) => ErrorCode::StorageError,
+            ReadError::File(_) => ErrorCode::KafkaStorageError,
             _ => ErrorCode::UnknownServerError,
         }
     }
 }
 
-impl From<&LogError> for ErrorCode {
-    fn from(error: &LogError) -> ErrorCode {
-        match error {
+impl WireError for LogError {
+    fn wire(&self) -> ErrorCode {
+        match self {
             LogError::OutOfRange { .. } => ErrorCode::OffsetOutOfRange,
             LogError::Closed { .. } => ErrorCode::UnknownTopicOrPartition,
             LogError::Damage(_) => ErrorCode::CorruptMessage,
-            LogError::Failed { .. } | LogError::File(_) => ErrorCode::StorageError,
+            LogError::Failed { .. } | LogError::File(_) => ErrorCode::KafkaStorageError,
             _ => ErrorCode::UnknownServerError,
         }
     }
 }
 
-impl From<&TopicError> for ErrorCode {
-    fn from(error: &TopicError) -> ErrorCode {
-        match error {
-            TopicError::Name(_) => ErrorCode::InvalidTopic,
+impl WireError for TopicError {
+    fn wire(&self) -> ErrorCode {
+        match self {
+            TopicError::Name(_) => ErrorCode::InvalidTopicException,
             TopicError::Exists { .. } => ErrorCode::TopicAlreadyExists,
             TopicError::Partitions { .. } => ErrorCode::InvalidPartitions,
             TopicError::TooMany { .. } => ErrorCode::PolicyViolation,
@@ -138,7 +97,7 @@ impl From<&TopicError> for ErrorCode {
             TopicError::Config { .. } | TopicError::NotAList { .. } => ErrorCode::InvalidConfig,
             TopicError::Unknown | TopicError::UnknownPartition => ErrorCode::UnknownTopicOrPartition,
             TopicError::NotMore { .. } => ErrorCode::InvalidPartitions,
-            TopicError::Offline => ErrorCode::StorageError,
+            TopicError::Offline => ErrorCode::KafkaStorageError,
             TopicError::UnknownId => ErrorCode::UnknownTopicId,
             TopicError::Ambiguous
             | TopicError::Reserved { .. }
@@ -146,10 +105,10 @@ impl From<&TopicError> for ErrorCode {
             | TopicError::ReadOnly { .. }
             | TopicError::UnknownBroker { .. } => ErrorCode::InvalidRequest,
             TopicError::DeletionDisabled => ErrorCode::TopicDeletionDisabled,
-            TopicError::Append(error) => ErrorCode::from(error),
+            TopicError::Append(error) => error.wire(),
             TopicError::NoProducerIds => ErrorCode::UnknownServerError,
             TopicError::Open(OpenError::File(_) | OpenError::Lost { .. }) | TopicError::Stranger { .. } => {
-                ErrorCode::StorageError
+                ErrorCode::KafkaStorageError
             }
             TopicError::Open(_) => ErrorCode::UnknownServerError,
         }

@@ -7,11 +7,9 @@ use std::time::Duration;
 
 use klamm_protocol::messages::fetch_request::{FetchPartition, FetchRequest};
 use klamm_protocol::messages::fetch_response::PartitionData;
-use klamm_protocol::{Records, Uuid};
+use klamm_protocol::{ErrorCode, Records, Uuid};
 use klamm_types::Timestamp;
 use parking_lot::Mutex;
-
-use crate::error_code::ErrorCode;
 
 /// The sessions there are, as many as `max.incremental.fetch.session.cache.slots` says.
 #[derive(Debug)]

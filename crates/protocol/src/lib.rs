@@ -8,6 +8,7 @@
 
 pub mod codec;
 mod error;
+mod error_code;
 #[allow(clippy::all, clippy::pedantic, unused_qualifications, rustdoc::broken_intra_doc_links)]
 mod generated;
 mod header;
@@ -18,6 +19,7 @@ mod uuid;
 
 pub use bytestring::ByteString;
 pub use error::{DecodeError, EncodeError};
+pub use error_code::ErrorCode;
 pub use generated::{ApiKey, group, messages, metadata, transaction};
 pub use header::{RequestHead, encode_request, encode_response, response_header_version};
 pub use message::{Message, Record, Request};

@@ -5,11 +5,10 @@ use std::collections::BTreeSet;
 
 use klamm_protocol::messages::alter_configs_request::{AlterConfigsRequest, AlterConfigsResource};
 use klamm_protocol::messages::alter_configs_response::{AlterConfigsResourceResponse, AlterConfigsResponse};
-use klamm_protocol::{ApiKey, Message, RequestHead};
+use klamm_protocol::{ApiKey, ErrorCode, Message, RequestHead};
 
 use super::resources::{Refusal, refusal, resource};
 use super::{HandleError, Outcome, answer};
-use crate::error_code::ErrorCode;
 use crate::metadata::Change;
 use crate::shared::Shared;
 

@@ -1,10 +1,9 @@
 //! Which versions are served (KIP-35).
 
 use klamm_protocol::messages::api_versions_response::{ApiVersion, ApiVersionsResponse};
-use klamm_protocol::{ApiKey, RequestHead};
+use klamm_protocol::{ApiKey, ErrorCode, RequestHead};
 
 use super::{HandleError, Outcome, SERVED, answer};
-use crate::error_code::ErrorCode;
 
 pub(super) fn handle(head: &RequestHead) -> Result<Outcome, HandleError> {
     answer(&response(ErrorCode::None), ApiKey::ApiVersions, head)

@@ -6,10 +6,10 @@ use klamm_protocol::messages::create_partitions_request::{CreatePartitionsReques
 use klamm_protocol::messages::create_partitions_response::{
     CreatePartitionsResponse, CreatePartitionsTopicResult,
 };
-use klamm_protocol::{ApiKey, Message, RequestHead};
+use klamm_protocol::{ApiKey, ErrorCode, Message, RequestHead};
 
 use super::{HandleError, Outcome, answer};
-use crate::error_code::ErrorCode;
+use crate::error_code::WireError;
 use crate::metadata::TopicError;
 use crate::shared::Shared;
 
@@ -38,7 +38,7 @@ fn result(topic: &CreatePartitionsTopic, done: &Result<(), TopicError>) -> Creat
     let error = done.as_ref().err();
     CreatePartitionsTopicResult {
         name: topic.name.clone(),
-        error_code: error.map_or(ErrorCode::None, ErrorCode::from).code(),
+        error_code: error.map_or(ErrorCode::None, WireError::wire).code(),
         error_message: error.map(|error| super::message(&error.to_string())),
     }
 }

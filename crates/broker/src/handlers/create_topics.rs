@@ -6,10 +6,10 @@ use klamm_protocol::messages::create_topics_request::{CreatableTopic, CreateTopi
 use klamm_protocol::messages::create_topics_response::{
     CreatableTopicConfigs, CreatableTopicResult, CreateTopicsResponse,
 };
-use klamm_protocol::{ApiKey, Message, RequestHead};
+use klamm_protocol::{ApiKey, ErrorCode, Message, RequestHead};
 
 use super::{HandleError, Outcome, answer};
-use crate::error_code::ErrorCode;
+use crate::error_code::WireError;
 use crate::metadata::{ConfigEntry, NewTopic, Topic};
 use crate::shared::Shared;
 
@@ -49,7 +49,7 @@ fn create(shared: &Shared, topic: &CreatableTopic, check_only: bool) -> Creatabl
             configs: Some(configs_of(shared, &created)),
             ..CreatableTopicResult::default()
         },
-        Err(error) => refused(topic, ErrorCode::from(&error), &error.to_string()),
+        Err(error) => refused(topic, error.wire(), &error.to_string()),
     }
 }
 

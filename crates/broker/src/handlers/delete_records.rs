@@ -5,11 +5,11 @@ use klamm_protocol::messages::delete_records_request::{DeleteRecordsPartition, D
 use klamm_protocol::messages::delete_records_response::{
     DeleteRecordsPartitionResult, DeleteRecordsResponse, DeleteRecordsTopicResult,
 };
-use klamm_protocol::{ApiKey, Message, RequestHead};
+use klamm_protocol::{ApiKey, ErrorCode, Message, RequestHead};
 use klamm_types::Offset;
 
 use super::{HandleError, Outcome, answer};
-use crate::error_code::ErrorCode;
+use crate::error_code::WireError;
 use crate::metadata::{Topic, TopicError};
 use crate::shared::Shared;
 
@@ -22,8 +22,10 @@ pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, Han
     let topics = request.topics.iter().map(|asked| {
         let topic = image.topic(&asked.name).ok_or(TopicError::Unknown);
         let delete = |partition: &DeleteRecordsPartition| {
-            let done =
-                topic.as_ref().map_err(ErrorCode::from).and_then(|topic| delete(shared, topic, partition));
+            let done = topic
+                .as_ref()
+                .map_err(WireError::wire)
+                .and_then(|topic| delete(shared, topic, partition));
             result(partition.partition_index, done)
         };
         let partitions = asked.partitions.iter().map(delete).collect();
@@ -35,11 +37,11 @@ pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, Han
 
 /// The log's start after it.
 fn delete(shared: &Shared, topic: &Topic, wanted: &DeleteRecordsPartition) -> Result<Offset, ErrorCode> {
-    let config = shared.metadata.topic_config(topic).map_err(|error| ErrorCode::from(&error))?;
+    let config = shared.metadata.topic_config(topic).map_err(|error| error.wire())?;
     if !config.log.cleanup_policy.deletes() {
         return Err(ErrorCode::PolicyViolation);
     }
-    let log = shared.metadata.log(topic, wanted.partition_index).map_err(|error| ErrorCode::from(&error))?;
+    let log = shared.metadata.log(topic, wanted.partition_index).map_err(|error| error.wire())?;
     advance(&log, wanted.offset)
 }
 
@@ -47,7 +49,7 @@ fn advance(log: &Log, wanted: i64) -> Result<Offset, ErrorCode> {
     let end = log.bounds().committed();
     let start = if wanted == ALL { Some(end) } else { Offset::new(wanted) };
     let start = start.ok_or(ErrorCode::OffsetOutOfRange)?;
-    log.advance_start(start).map_err(|error| ErrorCode::from(&error))?;
+    log.advance_start(start).map_err(|error| error.wire())?;
     Ok(log.bounds().start())
 }
 

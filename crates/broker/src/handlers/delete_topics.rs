@@ -5,7 +5,7 @@ use klamm_protocol::messages::delete_topics_response::{DeletableTopicResult, Del
 use klamm_protocol::{ApiKey, ByteString, Message, RequestHead, Uuid};
 
 use super::{HandleError, Outcome, answer};
-use crate::error_code::ErrorCode;
+use crate::error_code::WireError;
 use crate::metadata::{TopicError, TopicRef};
 use crate::shared::Shared;
 
@@ -32,7 +32,7 @@ fn delete(shared: &Shared, name: Option<ByteString>, id: Uuid) -> DeletableTopic
         Err(error) => DeletableTopicResult {
             name,
             topic_id: id,
-            error_code: ErrorCode::from(&error).code(),
+            error_code: error.wire().code(),
             error_message: Some(super::message(&error.to_string())),
         },
     }

@@ -2,11 +2,10 @@
 
 use klamm_protocol::messages::describe_cluster_request::DescribeClusterRequest;
 use klamm_protocol::messages::describe_cluster_response::{DescribeClusterBroker, DescribeClusterResponse};
-use klamm_protocol::{ApiKey, Message, RequestHead};
+use klamm_protocol::{ApiKey, ErrorCode, Message, RequestHead};
 
 use super::operations::{OF_THE_CLUSTER, if_asked};
 use super::{HandleError, Outcome, answer};
-use crate::error_code::ErrorCode;
 use crate::shared::Shared;
 
 /// The endpoints of brokers; those of controllers have other listeners, which this broker does not have.

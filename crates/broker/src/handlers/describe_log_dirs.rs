@@ -7,11 +7,10 @@ use klamm_protocol::messages::describe_log_dirs_request::DescribeLogDirsRequest;
 use klamm_protocol::messages::describe_log_dirs_response::{
     DescribeLogDirsPartition, DescribeLogDirsResponse, DescribeLogDirsResult, DescribeLogDirsTopic,
 };
-use klamm_protocol::{ApiKey, ByteString, Message, RequestHead};
+use klamm_protocol::{ApiKey, ByteString, ErrorCode, Message, RequestHead};
 use nix::sys::statvfs::statvfs;
 
 use super::{HandleError, Outcome, answer};
-use crate::error_code::ErrorCode;
 use crate::metadata::Metadata;
 use crate::shared::Shared;
 use crate::storage::Folder;
@@ -34,7 +33,7 @@ fn described(metadata: &Metadata, folder: &Folder, wanted: &Wanted) -> DescribeL
     let log_dir =
         ByteString::from(std::path::absolute(&folder.path).unwrap_or_default().display().to_string());
     let Some(dir) = folder.logs() else {
-        let error_code = ErrorCode::StorageError.code();
+        let error_code = ErrorCode::KafkaStorageError.code();
         return DescribeLogDirsResult { error_code, log_dir, ..DescribeLogDirsResult::default() };
     };
     let mut topics: BTreeMap<String, Vec<DescribeLogDirsPartition>> = BTreeMap::new();

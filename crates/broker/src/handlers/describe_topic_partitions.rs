@@ -7,11 +7,10 @@ use klamm_protocol::messages::describe_topic_partitions_response::{
     Cursor, DescribeTopicPartitionsResponse, DescribeTopicPartitionsResponsePartition,
     DescribeTopicPartitionsResponseTopic,
 };
-use klamm_protocol::{ApiKey, ByteString, Message, RequestHead};
+use klamm_protocol::{ApiKey, ByteString, ErrorCode, Message, RequestHead};
 
 use super::operations::OF_A_TOPIC;
 use super::{HandleError, Outcome, answer};
-use crate::error_code::ErrorCode;
 use crate::metadata::Topic;
 use crate::shared::Shared;
 
@@ -85,7 +84,9 @@ fn described(
             replica_nodes: vec![node],
             isr_nodes: if is_online { vec![node] } else { Vec::new() },
             offline_replicas: if is_online { Vec::new() } else { vec![node] },
-            ..DescribeTopicPartitionsResponsePartition::default()
+            // Java's admin client does not take null for an answer.
+            eligible_leader_replicas: Some(Vec::new()),
+            last_known_elr: Some(Vec::new()),
         }
     };
     DescribeTopicPartitionsResponseTopic {

@@ -8,11 +8,13 @@ use klamm_protocol::messages::fetch_request::{FetchPartition, FetchRequest};
 use klamm_protocol::messages::fetch_response::{
     self as response, FetchResponse, FetchableTopicResponse, PartitionData,
 };
-use klamm_protocol::{ApiKey, ByteString, Message, Records, Region, RequestHead, Uuid, encode_response};
+use klamm_protocol::{
+    ApiKey, ByteString, ErrorCode, Message, Records, Region, RequestHead, Uuid, encode_response,
+};
 use klamm_types::{Offset, TopicPartition};
 
 use super::{Answer, Delayed, HandleError, Outcome};
-use crate::error_code::ErrorCode;
+use crate::error_code::WireError;
 use crate::fetch_sessions::{SessionPartition, TopicKey};
 use crate::shared::Shared;
 
@@ -100,7 +102,7 @@ impl Fetching<'_> {
         };
         let log = topic.ok_or(missing).and_then(|topic| {
             let log = self.shared.metadata.log(topic, wanted.asked.partition);
-            log.map_err(|error| ErrorCode::from(&error))
+            log.map_err(|error| error.wire())
         });
         match log {
             Ok(log) => self.partition(&log, &wanted.asked),
@@ -116,7 +118,7 @@ impl Fetching<'_> {
         let read = read.and_then(|offset| {
             let slice = self.read(log, offset, wanted);
             let aborted = slice.and_then(|slice| Ok((self.aborted(log, offset, slice.as_ref())?, slice)));
-            aborted.map_err(|error| ErrorCode::from(&error))
+            aborted.map_err(|error| error.wire())
         });
         match read {
             Ok((aborted, slice)) => self.found(log, wanted, slice, aborted),

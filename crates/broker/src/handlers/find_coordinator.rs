@@ -4,10 +4,9 @@
 
 use klamm_protocol::messages::find_coordinator_request::FindCoordinatorRequest;
 use klamm_protocol::messages::find_coordinator_response::FindCoordinatorResponse;
-use klamm_protocol::{ApiKey, Message, RequestHead};
+use klamm_protocol::{ApiKey, ErrorCode, Message, RequestHead};
 
 use super::{HandleError, Outcome, answer};
-use crate::error_code::ErrorCode;
 
 pub(super) fn handle(head: &RequestHead) -> Result<Outcome, HandleError> {
     FindCoordinatorRequest::decode(head.body.clone(), head.version)?;

@@ -8,12 +8,11 @@ use klamm_protocol::messages::incremental_alter_configs_request::{
 use klamm_protocol::messages::incremental_alter_configs_response::{
     AlterConfigsResourceResponse, IncrementalAlterConfigsResponse,
 };
-use klamm_protocol::{ApiKey, Message, RequestHead};
+use klamm_protocol::{ApiKey, ErrorCode, Message, RequestHead};
 
 use super::alter_configs::no_value;
 use super::resources::{Refusal, refusal, resource};
 use super::{HandleError, Outcome, answer};
-use crate::error_code::ErrorCode;
 use crate::metadata::Change;
 use crate::shared::Shared;
 

@@ -2,10 +2,10 @@
 
 use klamm_protocol::messages::init_producer_id_request::InitProducerIdRequest;
 use klamm_protocol::messages::init_producer_id_response::InitProducerIdResponse;
-use klamm_protocol::{ApiKey, Message, RequestHead};
+use klamm_protocol::{ApiKey, ErrorCode, Message, RequestHead};
 
 use super::{HandleError, Outcome, answer};
-use crate::error_code::ErrorCode;
+use crate::error_code::WireError;
 use crate::shared::Shared;
 
 pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, HandleError> {
@@ -15,7 +15,7 @@ pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, Han
         Some(_) => refused(ErrorCode::CoordinatorNotAvailable),
         None => match shared.metadata.allocate_producer_id() {
             Ok(id) => InitProducerIdResponse { producer_id: id.get(), ..InitProducerIdResponse::default() },
-            Err(error) => refused(ErrorCode::from(&error)),
+            Err(error) => refused(error.wire()),
         },
     };
     answer(&response, ApiKey::InitProducerId, head)

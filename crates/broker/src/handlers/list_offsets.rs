@@ -7,12 +7,12 @@ use klamm_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListO
 use klamm_protocol::messages::list_offsets_response::{
     ListOffsetsPartitionResponse, ListOffsetsResponse, ListOffsetsTopicResponse,
 };
-use klamm_protocol::{ApiKey, Message, RequestHead};
+use klamm_protocol::{ApiKey, ErrorCode, Message, RequestHead};
 use klamm_types::{LeaderEpoch, Timestamp};
 
 use super::fetch::visibility;
 use super::{HandleError, Outcome, answer};
-use crate::error_code::ErrorCode;
+use crate::error_code::WireError;
 use crate::metadata::TopicError;
 use crate::shared::Shared;
 
@@ -62,11 +62,9 @@ fn respond(
     version: i16,
 ) -> ListOffsetsPartitionResponse {
     let found = match (log, super::fetch::check_epoch(asked.current_leader_epoch)) {
-        (Err(error), _) => Err(ErrorCode::from(error)),
+        (Err(error), _) => Err(error.wire()),
         (_, Err(error)) => Err(error),
-        (Ok(log), Ok(())) => {
-            find(log, asked.timestamp, visibility(isolation)).map_err(|error| ErrorCode::from(&error))
-        }
+        (Ok(log), Ok(())) => find(log, asked.timestamp, visibility(isolation)).map_err(|error| error.wire()),
     };
     let (error, (offset, timestamp, leader_epoch)) = match found {
         Ok(found) => (ErrorCode::None, found),

@@ -6,11 +6,11 @@ use klamm_protocol::messages::metadata_request::{MetadataRequest, MetadataReques
 use klamm_protocol::messages::metadata_response::{
     MetadataResponse, MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
 };
-use klamm_protocol::{ApiKey, Message, RequestHead, Uuid};
+use klamm_protocol::{ApiKey, ErrorCode, Message, RequestHead, Uuid};
 
 use super::operations::{OF_A_TOPIC, OF_THE_CLUSTER, if_asked};
 use super::{HandleError, Outcome, answer};
-use crate::error_code::ErrorCode;
+use crate::error_code::WireError;
 use crate::metadata::{NewTopic, Topic, TopicError};
 use crate::shared::Shared;
 
@@ -78,7 +78,7 @@ fn asked_topic(
     let may_create = request.allow_auto_topic_creation;
     match image.topic(name).cloned().map_or_else(|| create(shared, name, may_create), Ok) {
         Ok(topic) => described(shared, &topic, request),
-        Err(error) => missing(ErrorCode::from(&error)),
+        Err(error) => missing(error.wire()),
     }
 }
 

@@ -6,12 +6,12 @@ use klamm_protocol::messages::offset_for_leader_epoch_request::{
 use klamm_protocol::messages::offset_for_leader_epoch_response::{
     EpochEndOffset, OffsetForLeaderEpochResponse, OffsetForLeaderTopicResult,
 };
-use klamm_protocol::{ApiKey, Message, RequestHead};
+use klamm_protocol::{ApiKey, ErrorCode, Message, RequestHead};
 use klamm_types::LeaderEpoch;
 
 use super::fetch::check_epoch;
 use super::{HandleError, Outcome, answer};
-use crate::error_code::ErrorCode;
+use crate::error_code::WireError;
 use crate::metadata::{Topic, TopicError};
 use crate::shared::Shared;
 
@@ -37,7 +37,7 @@ fn end(
     asked: &OffsetForLeaderPartition,
 ) -> Result<(i32, i64), ErrorCode> {
     let log = topic.ok_or(TopicError::Unknown).and_then(|topic| shared.metadata.log(topic, asked.partition));
-    let log = log.map_err(|error| ErrorCode::from(&error))?;
+    let log = log.map_err(|error| error.wire())?;
     check_epoch(asked.current_leader_epoch)?;
     let epoch = LeaderEpoch::new(asked.leader_epoch);
     let end = epoch.and_then(|epoch| log.epochs().end_of(epoch, log.bounds().end()));

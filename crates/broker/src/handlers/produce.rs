@@ -5,13 +5,13 @@ use klamm_protocol::messages::produce_request::{PartitionProduceData, ProduceReq
 use klamm_protocol::messages::produce_response::{
     BatchIndexAndErrorMessage, PartitionProduceResponse, ProduceResponse, TopicProduceResponse,
 };
-use klamm_protocol::{ApiKey, Message, RequestHead};
+use klamm_protocol::{ApiKey, ErrorCode, Message, RequestHead};
 use klamm_record::{BatchHeader, Compression};
 use klamm_types::{Timestamp, TopicPartition};
 
 use super::{HandleError, Outcome, answer};
 use crate::config::TopicConfig;
-use crate::error_code::ErrorCode;
+use crate::error_code::WireError;
 use crate::incoming::{Refused, prepare};
 use crate::metadata::{Topic, TopicError};
 use crate::shared::Shared;
@@ -50,14 +50,14 @@ impl From<ErrorCode> for Refusal {
 
 impl From<&TopicError> for Refusal {
     fn from(error: &TopicError) -> Refusal {
-        Refusal::new(ErrorCode::from(error), &error.to_string())
+        Refusal::new(error.wire(), &error.to_string())
     }
 }
 
 impl From<Refused> for Refusal {
     fn from(error: Refused) -> Refusal {
         let record = if let Refused::Timestamp { record, .. } = error { Some(record) } else { None };
-        Refusal { error: ErrorCode::from(&error), words: Some(error.to_string()), record }
+        Refusal { error: error.wire(), words: Some(error.to_string()), record }
     }
 }
 
@@ -124,8 +124,8 @@ fn append(
 
 /// What fails on the disk is told to the operator too: a client may show the code alone.
 fn refused(partition: &TopicPartition, error: &AppendError) -> Refusal {
-    let code = ErrorCode::from(error);
-    if code == ErrorCode::StorageError {
+    let code = error.wire();
+    if code == ErrorCode::KafkaStorageError {
         tracing::error!(%partition, %error, "records were not appended");
     }
     let record = if let AppendError::NoKey { record, .. } = error { Some(*record) } else { None };

@@ -1,8 +1,8 @@
 //! What has settings, as requests name it.
 
-use klamm_protocol::ByteString;
+use klamm_protocol::{ByteString, ErrorCode};
 
-use crate::error_code::ErrorCode;
+use crate::error_code::WireError;
 use crate::metadata::{Resource, TopicError};
 
 const TOPIC: i8 = 2;
@@ -23,5 +23,5 @@ pub(super) fn resource(kind: i8, name: &ByteString) -> Result<Resource, Refusal>
 }
 
 pub(super) fn refusal(error: &TopicError) -> Refusal {
-    (ErrorCode::from(error), error.to_string())
+    (error.wire(), error.to_string())
 }
