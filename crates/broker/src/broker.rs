@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use klamm_log::{LogError, OpenError};
+use klamm_types::Timestamp;
 use tempfile::TempDir;
 use thiserror::Error;
 use tokio::sync::watch;
 
 use crate::config::{BrokerConfig, ListenerAddress};
+use crate::environment::Environment;
 use crate::fetch_sessions::FetchSessions;
 use crate::metadata::Metadata;
 use crate::net::serve;
@@ -73,21 +75,31 @@ impl Broker {
     /// [`StartError`]: the port is in use, the folder is in use, damaged or cannot be written, and so on.
     #[allow(clippy::needless_pass_by_value)]
     pub fn start(config: BrokerConfig) -> Result<Broker, StartError> {
+        Broker::start_in(&config, &Environment::default())
+    }
+
+    pub(crate) fn start_in(config: &BrokerConfig, environment: &Environment) -> Result<Broker, StartError> {
         let listener = listen(&config.listener)?;
         let port = listener.local_addr()?.port();
         let address = ListenerAddress { host: config.listener.host.clone(), port };
         let temporary = if config.log_dirs.is_empty() { Some(tempfile::tempdir()?) } else { None };
         let own = temporary.as_ref().map(|t| t.path().to_owned());
         let paths: Vec<PathBuf> = config.log_dirs.iter().cloned().chain(own).collect();
-        let (storage, identity) = Storage::open(&paths, &config)?;
+        let (storage, identity) = Storage::open(&paths, config, environment)?;
         let storage = Arc::new(storage);
-        let metadata = Metadata::open(Arc::clone(&storage), identity, &config)
+        let metadata = Metadata::open(Arc::clone(&storage), identity, config, &environment.clock)
             .map_err(|reason| StartError::Metadata { reason })?;
         let advertised = config.advertised.clone().unwrap_or_else(|| advertised(&address));
         let maintenance = Some(storage.start_maintenance());
-        let fetch_sessions = FetchSessions::new(config.max_fetch_sessions);
-        let shared = Shared { metadata, purgatory: Purgatory::default(), fetch_sessions, advertised };
-        let shared = Arc::new(shared);
+        let shared = Arc::new(Shared {
+            metadata: Arc::new(metadata),
+            purgatory: Arc::new(Purgatory::default()),
+            fetch_sessions: Arc::new(FetchSessions::new(config.max_fetch_sessions)),
+            clock: Arc::clone(&environment.clock),
+            probe: environment.probe.clone(),
+            advertised,
+            fault: None,
+        });
         let (stopping, stop) = watch::channel(false);
         let server = Some(spawn(listener, config.network_threads, shared, stop)?);
         Ok(Broker { address, paths, stopping, server, maintenance, storage, _temporary: temporary })
@@ -110,6 +122,11 @@ impl Broker {
     #[must_use]
     pub fn path(&self) -> &Path {
         self.paths.first().map_or(Path::new(""), PathBuf::as_path)
+    }
+
+    /// Does what is due at `now` in all folders, compaction too.
+    pub(crate) fn maintain(&self, now: Timestamp) -> Result<(), LogError> {
+        self.storage.maintain(now)
     }
 
     /// Stops it: requests under way are answered, then all is synced and the folder is given free.

@@ -105,6 +105,7 @@ impl WireError for TopicError {
             | TopicError::ReadOnly { .. }
             | TopicError::UnknownBroker { .. } => ErrorCode::InvalidRequest,
             TopicError::DeletionDisabled => ErrorCode::TopicDeletionDisabled,
+            TopicError::Fault(error) => *error,
             TopicError::Append(error) => error.wire(),
             TopicError::NoProducerIds => ErrorCode::UnknownServerError,
             TopicError::Open(OpenError::File(_) | OpenError::Lost { .. }) | TopicError::Stranger { .. } => {

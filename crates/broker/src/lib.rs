@@ -4,15 +4,18 @@
 
 mod broker;
 mod config;
+mod environment;
 mod error_code;
 mod fetch_sessions;
 mod handlers;
 mod incoming;
 mod metadata;
 mod net;
+mod probe;
 mod purgatory;
 mod shared;
 mod storage;
+pub mod testing;
 
 pub use broker::{Broker, StartError};
 pub use config::{

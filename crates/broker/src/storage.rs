@@ -1,12 +1,14 @@
 //! The folders of the logs (`log.dirs`). One that fails when the broker starts takes its partitions with it; the others go on.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use klamm_log::{Background, DirConfig, Log, LogConfig, LogDir, LogError, OpenError};
 use klamm_protocol::Uuid;
-use klamm_types::{TopicId, TopicPartition};
+use klamm_types::{Timestamp, TopicId, TopicPartition};
 
 use crate::config::BrokerConfig;
+use crate::environment::Environment;
 use crate::metadata::Identity;
 
 /// All folders.
@@ -34,11 +36,12 @@ impl Storage {
     pub(crate) fn open(
         paths: &[PathBuf],
         config: &BrokerConfig,
+        environment: &Environment,
     ) -> Result<(Storage, Identity), StorageError> {
         let mut identity = None;
         let mut folders = Vec::new();
         for path in paths {
-            match open_folder(path, config, identity.as_ref()) {
+            match open_folder(path, dir_config(config, environment), config.node_id, identity.as_ref()) {
                 Ok((folder, own)) => {
                     identity.get_or_insert(own);
                     folders.push(folder);
@@ -123,6 +126,11 @@ impl Storage {
         Maintenance(self.dirs().map(LogDir::start_background).collect())
     }
 
+    /// Does what is due at `now`: retention, checkpoints, removals, compaction.
+    pub(crate) fn maintain(&self, now: Timestamp) -> Result<(), LogError> {
+        self.dirs().try_for_each(|dir| dir.maintain(now).and_then(|_| dir.clean(now)).map(drop))
+    }
+
     /// Syncs and closes all folders; the first error is told.
     pub(crate) fn close(&self) -> Result<(), LogError> {
         let closed: Vec<_> = self.dirs().map(LogDir::close).collect();
@@ -154,16 +162,17 @@ pub(crate) enum StorageError {
 
 fn open_folder(
     path: &Path,
-    config: &BrokerConfig,
+    config: DirConfig,
+    node_id: i32,
     first: Option<&Identity>,
 ) -> Result<(Folder, Identity), StorageError> {
-    let logs = LogDir::open_with(path, dir_config(config))?;
+    let logs = LogDir::open_with(path, config)?;
     logs.cuts().iter().for_each(|cut| tracing::warn!("after an unclean stop: {cut}"));
-    let identity = Identity::load_or_create(path, config.node_id, first).map_err(StorageError::Identity)?;
+    let identity = Identity::load_or_create(path, node_id, first).map_err(StorageError::Identity)?;
     Ok((Folder { path: path.to_owned(), id: identity.directory, logs: Some(logs) }, identity))
 }
 
-fn dir_config(config: &BrokerConfig) -> DirConfig {
+fn dir_config(config: &BrokerConfig, environment: &Environment) -> DirConfig {
     DirConfig {
         log: config.topic.log.clone(),
         recovery_threads: config.recovery_threads,
@@ -171,6 +180,8 @@ fn dir_config(config: &BrokerConfig) -> DirConfig {
         retention_interval: config.retention_interval,
         cleaner: config.cleaner.clone(),
         max_open_files: config.max_open_files,
+        clock: Arc::clone(&environment.clock),
+        disk: Arc::clone(&environment.disk),
         ..DirConfig::default()
     }
 }

@@ -33,6 +33,7 @@ pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, Han
 }
 
 fn alter(shared: &Shared, asked: &AlterConfigsResource, check_only: bool) -> Result<(), Refusal> {
+    shared.permit().map_err(|error| refusal(&error))?;
     let resource = resource(asked.resource_type, &asked.resource_name)?;
     let change = |config: &klamm_protocol::messages::alter_configs_request::AlterableConfig| {
         let value = config.value.as_ref().ok_or_else(|| no_value(&config.name))?;

@@ -4,28 +4,25 @@ use klamm_protocol::messages::api_versions_response::{ApiVersion, ApiVersionsRes
 use klamm_protocol::{ApiKey, ErrorCode, RequestHead};
 
 use super::{HandleError, Outcome, SERVED, answer};
+use crate::shared::Shared;
 
-pub(super) fn handle(head: &RequestHead) -> Result<Outcome, HandleError> {
-    answer(&response(ErrorCode::None), ApiKey::ApiVersions, head)
+pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, HandleError> {
+    answer(&response(shared.permit_code()), ApiKey::ApiVersions, head)
 }
 
 /// The answer to a version that is not known: error 35 in version 0.
 pub(super) fn refuse(head: &RequestHead) -> Result<Outcome, HandleError> {
     let head = RequestHead { version: 0, ..head.clone() };
-    answer(&response(ErrorCode::UnsupportedVersion), ApiKey::ApiVersions, &head)
+    answer(&response(ErrorCode::UnsupportedVersion.code()), ApiKey::ApiVersions, &head)
 }
 
-fn response(error: ErrorCode) -> ApiVersionsResponse {
+fn response(error_code: i16) -> ApiVersionsResponse {
     let api_keys = SERVED.iter().map(|(api, versions, _)| ApiVersion {
         api_key: api.code(),
         min_version: advertised_from(*api, *versions.start()),
         max_version: *versions.end(),
     });
-    ApiVersionsResponse {
-        error_code: error.code(),
-        api_keys: api_keys.collect(),
-        ..ApiVersionsResponse::default()
-    }
+    ApiVersionsResponse { error_code, api_keys: api_keys.collect(), ..ApiVersionsResponse::default() }
 }
 
 /// Produce is advertised from 0 though only 3 and later is served: some versions of librdkafka take a higher minimum to

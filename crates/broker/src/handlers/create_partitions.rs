@@ -28,6 +28,7 @@ pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, Han
 }
 
 fn grow(shared: &Shared, topic: &CreatePartitionsTopic, check_only: bool) -> Result<(), TopicError> {
+    shared.permit()?;
     let assigned = topic.assignments.as_ref();
     let assigned: Option<Vec<Vec<i32>>> =
         assigned.map(|all| all.iter().map(|partition| partition.broker_ids.clone()).collect());

@@ -40,7 +40,7 @@ fn create(shared: &Shared, topic: &CreatableTopic, check_only: bool) -> Creatabl
         assignments: topic.assignments.iter().map(|a| (a.partition_index, a.broker_ids.clone())).collect(),
         configs: configs.collect(),
     };
-    match shared.metadata.create_topic(&wanted, check_only) {
+    match shared.permit().and_then(|()| shared.metadata.create_topic(&wanted, check_only)) {
         Ok(created) => CreatableTopicResult {
             name: topic.name.clone(),
             topic_id: created.id.into(),

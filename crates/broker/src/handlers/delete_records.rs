@@ -22,10 +22,8 @@ pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, Han
     let topics = request.topics.iter().map(|asked| {
         let topic = image.topic(&asked.name).ok_or(TopicError::Unknown);
         let delete = |partition: &DeleteRecordsPartition| {
-            let done = topic
-                .as_ref()
-                .map_err(WireError::wire)
-                .and_then(|topic| delete(shared, topic, partition));
+            let done =
+                topic.as_ref().map_err(WireError::wire).and_then(|topic| delete(shared, topic, partition));
             result(partition.partition_index, done)
         };
         let partitions = asked.partitions.iter().map(delete).collect();
@@ -37,6 +35,7 @@ pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, Han
 
 /// The log's start after it.
 fn delete(shared: &Shared, topic: &Topic, wanted: &DeleteRecordsPartition) -> Result<Offset, ErrorCode> {
+    shared.permit().map_err(|error| error.wire())?;
     let config = shared.metadata.topic_config(topic).map_err(|error| error.wire())?;
     if !config.log.cleanup_policy.deletes() {
         return Err(ErrorCode::PolicyViolation);

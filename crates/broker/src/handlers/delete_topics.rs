@@ -23,7 +23,7 @@ fn delete(shared: &Shared, name: Option<ByteString>, id: Uuid) -> DeletableTopic
         (None, id) if id != Uuid::ZERO => Ok(TopicRef::Id(id)),
         _ => Err(TopicError::Ambiguous),
     };
-    match topic.and_then(|topic| shared.metadata.delete_topic(&topic)) {
+    match shared.permit().and(topic).and_then(|topic| shared.metadata.delete_topic(&topic)) {
         Ok(topic) => DeletableTopicResult {
             name: Some(topic.name.as_str().into()),
             topic_id: topic.id.into(),

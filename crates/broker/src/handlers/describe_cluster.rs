@@ -33,6 +33,7 @@ fn described(shared: &Shared, request: &DescribeClusterRequest) -> DescribeClust
         ..DescribeClusterBroker::default()
     };
     DescribeClusterResponse {
+        error_code: shared.permit_code(),
         cluster_id: shared.metadata.identity.cluster_id.as_str().into(),
         controller_id: config.node_id,
         brokers: vec![broker],

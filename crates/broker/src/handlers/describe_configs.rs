@@ -36,6 +36,7 @@ pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, Han
 }
 
 fn entries(shared: &Shared, asked: &DescribeConfigsResource) -> Result<Vec<ConfigEntry>, Refusal> {
+    shared.permit().map_err(|error| refusal(&error))?;
     let resource = resource(asked.resource_type, &asked.resource_name)?;
     let mut entries = shared.metadata.describe_configs(&resource).map_err(|error| refusal(&error))?;
     if let Some(keys) = &asked.configuration_keys {

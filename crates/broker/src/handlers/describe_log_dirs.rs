@@ -26,7 +26,12 @@ pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, Han
     });
     let folders = shared.metadata.storage().folders();
     let results = folders.iter().map(|folder| described(&shared.metadata, folder, &wanted)).collect();
-    answer(&DescribeLogDirsResponse { results, ..Default::default() }, ApiKey::DescribeLogDirs, head)
+    let error_code = shared.permit_code();
+    answer(
+        &DescribeLogDirsResponse { error_code, results, ..Default::default() },
+        ApiKey::DescribeLogDirs,
+        head,
+    )
 }
 
 fn described(metadata: &Metadata, folder: &Folder, wanted: &Wanted) -> DescribeLogDirsResult {

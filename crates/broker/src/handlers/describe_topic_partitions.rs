@@ -90,11 +90,11 @@ fn described(
         }
     };
     DescribeTopicPartitionsResponseTopic {
+        error_code: shared.permit_code(),
         name: Some(topic.name.as_str().into()),
         topic_id: topic.id.into(),
         is_internal: topic.is_internal(),
         partitions: (first..last).map(partition).collect(),
         topic_authorized_operations: OF_A_TOPIC,
-        ..DescribeTopicPartitionsResponseTopic::default()
     }
 }

@@ -100,7 +100,8 @@ impl Fetching<'_> {
             TopicKey::Id(id) => (image.topic_by_id(*id), ErrorCode::UnknownTopicId),
             TopicKey::Name(name) => (image.topic(name), ErrorCode::UnknownTopicOrPartition),
         };
-        let log = topic.ok_or(missing).and_then(|topic| {
+        let permit = self.shared.permit().map_err(|error| error.wire());
+        let log = permit.and(topic.ok_or(missing)).and_then(|topic| {
             let log = self.shared.metadata.log(topic, wanted.asked.partition);
             log.map_err(|error| error.wire())
         });

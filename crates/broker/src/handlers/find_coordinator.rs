@@ -7,10 +7,11 @@ use klamm_protocol::messages::find_coordinator_response::FindCoordinatorResponse
 use klamm_protocol::{ApiKey, ErrorCode, Message, RequestHead};
 
 use super::{HandleError, Outcome, answer};
+use crate::shared::Shared;
 
-pub(super) fn handle(head: &RequestHead) -> Result<Outcome, HandleError> {
+pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, HandleError> {
     FindCoordinatorRequest::decode(head.body.clone(), head.version)?;
-    let error_code = ErrorCode::CoordinatorNotAvailable.code();
+    let error_code = shared.fault.unwrap_or(ErrorCode::CoordinatorNotAvailable).code();
     let response =
         FindCoordinatorResponse { error_code, node_id: -1, port: -1, ..FindCoordinatorResponse::default() };
     answer(&response, ApiKey::FindCoordinator, head)

@@ -38,6 +38,7 @@ pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, Han
 }
 
 fn alter(shared: &Shared, asked: &AlterConfigsResource, check_only: bool) -> Result<(), Refusal> {
+    shared.permit().map_err(|error| refusal(&error))?;
     let resource = resource(asked.resource_type, &asked.resource_name)?;
     let mut seen = BTreeSet::new();
     let mut changes = Vec::new();

@@ -13,7 +13,7 @@ pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, Han
     let response = match request.transactional_id.as_deref() {
         Some("") => refused(ErrorCode::InvalidRequest),
         Some(_) => refused(ErrorCode::CoordinatorNotAvailable),
-        None => match shared.metadata.allocate_producer_id() {
+        None => match shared.permit().and_then(|()| shared.metadata.allocate_producer_id()) {
             Ok(id) => InitProducerIdResponse { producer_id: id.get(), ..InitProducerIdResponse::default() },
             Err(error) => refused(error.wire()),
         },

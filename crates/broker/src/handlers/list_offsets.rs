@@ -42,7 +42,7 @@ pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, Han
             if !seen.insert((asked.name.clone(), partition.partition_index)) {
                 return refused(partition, ErrorCode::InvalidRequest);
             }
-            let log = topic.ok_or(TopicError::Unknown);
+            let log = shared.permit().and(topic.ok_or(TopicError::Unknown));
             let log = log.and_then(|topic| shared.metadata.log(topic, partition.partition_index));
             respond(log.as_ref(), partition, request.isolation_level, head.version)
         };

@@ -114,11 +114,11 @@ fn described(shared: &Shared, topic: &Topic, request: &MetadataRequest) -> Metad
         }
     };
     MetadataResponseTopic {
+        error_code: shared.permit_code(),
         name: Some(topic.name.as_str().into()),
         topic_id: topic.id.into(),
         is_internal: topic.is_internal(),
         topic_authorized_operations: if_asked(request.include_topic_authorized_operations, OF_A_TOPIC),
         partitions: (0..topic.count()).map(partition).collect(),
-        ..MetadataResponseTopic::default()
     }
 }

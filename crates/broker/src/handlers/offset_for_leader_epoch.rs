@@ -36,7 +36,10 @@ fn end(
     topic: Option<&Topic>,
     asked: &OffsetForLeaderPartition,
 ) -> Result<(i32, i64), ErrorCode> {
-    let log = topic.ok_or(TopicError::Unknown).and_then(|topic| shared.metadata.log(topic, asked.partition));
+    let log = shared
+        .permit()
+        .and(topic.ok_or(TopicError::Unknown))
+        .and_then(|topic| shared.metadata.log(topic, asked.partition));
     let log = log.map_err(|error| error.wire())?;
     check_epoch(asked.current_leader_epoch)?;
     let epoch = LeaderEpoch::new(asked.leader_epoch);

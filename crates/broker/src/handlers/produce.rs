@@ -104,6 +104,7 @@ fn append(
     acks: i16,
     version: i16,
 ) -> Result<Done, Refusal> {
+    shared.permit().map_err(|error| Refusal::from(&error))?;
     if !matches!(acks, -1..=1) {
         return Err(ErrorCode::InvalidRequiredAcks.into());
     }

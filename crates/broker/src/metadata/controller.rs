@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use klamm_log::{
-    Depth, Durability, LeaderEpoch, Log, LogConfig, LogDir, NewRecord, Position, TopicPartition,
+    Clock, Depth, Durability, LeaderEpoch, Log, LogConfig, LogDir, NewRecord, Position, TopicPartition,
 };
 use klamm_record::{BatchBuilder, BatchOptions};
 use klamm_types::ProducerId;
@@ -26,6 +26,7 @@ pub(crate) struct Metadata {
     /// Those, and over them what was changed since.
     pub(super) config: RwLock<Arc<BrokerConfig>>,
     image: RwLock<Arc<MetadataImage>>,
+    clock: Arc<dyn Clock>,
     /// Held while a command is decided, logged and applied.
     log: Mutex<Log>,
     /// Producer ids that are logged as given out and have not been.
@@ -38,6 +39,7 @@ impl Metadata {
         storage: Arc<Storage>,
         identity: Identity,
         config: &BrokerConfig,
+        clock: &Arc<dyn Clock>,
     ) -> Result<Metadata, String> {
         let log = open_log(&storage)?;
         let image = replay(&log)?;
@@ -45,6 +47,7 @@ impl Metadata {
             identity,
             storage,
             started_with: config.clone(),
+            clock: Arc::clone(clock),
             config: RwLock::new(Arc::new(config.clone())),
             image: RwLock::new(Arc::new(image)),
             log: Mutex::new(log),
@@ -103,8 +106,9 @@ impl Metadata {
             let value = record
                 .encode(self.started_with.node_id)
                 .map_err(|error| TopicError::Assignment { reason: error.to_string() })?;
-            let now = klamm_log::Clock::now(&klamm_log::SystemClock);
-            builder.append(&NewRecord::new(&value).at(now)).map_err(klamm_log::AppendError::from)?;
+            builder
+                .append(&NewRecord::new(&value).at(self.clock.now()))
+                .map_err(klamm_log::AppendError::from)?;
         }
         let mut batch = builder.finish().map_err(klamm_log::AppendError::from)?.buffer;
         turn.append_batches(&mut batch, LeaderEpoch::ZERO, Depth::Header, Durability::Synced)

@@ -1,4 +1,5 @@
 use klamm_log::{AppendError, OpenError};
+use klamm_protocol::ErrorCode;
 use klamm_types::NameError;
 use thiserror::Error;
 
@@ -49,6 +50,8 @@ pub(crate) enum TopicError {
     DeletionDisabled,
     #[error("all producer ids have been given out")]
     NoProducerIds,
+    #[error("a test asked for {0}")]
+    Fault(ErrorCode),
     #[error(transparent)]
     Append(#[from] AppendError),
     #[error(transparent)]

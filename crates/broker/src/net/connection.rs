@@ -14,6 +14,7 @@ use super::frame::{Frame, RequestMemory};
 use super::send::send;
 use super::workers::Workers;
 use crate::handlers::{Delayed, Outcome, Round, handle};
+use crate::probe::Fault;
 use crate::shared::Shared;
 
 /// What a connection needs of its server.
@@ -41,7 +42,10 @@ impl Connection {
         while let Some(frame) = self.next_frame(stream).await? {
             let head = RequestHead::read(frame.bytes.clone())
                 .map_err(|error| format!("request has no head: {error}"))?;
-            let outcome = self.answer(&head, stream).await?;
+            let outcome = match self.shared.probe.came(&head) {
+                None => self.answer(&head, stream).await?,
+                Some(fault) => self.answer_at_fault(&head, stream, fault).await?,
+            };
             // Its memory is for others from here on: an answer may take as long as its reader likes.
             drop((head, frame));
             match outcome {
@@ -72,6 +76,26 @@ impl Connection {
             Outcome::Wait(delayed) => self.wait(head, delayed, stream).await,
             outcome => Ok(outcome),
         }
+    }
+
+    /// As a test wants it.
+    async fn answer_at_fault(
+        &self,
+        head: &RequestHead,
+        stream: &TcpStream,
+        fault: Fault,
+    ) -> Result<Outcome, String> {
+        let mut own = self.clone();
+        match fault {
+            Fault::Close => return Ok(Outcome::Close("a test asked for it".to_owned())),
+            Fault::Delay(time) => tokio::time::sleep(time).await,
+            Fault::Error(error) => own.shared = Arc::new(self.shared.with_fault(error)),
+            Fault::LoseAnswer => {
+                own.answer(head, stream).await?;
+                return Ok(Outcome::Close("a test asked for it, after the request".to_owned()));
+            }
+        }
+        own.answer(head, stream).await
     }
 
     async fn work(&self, head: &RequestHead, round: Round) -> Result<Outcome, String> {
