@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use klamm_broker::{Broker, BrokerConfig};
+use klamm_protocol::messages::alter_client_quotas_request::AlterClientQuotasRequest;
 use klamm_protocol::messages::alter_configs_request::AlterConfigsRequest;
 use klamm_protocol::messages::api_versions_request::ApiVersionsRequest;
 use klamm_protocol::messages::api_versions_response::ApiVersionsResponse;
@@ -12,6 +13,7 @@ use klamm_protocol::messages::create_topics_request::{
 };
 use klamm_protocol::messages::delete_records_request::DeleteRecordsRequest;
 use klamm_protocol::messages::delete_topics_request::{DeleteTopicState, DeleteTopicsRequest};
+use klamm_protocol::messages::describe_client_quotas_request::DescribeClientQuotasRequest;
 use klamm_protocol::messages::describe_cluster_request::DescribeClusterRequest;
 use klamm_protocol::messages::describe_configs_request::DescribeConfigsRequest;
 use klamm_protocol::messages::describe_log_dirs_request::DescribeLogDirsRequest;
@@ -82,7 +84,7 @@ fn every_api_answers_in_every_version_it_advertises() {
     let (_broker, mut client) = start();
     let id = topic(&mut client, "t");
     let advertised = client.call(&ApiVersionsRequest::default(), 0).api_keys;
-    assert_eq!(advertised.len(), 18);
+    assert_eq!(advertised.len(), 20);
     for key in advertised {
         for version in key.min_version..=key.max_version {
             match key.api_key {
@@ -129,6 +131,8 @@ fn every_api_answers_in_every_version_it_advertises() {
                 35 => assert_eq!(client.call(&DescribeLogDirsRequest::default(), version).results.len(), 1),
                 37 => drop(client.call(&CreatePartitionsRequest::default(), version)),
                 44 => drop(client.call(&IncrementalAlterConfigsRequest::default(), version)),
+                48 => drop(client.call(&DescribeClientQuotasRequest::default(), version)),
+                49 => drop(client.call(&AlterClientQuotasRequest::default(), version)),
                 60 => assert_eq!(client.call(&DescribeClusterRequest::default(), version).brokers.len(), 1),
                 75 => {
                     let described = client.call(&DescribeTopicPartitionsRequest::default(), version);

@@ -15,6 +15,7 @@ use crate::fetch_sessions::FetchSessions;
 use crate::metadata::Metadata;
 use crate::net::serve;
 use crate::purgatory::Purgatory;
+use crate::quotas::QuotaMeter;
 use crate::shared::Shared;
 use crate::storage::{Maintenance, Storage, StorageError};
 
@@ -96,6 +97,7 @@ impl Broker {
             purgatory: Arc::new(Purgatory::default()),
             fetch_sessions: Arc::new(FetchSessions::new(config.max_fetch_sessions)),
             clock: Arc::clone(&environment.clock),
+            quotas: Arc::new(QuotaMeter::new()),
             probe: environment.probe.clone(),
             advertised,
             fault: None,

@@ -102,6 +102,7 @@ impl WireError for TopicError {
             TopicError::Ambiguous
             | TopicError::Reserved { .. }
             | TopicError::Twice
+            | TopicError::Quota(_)
             | TopicError::ReadOnly { .. }
             | TopicError::UnknownBroker { .. } => ErrorCode::InvalidRequest,
             TopicError::DeletionDisabled => ErrorCode::TopicDeletionDisabled,

@@ -13,6 +13,7 @@ mod metadata;
 mod net;
 mod probe;
 mod purgatory;
+mod quotas;
 mod shared;
 mod storage;
 pub mod testing;

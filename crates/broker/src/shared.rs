@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use klamm_log::Clock;
 use klamm_protocol::ErrorCode;
@@ -10,6 +11,7 @@ use crate::fetch_sessions::FetchSessions;
 use crate::metadata::{Metadata, TopicError};
 use crate::probe::Probe;
 use crate::purgatory::Purgatory;
+use crate::quotas::{ClientKey, Quota, QuotaMeter};
 
 /// What all connections and handlers share.
 #[derive(Clone, Debug)]
@@ -18,6 +20,7 @@ pub(crate) struct Shared {
     pub(crate) purgatory: Arc<Purgatory>,
     pub(crate) fetch_sessions: Arc<FetchSessions>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) quotas: Arc<QuotaMeter>,
     pub(crate) probe: Probe,
     /// What clients are told to connect to.
     pub(crate) advertised: ListenerAddress,
@@ -33,6 +36,30 @@ impl Shared {
 
     pub(crate) fn now(&self) -> klamm_types::Timestamp {
         self.clock.now()
+    }
+
+    /// Notes that a client used so much of a quota; milliseconds that it has to wait, for its answer.
+    pub(crate) fn charge(&self, quota: Quota, client: Option<&str>, amount: usize) -> i32 {
+        let image = self.metadata.image();
+        if image.quotas().is_empty() {
+            return 0;
+        }
+        let who = ClientKey::anonymous(client);
+        #[allow(clippy::cast_precision_loss)]
+        self.quotas.charge(image.quotas(), quota, &who, amount as f64);
+        let wait = self.quotas.wait(image.quotas(), &who);
+        i32::try_from(wait.as_millis()).unwrap_or(i32::MAX)
+    }
+
+    /// Notes for how long a request occupied a thread; says for how long the client has to wait, all quotas together.
+    pub(crate) fn charge_time(&self, client: Option<&str>, took: Duration) -> Duration {
+        let image = self.metadata.image();
+        if image.quotas().is_empty() {
+            return Duration::ZERO;
+        }
+        let who = ClientKey::anonymous(client);
+        self.quotas.charge(image.quotas(), Quota::Request, &who, took.as_secs_f64());
+        self.quotas.wait(image.quotas(), &who)
     }
 
     /// The same for a request that has to fail.

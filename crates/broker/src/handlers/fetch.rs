@@ -16,6 +16,7 @@ use klamm_types::{Offset, TopicPartition};
 use super::{Answer, Delayed, HandleError, Outcome};
 use crate::error_code::WireError;
 use crate::fetch_sessions::{SessionPartition, TopicKey};
+use crate::quotas::Quota;
 use crate::shared::Shared;
 
 /// From this version on a topic is named by its id.
@@ -65,7 +66,9 @@ pub(super) fn handle(shared: &Shared, head: &RequestHead, round: Round) -> Resul
         }));
     }
     let (session_id, told) = shared.fetch_sessions.answer(context, found, &request, shared.now());
-    let response = FetchResponse { session_id, responses: by_topic(told), ..FetchResponse::default() };
+    let throttle_time_ms = shared.charge(Quota::Consume, head.client_id.as_deref(), fetching.bytes);
+    let responses = by_topic(told);
+    let response = FetchResponse { session_id, throttle_time_ms, responses, ..FetchResponse::default() };
     let frame = encode_response(&response, ApiKey::Fetch, head.version, head.correlation_id)?;
     Ok(Outcome::Answer(Answer { frame, slices: fetching.slices }))
 }

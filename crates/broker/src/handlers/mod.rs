@@ -1,11 +1,13 @@
 //! One handler a file, named by its API; which versions are served stands in one table.
 
+mod alter_client_quotas;
 mod alter_configs;
 mod api_versions;
 mod create_partitions;
 mod create_topics;
 mod delete_records;
 mod delete_topics;
+mod describe_client_quotas;
 mod describe_cluster;
 mod describe_configs;
 mod describe_log_dirs;
@@ -54,6 +56,8 @@ const SERVED: &[Served] = &[
     (ApiKey::DescribeLogDirs, 1..=5, |s, h, _| describe_log_dirs::handle(s, h)),
     (ApiKey::CreatePartitions, 0..=3, |s, h, _| create_partitions::handle(s, h)),
     (ApiKey::IncrementalAlterConfigs, 0..=1, |s, h, _| incremental_alter_configs::handle(s, h)),
+    (ApiKey::DescribeClientQuotas, 0..=1, |s, h, _| describe_client_quotas::handle(s, h)),
+    (ApiKey::AlterClientQuotas, 0..=1, |s, h, _| alter_client_quotas::handle(s, h)),
     (ApiKey::DescribeCluster, 0..=2, |s, h, _| describe_cluster::handle(s, h)),
     (ApiKey::DescribeTopicPartitions, 0..=0, |s, h, _| describe_topic_partitions::handle(s, h)),
 ];

@@ -14,6 +14,7 @@ use crate::config::TopicConfig;
 use crate::error_code::WireError;
 use crate::incoming::{Refused, prepare};
 use crate::metadata::{Topic, TopicError};
+use crate::quotas::Quota;
 use crate::shared::Shared;
 
 /// From this version on a topic is named by its id.
@@ -65,8 +66,10 @@ pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, Han
     let request = ProduceRequest::decode(head.body.clone(), head.version)?;
     let responses: Vec<_> =
         request.topic_data.iter().map(|t| topic(shared, t, request.acks, head.version)).collect();
+    let throttle_time_ms = shared.charge(Quota::Produce, head.client_id.as_deref(), head.body.len());
     if request.acks != 0 {
-        return answer(&ProduceResponse { responses, ..Default::default() }, ApiKey::Produce, head);
+        let response = ProduceResponse { responses, throttle_time_ms, ..Default::default() };
+        return answer(&response, ApiKey::Produce, head);
     }
     // Nobody reads an answer; an error is told by closing the connection.
     let errors = responses.iter().flat_map(|t| &t.partition_responses).filter(|p| p.error_code != 0).count();

@@ -4,6 +4,7 @@ use klamm_types::NameError;
 use thiserror::Error;
 
 use crate::config::row::WrongSetting;
+use crate::quotas::QuotaError;
 
 /// Why a topic was not created, changed or deleted.
 #[derive(Debug, Error)]
@@ -50,6 +51,8 @@ pub(crate) enum TopicError {
     DeletionDisabled,
     #[error("all producer ids have been given out")]
     NoProducerIds,
+    #[error(transparent)]
+    Quota(#[from] QuotaError),
     #[error("a test asked for {0}")]
     Fault(ErrorCode),
     #[error(transparent)]

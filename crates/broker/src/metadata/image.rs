@@ -4,9 +4,10 @@ use klamm_protocol::Uuid;
 use klamm_types::{TopicId, TopicName, TopicPartition};
 
 use super::record::MetadataRecord;
+use crate::quotas::QuotaLimits;
 
 /// What topics there are: the state that the records of the metadata log make.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Debug, Default)]
 pub(crate) struct MetadataImage {
     topics: BTreeMap<TopicName, Topic>,
     /// Invariant: an entry for each topic, and none else.
@@ -15,6 +16,7 @@ pub(crate) struct MetadataImage {
     removed: BTreeSet<Uuid>,
     /// Settings that were changed while the broker ran, by its id, or by an empty name for those of all brokers.
     brokers: BTreeMap<String, BTreeMap<String, String>>,
+    quotas: QuotaLimits,
     /// Producer ids below this one have been given out, or lie in a block that was.
     next_producer_id: i64,
 }
@@ -69,6 +71,10 @@ impl MetadataImage {
         self.brokers.get(broker).unwrap_or(NONE)
     }
 
+    pub(crate) fn quotas(&self) -> &QuotaLimits {
+        &self.quotas
+    }
+
     pub(crate) fn topics(&self) -> impl Iterator<Item = &Topic> {
         self.topics.values()
     }
@@ -103,6 +109,7 @@ impl MetadataImage {
                     None => drop(configs.remove(key)),
                 }
             }
+            MetadataRecord::Quota { entity, key, value } => self.quotas.set(entity, key, *value),
             MetadataRecord::RemoveTopic { id } => {
                 self.removed.insert((*id).into());
                 if let Some(name) = self.names.remove(&Uuid::from(*id)) {

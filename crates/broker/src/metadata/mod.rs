@@ -8,6 +8,7 @@ mod identity;
 mod image;
 mod plan;
 mod plan_configs;
+mod quotas;
 mod record;
 mod topics;
 

@@ -1,6 +1,7 @@
 //! Records of the metadata log, as far as one node needs them.
 
 use bytes::Bytes;
+use klamm_protocol::metadata::client_quota_record::{ClientQuotaRecord, EntityData};
 use klamm_protocol::metadata::config_record::ConfigRecord;
 use klamm_protocol::metadata::partition_record::PartitionRecord;
 use klamm_protocol::metadata::producer_ids_record::ProducerIdsRecord;
@@ -11,8 +12,10 @@ use klamm_protocol::{
 };
 use klamm_types::{TopicId, TopicName};
 
+use crate::quotas::QuotaEntity;
+
 /// A record of the metadata log.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub(crate) enum MetadataRecord {
     Topic {
         name: TopicName,
@@ -34,6 +37,12 @@ pub(crate) enum MetadataRecord {
         broker: String,
         key: String,
         value: Option<String>,
+    },
+    Quota {
+        entity: QuotaEntity,
+        key: String,
+        /// None takes it away.
+        value: Option<f64>,
     },
     RemoveTopic {
         id: TopicId,
@@ -64,6 +73,7 @@ impl MetadataRecord {
             TopicRecord::TYPE => topic(&TopicRecord::decode(body, version)?),
             PartitionRecord::TYPE => partition(&PartitionRecord::decode(body, version)?),
             ConfigRecord::TYPE => config(&ConfigRecord::decode(body, version)?),
+            ClientQuotaRecord::TYPE => quota(&ClientQuotaRecord::decode(body, version)?),
             RemoveTopicRecord::TYPE => removal(&RemoveTopicRecord::decode(body, version)?),
             ProducerIdsRecord::TYPE => {
                 let next = ProducerIdsRecord::decode(body, version)?.next_producer_id;
@@ -100,6 +110,7 @@ impl MetadataRecord {
             MetadataRecord::BrokerConfig { broker, key, value } => {
                 encode_config(BROKER, broker, key, value.as_deref())
             }
+            MetadataRecord::Quota { entity, key, value } => encode_quota(entity, key, *value),
             MetadataRecord::RemoveTopic { id } => {
                 encode_metadata_record(&RemoveTopicRecord { topic_id: (*id).into() }, 0)
             }
@@ -133,6 +144,29 @@ fn config(record: &ConfigRecord) -> Option<MetadataRecord> {
         BROKER => Some(MetadataRecord::BrokerConfig { broker: record.resource_name.to_string(), key, value }),
         _ => None,
     }
+}
+
+fn quota(record: &ClientQuotaRecord) -> Option<MetadataRecord> {
+    let parts = record
+        .entity
+        .iter()
+        .map(|part| (part.entity_type.to_string(), part.entity_name.as_ref().map(ToString::to_string)));
+    let entity = QuotaEntity::new(parts).ok()?;
+    let value = (!record.remove).then_some(record.value);
+    Some(MetadataRecord::Quota { entity, key: record.key.to_string(), value })
+}
+
+fn encode_quota(entity: &QuotaEntity, key: &str, value: Option<f64>) -> Result<Bytes, EncodeError> {
+    let parts = entity
+        .parts()
+        .map(|(kind, name)| EntityData { entity_type: kind.into(), entity_name: name.map(Into::into) });
+    let record = ClientQuotaRecord {
+        entity: parts.collect(),
+        key: key.into(),
+        value: value.unwrap_or_default(),
+        remove: value.is_none(),
+    };
+    encode_metadata_record(&record, 0)
 }
 
 fn encode_config(kind: i8, name: &str, key: &str, value: Option<&str>) -> Result<Bytes, EncodeError> {

@@ -25,6 +25,8 @@ pub(crate) struct Connection {
     pub(crate) workers: Workers,
     pub(crate) stopping: watch::Receiver<bool>,
     pub(crate) peer: SocketAddr,
+    /// For how long the request at hand has occupied threads.
+    pub(crate) took: Duration,
 }
 
 impl Connection {
@@ -46,6 +48,7 @@ impl Connection {
                 None => self.answer(&head, stream).await?,
                 Some(fault) => self.answer_at_fault(&head, stream, fault).await?,
             };
+            let wait = self.shared.charge_time(head.client_id.as_deref(), std::mem::take(&mut self.took));
             // Its memory is for others from here on: an answer may take as long as its reader likes.
             drop((head, frame));
             match outcome {
@@ -58,8 +61,16 @@ impl Connection {
                 Outcome::Gone => return Ok(()),
                 Outcome::Silence | Outcome::Wait(_) => {}
             }
+            self.mute(wait, stream).await;
         }
         Ok(())
+    }
+
+    /// Reads nothing for so long: the client has used more than its quotas (KIP-219).
+    async fn mute(&mut self, time: Duration, stream: &TcpStream) {
+        if !time.is_zero() {
+            self.pause(&Notify::new(), Instant::now() + time, stream).await;
+        }
     }
 
     /// `None` when there is none to come.
@@ -80,7 +91,7 @@ impl Connection {
 
     /// As a test wants it.
     async fn answer_at_fault(
-        &self,
+        &mut self,
         head: &RequestHead,
         stream: &TcpStream,
         fault: Fault,
@@ -98,10 +109,16 @@ impl Connection {
         own.answer(head, stream).await
     }
 
-    async fn work(&self, head: &RequestHead, round: Round) -> Result<Outcome, String> {
+    async fn work(&mut self, head: &RequestHead, round: Round) -> Result<Outcome, String> {
         let (shared, head) = (Arc::clone(&self.shared), head.clone());
-        let done = self.workers.run(move || handle(&shared, &head, round)).await;
-        done.ok_or_else(|| "the request could not be answered".to_owned())
+        let timed = move || {
+            let begun = std::time::Instant::now();
+            (handle(&shared, &head, round), begun.elapsed())
+        };
+        let (outcome, took) =
+            self.workers.run(timed).await.ok_or_else(|| "the request could not be answered".to_owned())?;
+        self.took += took;
+        Ok(outcome)
     }
 
     /// Asks again whenever one of the partitions has grown, and for the last time at the deadline.

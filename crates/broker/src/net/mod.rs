@@ -2,6 +2,7 @@
 
 mod connection;
 mod frame;
+mod places;
 mod send;
 mod server;
 mod workers;

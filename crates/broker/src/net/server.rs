@@ -2,11 +2,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::connection::Connection;
 use super::frame::RequestMemory;
+use super::places::{NoPlace, Places};
 use super::workers::Workers;
 use crate::shared::Shared;
 
@@ -20,7 +21,7 @@ pub(crate) async fn serve(
     let config = &shared.config();
     let memory = RequestMemory::new(config.max_queued_bytes, config.max_request_bytes);
     let (workers, threads) = Workers::start(config.io_threads, config.max_queued_requests);
-    let places = Arc::new(Semaphore::new(config.max_connections.min(Semaphore::MAX_PERMITS)));
+    let places = Places::default();
     let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
@@ -37,12 +38,16 @@ pub(crate) async fn serve(
                 continue;
             }
         };
-        let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
-            tracing::warn!(%peer, "refused a connection: there are {} (max.connections)", config.max_connections);
-            continue;
+        let place = match places.take(peer.ip(), &shared.config()) {
+            Ok(place) => place,
+            Err(NoPlace(setting)) => {
+                tracing::warn!(%peer, "refused a connection: there are as many as {setting} says");
+                continue;
+            }
         };
         let (shared, memory, workers) = (Arc::clone(&shared), memory.clone(), workers.clone());
-        let connection = Connection { shared, memory, workers, stopping: stopping.clone(), peer };
+        let connection =
+            Connection { shared, memory, workers, stopping: stopping.clone(), peer, took: Duration::ZERO };
         connections.spawn(async move {
             connection.run(stream).await;
             drop(place);

@@ -1,0 +1,40 @@
+//! Setting and taking away quotas (KIP-546).
+
+use klamm_protocol::messages::alter_client_quotas_request::{AlterClientQuotasRequest, EntryData};
+use klamm_protocol::messages::alter_client_quotas_response::{self as response, AlterClientQuotasResponse};
+use klamm_protocol::{ApiKey, ErrorCode, Message, RequestHead};
+
+use super::{HandleError, Outcome, answer};
+use crate::error_code::WireError;
+use crate::metadata::TopicError;
+use crate::quotas::QuotaEntity;
+use crate::shared::Shared;
+
+pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, HandleError> {
+    let request = AlterClientQuotasRequest::decode(head.body.clone(), head.version)?;
+    let alter = |entry: &EntryData| {
+        let error = shared.permit().and_then(|()| alter(shared, entry, request.validate_only)).err();
+        let parts = entry.entity.iter().map(|part| response::EntityData {
+            entity_type: part.entity_type.clone(),
+            entity_name: part.entity_name.clone(),
+        });
+        response::EntryData {
+            error_code: error.as_ref().map_or(ErrorCode::None, WireError::wire).code(),
+            error_message: error.map(|error| super::message(&error.to_string())),
+            entity: parts.collect(),
+        }
+    };
+    let entries = request.entries.iter().map(alter).collect();
+    answer(&AlterClientQuotasResponse { entries, ..Default::default() }, ApiKey::AlterClientQuotas, head)
+}
+
+fn alter(shared: &Shared, entry: &EntryData, check_only: bool) -> Result<(), TopicError> {
+    let parts = entry
+        .entity
+        .iter()
+        .map(|part| (part.entity_type.to_string(), part.entity_name.as_ref().map(ToString::to_string)));
+    let entity = QuotaEntity::new(parts)?;
+    let changes: Vec<_> =
+        entry.ops.iter().map(|op| (op.key.to_string(), (!op.remove).then_some(op.value))).collect();
+    shared.metadata.change_quotas(&entity, &changes, check_only)
+}

@@ -1,0 +1,64 @@
+use std::collections::BTreeMap;
+use std::fmt;
+
+use thiserror::Error;
+
+/// Whom a quota is for: a user, a client id, or both; `None` is the default of those that have none of their own.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub(crate) struct QuotaEntity(BTreeMap<String, Option<String>>);
+
+/// A quota that cannot be.
+#[derive(Clone, PartialEq, Debug, Error)]
+pub(crate) enum QuotaError {
+    #[error("a quota is for a user, a client-id or both, got {got}")]
+    Entity { got: String },
+    #[error("quota {got:?} is not one of producer_byte_rate, consumer_byte_rate, request_percentage")]
+    Key { got: String },
+    #[error("{key} is {got}, expected a number above 0")]
+    Value { key: String, got: f64 },
+}
+
+pub(super) const USER: &str = "user";
+pub(super) const CLIENT: &str = "client-id";
+
+impl QuotaEntity {
+    /// From types and names; each type once.
+    pub(crate) fn new(
+        parts: impl Iterator<Item = (String, Option<String>)>,
+    ) -> Result<QuotaEntity, QuotaError> {
+        let mut entity = BTreeMap::new();
+        let mut is_known = true;
+        for (kind, name) in parts {
+            is_known &= matches!(&*kind, USER | CLIENT);
+            is_known &= entity.insert(kind, name).is_none();
+        }
+        let entity = QuotaEntity(entity);
+        match is_known && !entity.0.is_empty() {
+            true => Ok(entity),
+            false => Err(QuotaError::Entity { got: entity.to_string() }),
+        }
+    }
+
+    pub(super) fn of(parts: &[(&str, Option<&str>)]) -> QuotaEntity {
+        let owned = parts.iter().map(|(kind, name)| ((*kind).to_owned(), name.map(str::to_owned)));
+        QuotaEntity(owned.collect())
+    }
+
+    /// Types and names.
+    pub(crate) fn parts(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
+        self.0.iter().map(|(kind, name)| (kind.as_str(), name.as_deref()))
+    }
+
+    /// The name of a type: `None` when the entity does not have it, `Some(None)` for its default.
+    pub(crate) fn name(&self, kind: &str) -> Option<Option<&str>> {
+        self.0.get(kind).map(Option::as_deref)
+    }
+}
+
+impl fmt::Display for QuotaEntity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let words = self.parts().map(|(kind, name)| format!("{kind}={}", name.unwrap_or("<default>")));
+        let words = words.collect::<Vec<_>>().join(", ");
+        f.write_str(if words.is_empty() { "nobody" } else { &words })
+    }
+}

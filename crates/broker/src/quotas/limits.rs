@@ -1,0 +1,120 @@
+use std::collections::BTreeMap;
+
+use super::entity::{CLIENT, USER};
+use super::{Quota, QuotaEntity, QuotaError};
+
+/// The quotas there are, by whom they are for.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub(crate) struct QuotaLimits(BTreeMap<QuotaEntity, BTreeMap<String, f64>>);
+
+impl QuotaLimits {
+    /// Checks that a quota can be: its name, and its value if it is not taken away.
+    pub(crate) fn check(key: &str, value: Option<f64>) -> Result<(), QuotaError> {
+        if Quota::ALL.iter().all(|quota| quota.key() != key) {
+            return Err(QuotaError::Key { got: key.to_owned() });
+        }
+        match value {
+            Some(got) if !(got > 0.0 && got.is_finite()) => {
+                Err(QuotaError::Value { key: key.to_owned(), got })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Sets a quota, or takes it away.
+    pub(crate) fn set(&mut self, entity: &QuotaEntity, key: &str, value: Option<f64>) {
+        let quotas = self.0.entry(entity.clone()).or_default();
+        match value {
+            Some(value) => drop(quotas.insert(key.to_owned(), value)),
+            None => drop(quotas.remove(key)),
+        }
+        if quotas.is_empty() {
+            self.0.remove(entity);
+        }
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&QuotaEntity, &BTreeMap<String, f64>)> {
+        self.0.iter()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// What a client may use in a second; none for any amount. Quotas for a user and a client win over those for a user, and
+    /// those over quotas for a client; each over its default.
+    pub(super) fn rate(&self, quota: Quota, user: &str, client: &str) -> Option<f64> {
+        let (user, client) = (Some(user), Some(client));
+        let order: [&[(&str, Option<&str>)]; 8] = [
+            &[(USER, user), (CLIENT, client)],
+            &[(USER, user), (CLIENT, None)],
+            &[(USER, user)],
+            &[(USER, None), (CLIENT, client)],
+            &[(USER, None), (CLIENT, None)],
+            &[(USER, None)],
+            &[(CLIENT, client)],
+            &[(CLIENT, None)],
+        ];
+        let value = order.iter().find_map(|parts| self.0.get(&QuotaEntity::of(parts))?.get(quota.key()));
+        value.map(|value| quota.rate(*value))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_quota_counts() {
+        let mut limits = QuotaLimits::default();
+        let all: [&[(&str, Option<&str>)]; 8] = [
+            &[(CLIENT, None)],
+            &[(CLIENT, Some("c"))],
+            &[(USER, None)],
+            &[(USER, None), (CLIENT, None)],
+            &[(USER, None), (CLIENT, Some("c"))],
+            &[(USER, Some("u"))],
+            &[(USER, Some("u")), (CLIENT, None)],
+            &[(USER, Some("u")), (CLIENT, Some("c"))],
+        ];
+        assert_eq!(limits.rate(Quota::Produce, "u", "c"), None);
+        for (parts, value) in all.iter().zip([1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]) {
+            limits.set(&QuotaEntity::of(parts), "producer_byte_rate", Some(value));
+            assert_eq!(
+                limits.rate(Quota::Produce, "u", "c"),
+                Some(value),
+                "{parts:?} wins over those before"
+            );
+        }
+        assert_eq!(limits.rate(Quota::Produce, "x", "x"), Some(4.0));
+        assert_eq!(limits.rate(Quota::Consume, "u", "c"), None);
+        for parts in all {
+            limits.set(&QuotaEntity::of(parts), "producer_byte_rate", None);
+        }
+        assert!(limits.is_empty());
+    }
+
+    #[test]
+    fn what_cannot_be_is_named() {
+        for (key, value, want) in [
+            ("producer_byte_rate", Some(1.0), None),
+            ("request_percentage", None, None),
+            (
+                "speed",
+                Some(1.0),
+                Some(
+                    "quota \"speed\" is not one of producer_byte_rate, consumer_byte_rate, request_percentage",
+                ),
+            ),
+            ("producer_byte_rate", Some(0.0), Some("producer_byte_rate is 0, expected a number above 0")),
+            (
+                "producer_byte_rate",
+                Some(f64::NAN),
+                Some("producer_byte_rate is NaN, expected a number above 0"),
+            ),
+        ] {
+            let got = QuotaLimits::check(key, value).err().map(|error| error.to_string());
+            assert_eq!(got.as_deref(), want, "{key} {value:?}");
+        }
+    }
+}
