@@ -1,8 +1,8 @@
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use klamm_log::Clock;
-use klamm_protocol::ErrorCode;
+use klamm_protocol::{ApiKey, ErrorCode, RequestHead};
 
 use crate::BrokerConfig;
 use crate::config::ListenerAddress;
@@ -38,27 +38,31 @@ impl Shared {
         self.clock.now()
     }
 
-    /// Notes that a client used so much of a quota; milliseconds that it has to wait, for its answer.
-    pub(crate) fn charge(&self, quota: Quota, client: Option<&str>, amount: usize) -> i32 {
+    /// Notes that a client used so much of a quota, and for how long its request has occupied a thread; milliseconds that it
+    /// has to wait, for its answer.
+    pub(crate) fn charge(&self, head: &RequestHead, quota: Quota, amount: usize, since: Instant) -> i32 {
         let image = self.metadata.image();
         if image.quotas().is_empty() {
             return 0;
         }
-        let who = ClientKey::anonymous(client);
+        let who = ClientKey::anonymous(head.client_id.as_deref());
         #[allow(clippy::cast_precision_loss)]
         self.quotas.charge(image.quotas(), quota, &who, amount as f64);
+        self.quotas.charge(image.quotas(), Quota::Request, &who, since.elapsed().as_secs_f64());
         let wait = self.quotas.wait(image.quotas(), &who);
         i32::try_from(wait.as_millis()).unwrap_or(i32::MAX)
     }
 
-    /// Notes for how long a request occupied a thread; says for how long the client has to wait, all quotas together.
-    pub(crate) fn charge_time(&self, client: Option<&str>, took: Duration) -> Duration {
+    /// For how long the client of an answered request has to wait. The time of those that do not [`Shared::charge`] is noted.
+    pub(crate) fn wait_after(&self, head: &RequestHead, took: Duration) -> Duration {
         let image = self.metadata.image();
         if image.quotas().is_empty() {
             return Duration::ZERO;
         }
-        let who = ClientKey::anonymous(client);
-        self.quotas.charge(image.quotas(), Quota::Request, &who, took.as_secs_f64());
+        let who = ClientKey::anonymous(head.client_id.as_deref());
+        if ![ApiKey::Produce.code(), ApiKey::Fetch.code()].contains(&head.api_key) {
+            self.quotas.charge(image.quotas(), Quota::Request, &who, took.as_secs_f64());
+        }
         self.quotas.wait(image.quotas(), &who)
     }
 

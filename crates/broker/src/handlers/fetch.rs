@@ -1,7 +1,7 @@
 //! Reading for consumers. The answer points into the logs' files; nothing is copied here.
 
 use std::collections::{BTreeSet, HashMap};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use klamm_log::{Log, ReadError, ReadLimit, Slice, Visibility};
 use klamm_protocol::messages::fetch_request::{FetchPartition, FetchRequest};
@@ -46,6 +46,7 @@ struct Fetching<'a> {
 }
 
 pub(super) fn handle(shared: &Shared, head: &RequestHead, round: Round) -> Result<Outcome, HandleError> {
+    let begun = Instant::now();
     let request = FetchRequest::decode(head.body.clone(), head.version)?;
     let context = match shared.fetch_sessions.context(&request, head.version >= WITH_TOPIC_IDS) {
         Ok(context) => context,
@@ -66,7 +67,7 @@ pub(super) fn handle(shared: &Shared, head: &RequestHead, round: Round) -> Resul
         }));
     }
     let (session_id, told) = shared.fetch_sessions.answer(context, found, &request, shared.now());
-    let throttle_time_ms = shared.charge(Quota::Consume, head.client_id.as_deref(), fetching.bytes);
+    let throttle_time_ms = shared.charge(head, Quota::Consume, fetching.bytes, begun);
     let responses = by_topic(told);
     let response = FetchResponse { session_id, throttle_time_ms, responses, ..FetchResponse::default() };
     let frame = encode_response(&response, ApiKey::Fetch, head.version, head.correlation_id)?;

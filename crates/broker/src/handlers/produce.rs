@@ -1,5 +1,7 @@
 //! Appending what producers send. With one broker what is appended is committed, so that acks 1 and all are the same.
 
+use std::time::Instant;
+
 use klamm_log::{AppendError, Appended, Depth, Durability, LeaderEpoch};
 use klamm_protocol::messages::produce_request::{PartitionProduceData, ProduceRequest, TopicProduceData};
 use klamm_protocol::messages::produce_response::{
@@ -63,10 +65,11 @@ impl From<Refused> for Refusal {
 }
 
 pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, HandleError> {
+    let begun = Instant::now();
     let request = ProduceRequest::decode(head.body.clone(), head.version)?;
     let responses: Vec<_> =
         request.topic_data.iter().map(|t| topic(shared, t, request.acks, head.version)).collect();
-    let throttle_time_ms = shared.charge(Quota::Produce, head.client_id.as_deref(), head.body.len());
+    let throttle_time_ms = shared.charge(head, Quota::Produce, head.body.len(), begun);
     if request.acks != 0 {
         let response = ProduceResponse { responses, throttle_time_ms, ..Default::default() };
         return answer(&response, ApiKey::Produce, head);
