@@ -1,4 +1,4 @@
-use std::net::{TcpListener, ToSocketAddrs};
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -7,12 +7,14 @@ use klamm_log::{LogError, OpenError};
 use klamm_types::Timestamp;
 use tempfile::TempDir;
 use thiserror::Error;
+use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
 use crate::config::{BrokerConfig, ListenerAddress};
 use crate::environment::Environment;
 use crate::fetch_sessions::FetchSessions;
 use crate::metadata::Metadata;
+use crate::metrics::Metrics;
 use crate::net::serve;
 use crate::purgatory::Purgatory;
 use crate::quotas::QuotaMeter;
@@ -25,6 +27,8 @@ use crate::storage::{Maintenance, Storage, StorageError};
 #[derive(Debug)]
 pub struct Broker {
     address: ListenerAddress,
+    http_address: Option<SocketAddr>,
+    shared: Arc<Shared>,
     paths: Vec<PathBuf>,
     stopping: watch::Sender<bool>,
     server: Option<JoinHandle<()>>,
@@ -54,6 +58,14 @@ pub enum StartError {
     Metadata {
         /// Why, with the file's name.
         reason: String,
+    },
+    /// A setting needs a feature of this crate that is off.
+    #[error("{setting} is set, but the feature {feature:?} of klamm-broker is off")]
+    Feature {
+        /// The setting.
+        setting: &'static str,
+        /// The feature.
+        feature: &'static str,
     },
     /// The system gives no threads or no temporary folder.
     #[error("cannot start: {0}")]
@@ -97,20 +109,45 @@ impl Broker {
             purgatory: Arc::new(Purgatory::default()),
             fetch_sessions: Arc::new(FetchSessions::new(config.max_fetch_sessions)),
             clock: Arc::clone(&environment.clock),
+            metrics: Arc::new(Metrics::new()),
             quotas: Arc::new(QuotaMeter::new()),
             probe: environment.probe.clone(),
             advertised,
             fault: None,
         });
         let (stopping, stop) = watch::channel(false);
-        let server = Some(spawn(listener, config.network_threads, shared, stop)?);
-        Ok(Broker { address, paths, stopping, server, maintenance, storage, _temporary: temporary })
+        let http = config.http_listener.map(listen_http).transpose()?;
+        let http_address = http.as_ref().map(TcpListener::local_addr).transpose()?;
+        let server = Some(spawn(listener, http, config.network_threads, Arc::clone(&shared), stop)?);
+        Ok(Broker {
+            address,
+            http_address,
+            shared,
+            paths,
+            stopping,
+            server,
+            maintenance,
+            storage,
+            _temporary: temporary,
+        })
     }
 
     /// Where it listens, with the port it really has.
     #[must_use]
     pub fn address(&self) -> &ListenerAddress {
         &self.address
+    }
+
+    /// Where it answers HTTP, if it does (`http.listener`).
+    #[must_use]
+    pub fn http_address(&self) -> Option<SocketAddr> {
+        self.http_address
+    }
+
+    /// Its figures as Prometheus reads them (OpenMetrics), with Kafka's names.
+    #[must_use]
+    pub fn metrics(&self) -> String {
+        self.shared.metrics.text(&self.shared.metadata)
     }
 
     /// What clients call `bootstrap.servers`: `host:port`.
@@ -165,6 +202,25 @@ fn listen(listener: &ListenerAddress) -> Result<TcpListener, StartError> {
     Ok(socket)
 }
 
+fn listen_http(address: SocketAddr) -> Result<TcpListener, StartError> {
+    if cfg!(not(feature = "http")) {
+        return Err(StartError::Feature { setting: "http.listener", feature: "http" });
+    }
+    let host = ListenerAddress { host: address.ip().to_string(), port: address.port() };
+    let socket =
+        TcpListener::bind(address).map_err(|source| StartError::Listen { listener: host, source })?;
+    socket.set_nonblocking(true)?;
+    Ok(socket)
+}
+
+#[cfg(feature = "http")]
+fn spawn_http(runtime: &Runtime, listener: TcpListener, shared: &Arc<Shared>, stop: &watch::Receiver<bool>) {
+    runtime.spawn(crate::http::serve(listener, Arc::clone(shared), stop.clone()));
+}
+
+#[cfg(not(feature = "http"))]
+fn spawn_http(_: &Runtime, _: TcpListener, _: &Arc<Shared>, _: &watch::Receiver<bool>) {}
+
 /// A broker that listens on all addresses is reached, from here, on the loopback one.
 fn advertised(address: &ListenerAddress) -> ListenerAddress {
     let all = matches!(address.host.as_str(), "0.0.0.0" | "::");
@@ -173,6 +229,7 @@ fn advertised(address: &ListenerAddress) -> ListenerAddress {
 
 fn spawn(
     listener: TcpListener,
+    http: Option<TcpListener>,
     threads: usize,
     shared: Arc<Shared>,
     stop: watch::Receiver<bool>,
@@ -181,6 +238,9 @@ fn spawn(
     let runtime = runtime.worker_threads(threads).thread_name("klamm-network").enable_all();
     let runtime = runtime.build()?;
     std::thread::Builder::new().name("klamm-server".into()).spawn(move || {
+        if let Some(http) = http {
+            spawn_http(&runtime, http, &shared, &stop);
+        }
         if let Err(error) = runtime.block_on(serve(listener, shared, stop)) {
             tracing::error!("the broker stopped listening: {error}");
         }

@@ -8,8 +8,11 @@ mod environment;
 mod error_code;
 mod fetch_sessions;
 mod handlers;
+#[cfg(feature = "http")]
+mod http;
 mod incoming;
 mod metadata;
+mod metrics;
 mod net;
 mod probe;
 mod purgatory;

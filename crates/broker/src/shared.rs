@@ -9,6 +9,7 @@ use crate::config::ListenerAddress;
 use crate::error_code::WireError;
 use crate::fetch_sessions::FetchSessions;
 use crate::metadata::{Metadata, TopicError};
+use crate::metrics::Metrics;
 use crate::probe::Probe;
 use crate::purgatory::Purgatory;
 use crate::quotas::{ClientKey, Quota, QuotaMeter};
@@ -21,6 +22,7 @@ pub(crate) struct Shared {
     pub(crate) fetch_sessions: Arc<FetchSessions>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) quotas: Arc<QuotaMeter>,
+    pub(crate) metrics: Arc<Metrics>,
     pub(crate) probe: Probe,
     /// What clients are told to connect to.
     pub(crate) advertised: ListenerAddress,

@@ -7,6 +7,7 @@ pub(crate) mod topic;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -28,6 +29,9 @@ pub struct BrokerConfig {
     pub listener: ListenerAddress,
     /// What clients are told to connect to; the listener (`advertised.listeners`).
     pub advertised: Option<ListenerAddress>,
+    /// Where it answers HTTP, with metrics and a page; nowhere. It takes the feature `http`, and Kafka has no such setting
+    /// (`http.listener`).
+    pub http_listener: Option<SocketAddr>,
     /// Where it stands, for clients that read from near brokers; nowhere (`broker.rack`).
     pub rack: Option<String>,
     /// The folders of its logs; `./klamm-data` (`log.dirs`). None is a temporary one that goes with the broker.
@@ -132,6 +136,7 @@ impl Default for BrokerConfig {
             node_id: 1,
             listener: ListenerAddress { host: "127.0.0.1".into(), port: 9092 },
             advertised: None,
+            http_listener: None,
             rack: None,
             log_dirs: vec!["./klamm-data".into()],
             topic: TopicConfig::default(),

@@ -39,6 +39,16 @@ pub(super) const TABLE: &[Setting] = &[
         "What clients are told to connect to; the listener, unless it is given.",
     ),
     Setting::new(
+        "http.listener",
+        Kind::String,
+        "an address such as 127.0.0.1:8080",
+        (
+            |c, v| put(&mut c.http_listener, Some(v.parse().ok()?)),
+            |c| c.http_listener.map(|address| address.to_string()).unwrap_or_default(),
+        ),
+        "Where /metrics, /healthz and a page are; nowhere, unless it is given. (Not a setting of Kafka's.)",
+    ),
+    Setting::new(
         "broker.rack",
         Kind::String,
         "a name",

@@ -11,7 +11,7 @@ use klamm_protocol::messages::fetch_response::{
 use klamm_protocol::{
     ApiKey, ByteString, ErrorCode, Message, Records, Region, RequestHead, Uuid, encode_response,
 };
-use klamm_types::{Offset, TopicPartition};
+use klamm_types::{Offset, TopicName, TopicPartition};
 
 use super::{Answer, Delayed, HandleError, Outcome};
 use crate::error_code::WireError;
@@ -41,6 +41,8 @@ struct Fetching<'a> {
     bytes: usize,
     /// An error, or a partition that shrank, is answered at once.
     urgent: bool,
+    /// Bytes that go out, by topic.
+    read: Vec<(TopicName, usize)>,
     /// Each once, however often it is asked for.
     partitions: BTreeSet<TopicPartition>,
 }
@@ -54,9 +56,9 @@ pub(super) fn handle(shared: &Shared, head: &RequestHead, round: Round) -> Resul
     };
     let budget = usize::try_from(request.max_bytes).unwrap_or(0).min(shared.config().max_fetch_bytes);
     let visibility = visibility(request.isolation_level);
-    let (slices, partitions) = (HashMap::new(), BTreeSet::new());
+    let (slices, partitions, read) = (HashMap::new(), BTreeSet::new(), Vec::new());
     let mut fetching =
-        Fetching { shared, visibility, left: budget, slices, bytes: 0, urgent: false, partitions };
+        Fetching { shared, visibility, left: budget, slices, bytes: 0, urgent: false, read, partitions };
     let found: Vec<_> = context.partitions.iter().map(|partition| fetching.asked(partition)).collect();
     let enough = fetching.bytes >= usize::try_from(request.min_bytes).unwrap_or(0).min(budget);
     let max_wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0));
@@ -66,6 +68,7 @@ pub(super) fn handle(shared: &Shared, head: &RequestHead, round: Round) -> Resul
             max_wait,
         }));
     }
+    fetching.read.iter().for_each(|(topic, bytes)| shared.metrics.read(topic.as_str(), *bytes));
     let (session_id, told) = shared.fetch_sessions.answer(context, found, &request, shared.now());
     let throttle_time_ms = shared.charge(head, Quota::Consume, fetching.bytes, begun);
     let responses = by_topic(told);
@@ -172,6 +175,9 @@ impl Fetching<'_> {
     ) -> PartitionData {
         let bounds = log.bounds();
         self.partitions.insert(log.partition().clone());
+        if let Some(slice) = &slice {
+            self.read.push((log.partition().topic().clone(), slice.len()));
+        }
         PartitionData {
             partition_index: wanted.partition,
             high_watermark: bounds.committed().get(),

@@ -97,6 +97,7 @@ fn topic(shared: &Shared, data: &TopicProduceData, acks: i16, version: i16) -> T
     let append = |partition: &PartitionProduceData| {
         let (topic, config) = found.as_ref().map_err(Refusal::clone)?;
         append(shared, topic, config, partition, acks, version)
+            .inspect_err(|_| shared.metrics.refused(topic.name.as_str()))
     };
     let partition_responses = data.partition_data.iter().map(|p| respond(p.index, append(p))).collect();
     TopicProduceResponse { name: data.name.clone(), topic_id: data.topic_id, partition_responses }
@@ -125,6 +126,8 @@ fn append(
     let depth = Depth::Records { limit: config.log.max_decompressed_bytes };
     let appended = log.append_batches(&mut batch, LeaderEpoch::ZERO, depth, Durability::Written);
     let appended = appended.map_err(|error| refused(log.partition(), &error))?;
+    let count = appended.next_offset.since(appended.base_offset);
+    shared.metrics.appended(topic.name.as_str(), batch.len(), if appended.is_duplicate { 0 } else { count });
     shared.purgatory.grown(log.partition());
     Ok((appended, append_time, log.bounds().start().get()))
 }

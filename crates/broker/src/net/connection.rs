@@ -48,7 +48,9 @@ impl Connection {
                 None => self.answer(&head, stream).await?,
                 Some(fault) => self.answer_at_fault(&head, stream, fault).await?,
             };
-            let wait = self.shared.wait_after(&head, std::mem::take(&mut self.took));
+            let took = std::mem::take(&mut self.took);
+            self.shared.metrics.answered(head.api_key, head.version, took);
+            let wait = self.shared.wait_after(&head, took);
             // Its memory is for others from here on: an answer may take as long as its reader likes.
             drop((head, frame));
             match outcome {

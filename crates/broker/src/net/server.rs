@@ -49,7 +49,10 @@ pub(crate) async fn serve(
         let connection =
             Connection { shared, memory, workers, stopping: stopping.clone(), peer, took: Duration::ZERO };
         connections.spawn(async move {
+            let connections = connection.shared.metrics.connections.clone();
+            connections.inc();
             connection.run(stream).await;
+            connections.dec();
             drop(place);
         });
     }

@@ -1,0 +1,105 @@
+//! What an operator looks at: `/metrics` for Prometheus, `/healthz` for who starts and ends processes, and a page at `/`.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+
+use crate::shared::Shared;
+
+const PAGE: &str = include_str!("page.html");
+const HTML: &str = "text/html; charset=utf-8";
+const TEXT: &str = "text/plain; charset=utf-8";
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Connections at a time; an operator needs few.
+const MOST: usize = 32;
+/// How long the head of a request may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Answers until `stopping` says so.
+pub(crate) async fn serve(
+    listener: std::net::TcpListener,
+    shared: Arc<Shared>,
+    mut stopping: watch::Receiver<bool>,
+) -> std::io::Result<()> {
+    let listener = TcpListener::from_std(listener)?;
+    let places = Arc::new(Semaphore::new(MOST));
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = stopping.wait_for(|stopping| *stopping) => return Ok(()),
+        };
+        let (Ok((stream, _)), Ok(place)) = (accepted, Arc::clone(&places).try_acquire_owned()) else {
+            continue;
+        };
+        let shared = Arc::clone(&shared);
+        tokio::spawn(async move {
+            answer(stream, &shared).await;
+            drop(place);
+        });
+    }
+}
+
+async fn answer(stream: TcpStream, shared: &Arc<Shared>) {
+    let respond = |request: Request<Incoming>| {
+        let shared = Arc::clone(shared);
+        async move {
+            // The figures of partitions may have to be read from the disk.
+            let asked = (request.method().clone(), request.uri().path().to_owned());
+            let done = tokio::task::spawn_blocking(move || respond(&asked.0, &asked.1, &shared)).await;
+            let failed = |_| plain(StatusCode::INTERNAL_SERVER_ERROR, "the request could not be answered\n");
+            Ok::<_, Infallible>(done.unwrap_or_else(failed))
+        }
+    };
+    let mut server = http1::Builder::new();
+    server.timer(TokioTimer::new()).header_read_timeout(PATIENCE).keep_alive(true);
+    if let Err(error) = server.serve_connection(TokioIo::new(stream), service_fn(respond)).await {
+        tracing::debug!(%error, "an HTTP connection ended");
+    }
+}
+
+fn respond(method: &Method, path: &str, shared: &Shared) -> Response<Full<Bytes>> {
+    match (method, path) {
+        (&Method::GET | &Method::HEAD, "/") => response(StatusCode::OK, HTML, PAGE.to_owned()),
+        (&Method::GET | &Method::HEAD, "/metrics") => {
+            response(StatusCode::OK, OPEN_METRICS, shared.metrics.text(&shared.metadata))
+        }
+        (&Method::GET | &Method::HEAD, "/healthz") => health(shared),
+        (&Method::GET | &Method::HEAD, _) => {
+            plain(StatusCode::NOT_FOUND, "there are /, /metrics and /healthz\n")
+        }
+        _ => plain(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n"),
+    }
+}
+
+/// Well, or which folders failed.
+fn health(shared: &Shared) -> Response<Full<Bytes>> {
+    let folders = shared.metadata.storage().folders().iter();
+    let failed: Vec<_> = folders.filter(|folder| folder.logs().is_none()).collect();
+    if failed.is_empty() {
+        return plain(StatusCode::OK, "ok\n");
+    }
+    let lines = failed.iter().map(|folder| format!("folder {} failed\n", folder.path.display()));
+    response(StatusCode::SERVICE_UNAVAILABLE, TEXT, lines.collect())
+}
+
+fn plain(status: StatusCode, text: &str) -> Response<Full<Bytes>> {
+    response(status, TEXT, text.to_owned())
+}
+
+fn response(status: StatusCode, kind: &'static str, body: String) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(body)));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    response
+}

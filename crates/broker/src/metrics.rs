@@ -1,0 +1,202 @@
+//! What a broker counts, under the names that Kafka's figures have in Prometheus.
+
+use std::time::Duration;
+
+use klamm_log::Log;
+use klamm_protocol::ApiKey;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+use crate::metadata::Metadata;
+
+/// The figures of one broker.
+#[derive(Debug)]
+pub(crate) struct Metrics {
+    registry: Registry,
+    pub(crate) connections: Gauge,
+    requests: Family<RequestLabels, Counter>,
+    request_seconds: Family<ApiLabels, Histogram, fn() -> Histogram>,
+    bytes_in: Family<TopicLabels, Counter>,
+    bytes_out: Family<TopicLabels, Counter>,
+    messages_in: Family<TopicLabels, Counter>,
+    failed_produces: Family<TopicLabels, Counter>,
+    partitions: Family<PartitionLabels, Gauge>,
+    start_offsets: Family<PartitionLabels, Gauge>,
+    end_offsets: Family<PartitionLabels, Gauge>,
+    partition_count: Gauge,
+    offline_folders: Gauge,
+    offline_partitions: Gauge,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct RequestLabels {
+    request: &'static str,
+    version: i32,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct ApiLabels {
+    request: &'static str,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct TopicLabels {
+    topic: String,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct PartitionLabels {
+    topic: String,
+    partition: u32,
+}
+
+impl Metrics {
+    pub(crate) fn new() -> Metrics {
+        let mut metrics = Metrics {
+            registry: Registry::default(),
+            connections: Gauge::default(),
+            requests: Family::default(),
+            request_seconds: Family::new_with_constructor(request_seconds),
+            bytes_in: Family::default(),
+            bytes_out: Family::default(),
+            messages_in: Family::default(),
+            failed_produces: Family::default(),
+            partitions: Family::default(),
+            start_offsets: Family::default(),
+            end_offsets: Family::default(),
+            partition_count: Gauge::default(),
+            offline_folders: Gauge::default(),
+            offline_partitions: Gauge::default(),
+        };
+        metrics.register();
+        metrics
+    }
+
+    fn register(&mut self) {
+        let r = &mut self.registry;
+        r.register(
+            "kafka_server_socket_server_metrics_connection_count",
+            "Connections of clients",
+            self.connections.clone(),
+        );
+        r.register(
+            "kafka_network_requestmetrics_requests",
+            "Requests that were answered",
+            self.requests.clone(),
+        );
+        r.register(
+            "kafka_network_requestmetrics_totaltime_seconds",
+            "Time from the request to the answer, waiting for records or quotas aside",
+            self.request_seconds.clone(),
+        );
+        r.register(
+            "kafka_server_brokertopicmetrics_bytesin",
+            "Bytes of records that producers sent",
+            self.bytes_in.clone(),
+        );
+        r.register(
+            "kafka_server_brokertopicmetrics_bytesout",
+            "Bytes of records that consumers read",
+            self.bytes_out.clone(),
+        );
+        r.register(
+            "kafka_server_brokertopicmetrics_messagesin",
+            "Records that producers sent",
+            self.messages_in.clone(),
+        );
+        r.register(
+            "kafka_server_brokertopicmetrics_failedproducerequests",
+            "Batches that were refused",
+            self.failed_produces.clone(),
+        );
+        r.register("kafka_log_log_size", "Bytes of a partition", self.partitions.clone());
+        r.register("kafka_log_log_logstartoffset", "Where a partition starts", self.start_offsets.clone());
+        r.register("kafka_log_log_logendoffset", "Where a partition ends", self.end_offsets.clone());
+        r.register(
+            "kafka_server_replicamanager_partitioncount",
+            "Partitions of this broker",
+            self.partition_count.clone(),
+        );
+        r.register(
+            "kafka_log_logmanager_offlinelogdirectorycount",
+            "Folders that failed",
+            self.offline_folders.clone(),
+        );
+        r.register(
+            "kafka_server_replicamanager_offlinereplicacount",
+            "Partitions whose folder failed",
+            self.offline_partitions.clone(),
+        );
+    }
+
+    /// Notes a request that was answered.
+    pub(crate) fn answered(&self, api_key: i16, version: i16, took: Duration) {
+        let Some(api) = ApiKey::from_code(api_key) else { return };
+        let request = api.name();
+        self.requests.get_or_create(&RequestLabels { request, version: version.into() }).inc();
+        self.request_seconds.get_or_create(&ApiLabels { request }).observe(took.as_secs_f64());
+    }
+
+    /// Notes records that were appended.
+    pub(crate) fn appended(&self, topic: &str, bytes: usize, records: i64) {
+        let labels = TopicLabels { topic: topic.to_owned() };
+        self.bytes_in.get_or_create(&labels).inc_by(bytes as u64);
+        self.messages_in.get_or_create(&labels).inc_by(records.unsigned_abs());
+    }
+
+    /// Notes a batch that was refused.
+    pub(crate) fn refused(&self, topic: &str) {
+        self.failed_produces.get_or_create(&TopicLabels { topic: topic.to_owned() }).inc();
+    }
+
+    /// Notes records that go out.
+    pub(crate) fn read(&self, topic: &str, bytes: usize) {
+        self.bytes_out.get_or_create(&TopicLabels { topic: topic.to_owned() }).inc_by(bytes as u64);
+    }
+
+    /// All figures as text, as Prometheus reads it; those of partitions are looked up now.
+    pub(crate) fn text(&self, metadata: &Metadata) -> String {
+        self.look_up(metadata);
+        let mut text = String::new();
+        // Writing to a text does not fail.
+        let _ = encode(&mut text, &self.registry);
+        text
+    }
+
+    fn look_up(&self, metadata: &Metadata) {
+        [&self.partitions, &self.start_offsets, &self.end_offsets].into_iter().for_each(Family::clear);
+        let (image, storage) = (metadata.image(), metadata.storage());
+        let (mut online, mut all) = (0, 0);
+        for topic in image.topics() {
+            all += i64::from(topic.count());
+            for log in topic.partitions().filter_map(|partition| storage.log(&partition)) {
+                self.note(&log);
+                online += 1;
+            }
+        }
+        self.partition_count.set(all);
+        self.offline_partitions.set(all - online);
+        let offline = storage.folders().iter().filter(|folder| folder.logs().is_none()).count();
+        self.offline_folders.set(i64::try_from(offline).unwrap_or(i64::MAX));
+    }
+
+    fn note(&self, log: &Log) {
+        let partition = log.partition();
+        let labels =
+            PartitionLabels { topic: partition.topic().to_string(), partition: partition.partition() };
+        let bytes = log.bytes().unwrap_or_default();
+        self.partitions.get_or_create(&labels).set(i64::try_from(bytes).unwrap_or(i64::MAX));
+        self.start_offsets.get_or_create(&labels).set(log.bounds().start().get());
+        self.end_offsets.get_or_create(&labels).set(log.bounds().end().get());
+    }
+}
+
+/// From 50 microseconds on, each bound three times the one before.
+fn request_seconds() -> Histogram {
+    Histogram::new(prometheus_client::metrics::histogram::exponential_buckets(50e-6, 3.0, 12))
+}

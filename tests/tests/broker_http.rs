@@ -1,0 +1,105 @@
+//! What an operator looks at: metrics, health, the page.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
+
+use klamm_broker::{Broker, BrokerConfig};
+use klamm_protocol::messages::fetch_request::{FetchPartition, FetchRequest, FetchTopic};
+use klamm_tests::client::Client;
+use klamm_tests::requests::{batch_of, produce, topic};
+
+fn config() -> BrokerConfig {
+    let http_listener = Some("127.0.0.1:0".parse().unwrap());
+    BrokerConfig { http_listener, ..BrokerConfig::for_test() }
+}
+
+/// Status line and body.
+fn ask(address: SocketAddr, request: &str) -> (String, String) {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(std::time::Duration::from_secs(20))).unwrap();
+    write!(stream, "{request} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
+    (head.lines().next().unwrap().to_owned(), body.to_owned())
+}
+
+/// The value of a figure.
+fn figure(text: &str, name: &str) -> f64 {
+    let line = text.lines().find(|line| line.rsplit_once(' ').is_some_and(|(key, _)| key == name));
+    let value = line.unwrap_or_else(|| panic!("{name} is not in\n{text}")).rsplit_once(' ').unwrap().1;
+    value.parse().unwrap()
+}
+
+#[test]
+fn metrics_count_what_happened_under_kafkas_names() {
+    let broker = Broker::start(config()).unwrap();
+    let mut client = Client::connect(&broker);
+    let id = topic(&mut client, "t");
+    let sent = batch_of(&["a", "b", "c"]);
+    let bytes = sent.as_bytes().unwrap().len();
+    produce(&mut client, "t", id, sent, -1, 13);
+    produce(&mut client, "t", id, klamm_protocol::Records::Bytes("no batch".into()), -1, 13);
+    let partition = FetchPartition { partition_max_bytes: 1 << 20, ..FetchPartition::default() };
+    let topics = vec![FetchTopic { topic_id: id, partitions: vec![partition], ..FetchTopic::default() }];
+    client.call(&FetchRequest { max_bytes: 1 << 20, topics, ..FetchRequest::default() }, 13);
+    let (status, text) = ask(broker.http_address().unwrap(), "GET /metrics");
+    assert_eq!(status, "HTTP/1.1 200 OK");
+    let own = broker.metrics();
+    let topic = "{topic=\"t\"}";
+    #[allow(clippy::cast_precision_loss)]
+    for (name, want) in [
+        ("kafka_server_socket_server_metrics_connection_count".to_owned(), 1.0),
+        ("kafka_network_requestmetrics_requests_total{request=\"Produce\",version=\"13\"}".to_owned(), 2.0),
+        ("kafka_network_requestmetrics_totaltime_seconds_count{request=\"Fetch\"}".to_owned(), 1.0),
+        (format!("kafka_server_brokertopicmetrics_bytesin_total{topic}"), bytes as f64),
+        (format!("kafka_server_brokertopicmetrics_bytesout_total{topic}"), bytes as f64),
+        (format!("kafka_server_brokertopicmetrics_messagesin_total{topic}"), 3.0),
+        (format!("kafka_server_brokertopicmetrics_failedproducerequests_total{topic}"), 1.0),
+        ("kafka_log_log_size{topic=\"t\",partition=\"0\"}".to_owned(), bytes as f64),
+        ("kafka_log_log_logendoffset{topic=\"t\",partition=\"0\"}".to_owned(), 3.0),
+        ("kafka_server_replicamanager_partitioncount".to_owned(), 1.0),
+        ("kafka_log_logmanager_offlinelogdirectorycount".to_owned(), 0.0),
+    ] {
+        for text in [&text, &own] {
+            assert!(
+                (figure(text, &name) - want).abs() < 0.5,
+                "{name} is {}, not {want}",
+                figure(text, &name)
+            );
+        }
+    }
+    assert!(text.ends_with("# EOF\n"));
+}
+
+#[test]
+fn health_is_ok_until_a_folder_fails() {
+    let root = tempfile::tempdir().unwrap();
+    let folders: Vec<PathBuf> = ["a", "b"].iter().map(|name| root.path().join(name)).collect();
+    let config = BrokerConfig { log_dirs: folders.clone(), ..config() };
+    {
+        let broker = Broker::start(config.clone()).unwrap();
+        let (status, body) = ask(broker.http_address().unwrap(), "GET /healthz");
+        assert_eq!((&*status, &*body), ("HTTP/1.1 200 OK", "ok\n"));
+    }
+    std::fs::remove_dir_all(&folders[1]).unwrap();
+    std::fs::write(&folders[1], "gone").unwrap();
+    let broker = Broker::start(config).unwrap();
+    let (status, body) = ask(broker.http_address().unwrap(), "GET /healthz");
+    assert_eq!(status, "HTTP/1.1 503 Service Unavailable");
+    assert_eq!(body, format!("folder {} failed\n", folders[1].display()));
+}
+
+#[test]
+fn the_page_is_there_and_nothing_else_is() {
+    let broker = Broker::start(config()).unwrap();
+    let address = broker.http_address().unwrap();
+    let (status, page) = ask(address, "GET /");
+    assert_eq!(status, "HTTP/1.1 200 OK");
+    assert!(page.starts_with("<!doctype html>"));
+    assert!(!page.contains("http://") && !page.contains("https://"), "it needs nothing from elsewhere");
+    assert_eq!(ask(address, "GET /secret").0, "HTTP/1.1 404 Not Found");
+    assert_eq!(ask(address, "POST /metrics").0, "HTTP/1.1 405 Method Not Allowed");
+    assert_eq!(ask(address, "HEAD /healthz").1, "");
+}
