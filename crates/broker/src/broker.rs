@@ -15,7 +15,7 @@ use crate::environment::Environment;
 use crate::fetch_sessions::FetchSessions;
 use crate::metadata::Metadata;
 use crate::metrics::Metrics;
-use crate::net::serve;
+use crate::net::{Workers, serve};
 use crate::purgatory::Purgatory;
 use crate::quotas::QuotaMeter;
 use crate::shared::Shared;
@@ -118,7 +118,7 @@ impl Broker {
         let (stopping, stop) = watch::channel(false);
         let http = config.http_listener.map(listen_http).transpose()?;
         let http_address = http.as_ref().map(TcpListener::local_addr).transpose()?;
-        let server = Some(spawn(listener, http, config.network_threads, Arc::clone(&shared), stop)?);
+        let server = Some(spawn(listener, http, Workers::threads(config), Arc::clone(&shared), stop)?);
         Ok(Broker {
             address,
             http_address,

@@ -112,10 +112,9 @@ impl Connection {
     }
 
     async fn work(&mut self, head: &RequestHead, round: Round) -> Result<Outcome, String> {
-        let (shared, head) = (Arc::clone(&self.shared), head.clone());
-        let timed = move || {
+        let timed = || {
             let begun = std::time::Instant::now();
-            (handle(&shared, &head, round), begun.elapsed())
+            (handle(&self.shared, head, round), begun.elapsed())
         };
         let (outcome, took) =
             self.workers.run(timed).await.ok_or_else(|| "the request could not be answered".to_owned())?;

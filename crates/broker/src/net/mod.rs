@@ -8,3 +8,4 @@ mod server;
 mod workers;
 
 pub(crate) use server::serve;
+pub(crate) use workers::Workers;

@@ -20,7 +20,7 @@ pub(crate) async fn serve(
     let listener = TcpListener::from_std(listener)?;
     let config = &shared.config();
     let memory = RequestMemory::new(config.max_queued_bytes, config.max_request_bytes);
-    let (workers, threads) = Workers::start(config.io_threads, config.max_queued_requests);
+    let workers = Workers::new(config);
     let places = Places::default();
     let mut connections = JoinSet::new();
     loop {
@@ -60,10 +60,6 @@ pub(crate) async fn serve(
     let finish = async { while connections.join_next().await.is_some() {} };
     let _ = tokio::time::timeout(GRACE, finish).await;
     connections.shutdown().await;
-    drop(workers);
-    let joined =
-        tokio::task::spawn_blocking(move || threads.into_iter().for_each(|thread| drop(thread.join())));
-    let _ = joined.await;
     Ok(())
 }
 

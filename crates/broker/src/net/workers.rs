@@ -1,57 +1,39 @@
-//! The threads that answer requests (`num.io.threads`), behind a bounded queue (`queued.max.requests`): logs are
-//! synchronous, and a cold read must not hold up other sockets.
+//! Who answers requests. Logs are synchronous, and a cold read must not hold up other sockets: the runtime has
+//! `num.network.threads` and `num.io.threads` together, and at most `num.io.threads` of them answer requests at a time, so that the
+//! others are there for sockets. A request is answered on the thread that has read it: handing it to another costs more than
+//! most requests do (`docs/speed.md`).
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::thread::JoinHandle;
 
-use parking_lot::Mutex;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::Semaphore;
 
-type Job = Box<dyn FnOnce() + Send>;
+use crate::BrokerConfig;
 
-/// The queue's entrance. The threads end when the last one is dropped.
+/// Permits to answer, and to wait for one (`queued.max.requests`).
 #[derive(Clone, Debug)]
 pub(crate) struct Workers {
-    queue: mpsc::Sender<Job>,
+    answering: Arc<Semaphore>,
+    queued: Arc<Semaphore>,
 }
 
 impl Workers {
-    /// Starts `threads` threads behind a queue of `most` jobs.
-    pub(crate) fn start(threads: usize, most: usize) -> (Workers, Vec<JoinHandle<()>>) {
-        let (queue, jobs) = mpsc::channel::<Job>(most);
-        let jobs = Arc::new(Mutex::new(jobs));
-        let run = |number: usize| {
-            let jobs = Arc::clone(&jobs);
-            let name = format!("klamm-io-{number}");
-            std::thread::Builder::new().name(name).spawn(move || run(&jobs)).ok()
-        };
-        (Workers { queue }, (0..threads).filter_map(run).collect())
+    pub(crate) fn new(config: &BrokerConfig) -> Workers {
+        let semaphore = |permits: usize| Arc::new(Semaphore::new(permits.min(Semaphore::MAX_PERMITS)));
+        Workers { answering: semaphore(config.io_threads), queued: semaphore(config.max_queued_requests) }
     }
 
-    /// Runs `work` on one of the threads; `None` when they have ended, or it panicked.
-    pub(crate) async fn run<T: Send + 'static>(
-        &self,
-        work: impl FnOnce() -> T + Send + 'static,
-    ) -> Option<T> {
-        let (done, result) = oneshot::channel();
-        let job: Job = Box::new(move || {
-            // When the connection has gone meanwhile, nobody wants the answer.
-            if !done.is_closed() {
-                drop(done.send(work()));
-            }
-        });
-        self.queue.send(job).await.ok()?;
-        result.await.ok()
+    /// Threads of the runtime.
+    pub(crate) fn threads(config: &BrokerConfig) -> usize {
+        config.network_threads + config.io_threads
     }
-}
 
-fn run(jobs: &Mutex<mpsc::Receiver<Job>>) {
-    loop {
-        let job = jobs.lock().blocking_recv();
-        let Some(job) = job else { return };
-        if catch_unwind(AssertUnwindSafe(job)).is_err() {
-            tracing::error!("a request handler panicked; its connection is closed");
-        }
+    /// Runs `work` when it is its turn; `None` when it panicked.
+    pub(crate) async fn run<T>(&self, work: impl FnOnce() -> T) -> Option<T> {
+        let queued = self.queued.acquire().await.ok()?;
+        let _answering = self.answering.acquire().await.ok()?;
+        drop(queued);
+        let done = catch_unwind(AssertUnwindSafe(work));
+        done.inspect_err(|_| tracing::error!("a request handler panicked; its connection is closed")).ok()
     }
 }

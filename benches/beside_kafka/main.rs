@@ -1,0 +1,71 @@
+//! The broker beside a real Kafka: the same bytes from the same client, in turn, on one machine.
+//!
+//! `cargo build --release --examples && cargo bench -p klamm-benches --bench beside_kafka -- FOLDER-OF-KAFKA [PART...]`, where the folder is
+//! what `tests/clients/tools` makes (`.cache/kafka`): its `bin` and `lib`. Parts: produce, consume, latency, idle, partitions.
+//!
+//! The client costs next to nothing: requests are encoded before the clock runs, answers are counted and thrown away.
+#![allow(
+    missing_docs,
+    clippy::cast_precision_loss,
+    clippy::cast_possible_wrap,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss
+)]
+
+mod consume;
+mod idle;
+mod latency;
+mod load;
+mod node;
+mod produce;
+
+use std::path::PathBuf;
+
+use node::{Node, Which};
+
+/// Rounds of each, in turn.
+const ROUNDS: usize = 3;
+
+fn main() {
+    let given: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with("--")).collect();
+    let Some((kafka, parts)) = given.split_first() else {
+        println!("beside_kafka: passed over, for it needs Kafka: give its folder (see the head of the file)");
+        return;
+    };
+    let kafka = std::path::absolute(PathBuf::from(kafka)).expect("a path");
+    assert!(kafka.join("bin/start-broker.sh").exists(), "{} is no folder of Kafka's", kafka.display());
+    let wants = |part: &str| parts.is_empty() || parts.iter().any(|wanted| wanted == part);
+    for (part, run) in [
+        ("produce", produce::run as fn(&mut [Node; 2])),
+        ("consume", consume::run),
+        ("latency", latency::run),
+        ("idle", idle::run),
+    ] {
+        if wants(part) {
+            run(&mut [Node::start(Which::Klamm, &kafka), Node::start(Which::Kafka, &kafka)]);
+        }
+    }
+}
+
+/// Calls `measure` for each node in turn, so many rounds long, and prints the medians and their ratio.
+fn beside(
+    what: &str,
+    units: [&str; 2],
+    nodes: &mut [Node; 2],
+    rounds: usize,
+    mut measure: impl FnMut(&mut Node) -> [f64; 2],
+) {
+    let mut figures: [[Vec<f64>; 2]; 2] = Default::default();
+    for _ in 0..rounds {
+        for (own, node) in figures.iter_mut().zip(nodes.iter_mut()) {
+            for (all, figure) in own.iter_mut().zip(measure(node)) {
+                all.push(figure);
+            }
+        }
+    }
+    let [klamm, kafka] = figures.map(|own| own.map(klamm_benches::rounds::median));
+    let column = |at: usize| {
+        format!("{:.2} {} | {:.2} | {:.2}", klamm[at], units[at], kafka[at], klamm[at] / kafka[at])
+    };
+    println!("| {what} | {} | {} |", column(0), column(1));
+}

@@ -1,0 +1,110 @@
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+/// A broker as a process.
+pub(crate) struct Node {
+    pub(crate) which: Which,
+    pub(crate) address: SocketAddr,
+    /// From the start of the process to the first connection.
+    pub(crate) ready: Duration,
+    pid: u32,
+    child: Option<Child>,
+    kafka: PathBuf,
+    folder: TempDir,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Which {
+    Klamm,
+    Kafka,
+}
+
+impl Node {
+    /// Starts a broker in an empty folder.
+    pub(crate) fn start(which: Which, kafka: &Path) -> Node {
+        let folder = tempfile::tempdir().expect("writable");
+        let mut node = Node {
+            which,
+            address: free_port(),
+            ready: Duration::ZERO,
+            pid: 0,
+            child: None,
+            kafka: kafka.to_owned(),
+            folder,
+        };
+        node.launch();
+        node
+    }
+
+    fn launch(&mut self) {
+        let begun = Instant::now();
+        match self.which {
+            Which::Klamm => self.launch_klamm(),
+            Which::Kafka => self.launch_kafka(),
+        }
+        while TcpStream::connect(self.address).is_err() {
+            assert!(begun.elapsed() < Duration::from_secs(60), "{:?} does not listen", self.which);
+            std::thread::sleep(Duration::from_micros(200));
+        }
+        self.ready = begun.elapsed();
+    }
+
+    fn launch_klamm(&mut self) {
+        let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/release/examples/broker");
+        assert!(program.exists(), "build it first: cargo build --release --examples");
+        let mut command = Command::new(program);
+        command.arg("--listeners").arg(format!("PLAINTEXT://{}", self.address));
+        command.arg("--log-dirs").arg(self.folder.path().join("data"));
+        // Other settings, to see what they change: KLAMM_FLAGS="--num-io-threads 1".
+        command.args(std::env::var("KLAMM_FLAGS").unwrap_or_default().split_whitespace());
+        let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("starts");
+        self.pid = child.id();
+        self.child = Some(child);
+    }
+
+    fn launch_kafka(&mut self) {
+        let mut command = Command::new(self.kafka.join("bin/start-broker.sh"));
+        command.arg(self.address.port().to_string()).arg(self.folder.path());
+        command.arg("log.message.timestamp.after.max.ms=9223372036854775807");
+        assert!(command.stdout(Stdio::null()).status().expect("runs").success(), "Kafka does not start");
+        let pid = std::fs::read_to_string(self.folder.path().join("pid")).expect("its process id");
+        self.pid = pid.trim().parse().expect("a number");
+    }
+
+    /// CPU seconds of all its threads.
+    pub(crate) fn cpu(&self) -> f64 {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid)).expect("it runs");
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+        let ticks = |at: usize| fields[at].parse::<f64>().expect("a number");
+        (ticks(11) + ticks(12)) / 100.0
+    }
+
+    /// Resident memory in KiB.
+    pub(crate) fn resident(&self) -> f64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid)).expect("it runs");
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap_or_default();
+        line.split_whitespace().nth(1).and_then(|kib| kib.parse().ok()).unwrap_or(0.0)
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        match &mut self.child {
+            Some(child) => {
+                let _ = child.kill();
+                let _ = child.wait();
+            }
+            None => {
+                let _ = Command::new("kill").arg("-9").arg(self.pid.to_string()).status();
+            }
+        }
+    }
+}
+
+fn free_port() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port")
+}
