@@ -50,6 +50,14 @@ pub enum StartError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// It cannot answer HTTP where it should (`http.listener`).
+    #[error("cannot listen on http.listener {address}: {source}")]
+    Http {
+        /// Where it should.
+        address: SocketAddr,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// Its folder cannot be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
@@ -206,9 +214,7 @@ fn listen_http(address: SocketAddr) -> Result<TcpListener, StartError> {
     if cfg!(not(feature = "http")) {
         return Err(StartError::Feature { setting: "http.listener", feature: "http" });
     }
-    let host = ListenerAddress { host: address.ip().to_string(), port: address.port() };
-    let socket =
-        TcpListener::bind(address).map_err(|source| StartError::Listen { listener: host, source })?;
+    let socket = TcpListener::bind(address).map_err(|source| StartError::Http { address, source })?;
     socket.set_nonblocking(true)?;
     Ok(socket)
 }

@@ -33,6 +33,7 @@ impl WireError for Refused {
     fn wire(&self) -> ErrorCode {
         match self {
             Refused::Timestamp { .. } => ErrorCode::InvalidTimestamp,
+            Refused::TooLarge { .. } => ErrorCode::MessageTooLarge,
             Refused::Batch(fault) => fault.wire(),
             Refused::Build(_) => ErrorCode::InvalidRecord,
         }
@@ -95,7 +96,9 @@ impl WireError for TopicError {
             TopicError::Replication { .. } => ErrorCode::InvalidReplicationFactor,
             TopicError::Assignment { .. } => ErrorCode::InvalidReplicaAssignment,
             TopicError::Config { .. } | TopicError::NotAList { .. } => ErrorCode::InvalidConfig,
-            TopicError::Unknown | TopicError::UnknownPartition => ErrorCode::UnknownTopicOrPartition,
+            TopicError::Unknown | TopicError::Gone | TopicError::UnknownPartition => {
+                ErrorCode::UnknownTopicOrPartition
+            }
             TopicError::NotMore { .. } => ErrorCode::InvalidPartitions,
             TopicError::Offline => ErrorCode::KafkaStorageError,
             TopicError::UnknownId => ErrorCode::UnknownTopicId,

@@ -1,7 +1,7 @@
 //! Fetch sessions (KIP-227): the broker remembers which partitions a client reads, so that a fetch names only what changed and
 //! an answer tells only what is new.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -67,6 +67,7 @@ const LAST: i32 = -1;
 const UNUSED: Duration = Duration::from_secs(120);
 /// Partitions of all sessions together: what they take is bounded, whatever clients ask.
 const MOST_PARTITIONS: usize = 1_000_000;
+const LONGEST_NAME: usize = 249;
 
 impl FetchSessions {
     pub(crate) fn new(most: usize) -> FetchSessions {
@@ -80,16 +81,20 @@ impl FetchSessions {
             let kind = if epoch == FIRST { Kind::First } else { Kind::Sessionless };
             return Ok(FetchContext { kind, partitions: partitions_of(request, by_id) });
         }
-        let sessions = self.sessions.lock();
-        let session = sessions.get(&id).ok_or(ErrorCode::FetchSessionIdNotFound)?;
-        if session.epoch != epoch {
-            return Err(ErrorCode::InvalidFetchSessionEpoch);
-        }
+        // Others have fetches too: what takes long is not done under the lock.
+        let known = {
+            let sessions = self.sessions.lock();
+            let session = sessions.get(&id).ok_or(ErrorCode::FetchSessionIdNotFound)?;
+            if session.epoch != epoch {
+                return Err(ErrorCode::InvalidFetchSessionEpoch);
+            }
+            session.partitions.clone()
+        };
         let named_otherwise = |known: &SessionPartition| matches!(known.topic, TopicKey::Id(_)) != by_id;
-        if session.partitions.iter().any(named_otherwise) {
+        if known.iter().any(named_otherwise) {
             return Err(ErrorCode::FetchSessionTopicIdError);
         }
-        let partitions = changed(&session.partitions, request, by_id);
+        let partitions = changed(known, request, by_id);
         Ok(FetchContext { kind: Kind::Incremental { id, epoch }, partitions })
     }
 
@@ -141,8 +146,16 @@ impl SessionPartition {
         is_news
     }
 
-    fn is(&self, topic: &TopicKey, number: i32) -> bool {
-        self.asked.partition == number && self.topic == *topic
+    fn key(&self) -> (TopicKey, i32) {
+        (self.topic.clone(), self.asked.partition)
+    }
+
+    /// Whether a session may remember it: no topic has a longer name.
+    fn can_be(&self) -> bool {
+        match &self.topic {
+            TopicKey::Id(_) => true,
+            TopicKey::Name(name) => name.len() <= LONGEST_NAME,
+        }
     }
 }
 
@@ -157,34 +170,49 @@ fn key(topic: &str, id: Uuid, by_id: bool) -> TopicKey {
     if by_id { TopicKey::Id(id) } else { TopicKey::Name(topic.into()) }
 }
 
+/// Each partition once; what comes last counts.
 fn partitions_of(request: &FetchRequest, by_id: bool) -> Vec<SessionPartition> {
-    let each = request.topics.iter().flat_map(|topic| {
-        let key = key(&topic.topic, topic.topic_id, by_id);
-        topic.partitions.iter().map(move |asked| SessionPartition::new(key.clone(), asked.clone()))
-    });
-    each.collect()
+    merged(Vec::new(), request, by_id)
 }
 
 /// The session's partitions with those of the request in their places or behind them, and without those that it forgets.
-fn changed(known: &[SessionPartition], request: &FetchRequest, by_id: bool) -> Vec<SessionPartition> {
-    let mut partitions = known.to_vec();
-    if !request.topics.is_empty() {
-        let place =
-            |(at, known): (usize, &SessionPartition)| ((known.topic.clone(), known.asked.partition), at);
-        let mut places: HashMap<(TopicKey, i32), usize> = partitions.iter().enumerate().map(place).collect();
-        for new in partitions_of(request, by_id) {
-            match places.get(&(new.topic.clone(), new.asked.partition)) {
-                Some(at) => partitions[*at].asked = new.asked,
+fn changed(known: Vec<SessionPartition>, request: &FetchRequest, by_id: bool) -> Vec<SessionPartition> {
+    let mut partitions = merged(known, request, by_id);
+    let forgotten: HashSet<(TopicKey, i32)> = request
+        .forgotten_topics_data
+        .iter()
+        .flat_map(|topic| {
+            let key = key(&topic.topic, topic.topic_id, by_id);
+            topic.partitions.iter().map(move |number| (key.clone(), *number))
+        })
+        .collect();
+    if !forgotten.is_empty() {
+        partitions.retain(|known| !forgotten.contains(&known.key()));
+    }
+    partitions
+}
+
+fn merged(
+    mut partitions: Vec<SessionPartition>,
+    request: &FetchRequest,
+    by_id: bool,
+) -> Vec<SessionPartition> {
+    if request.topics.is_empty() {
+        return partitions;
+    }
+    let place = |(at, known): (usize, &SessionPartition)| (known.key(), at);
+    let mut places: HashMap<(TopicKey, i32), usize> = partitions.iter().enumerate().map(place).collect();
+    for topic in &request.topics {
+        let key = key(&topic.topic, topic.topic_id, by_id);
+        for asked in &topic.partitions {
+            match places.get(&(key.clone(), asked.partition)) {
+                Some(at) => partitions[*at].asked = asked.clone(),
                 None => {
-                    places.insert((new.topic.clone(), new.asked.partition), partitions.len());
-                    partitions.push(new);
+                    places.insert((key.clone(), asked.partition), partitions.len());
+                    partitions.push(SessionPartition::new(key.clone(), asked.clone()));
                 }
             }
         }
-    }
-    for topic in &request.forgotten_topics_data {
-        let key = key(&topic.topic, topic.topic_id, by_id);
-        partitions.retain(|known| !topic.partitions.iter().any(|number| known.is(&key, *number)));
     }
     partitions
 }
@@ -207,7 +235,8 @@ fn begin(
 ) -> i32 {
     make_room(sessions, most, now);
     let all: usize = sessions.values().map(|session| session.partitions.len()).sum();
-    if partitions.is_empty() || sessions.len() >= most || all + partitions.len() > MOST_PARTITIONS {
+    let fits = sessions.len() < most && all + partitions.len() <= MOST_PARTITIONS;
+    if partitions.is_empty() || !fits || !partitions.iter().all(SessionPartition::can_be) {
         return 0;
     }
     let Some(id) = free_id(sessions) else { return 0 };
@@ -250,7 +279,8 @@ fn go_on(
         sessions.iter().filter(|(other, _)| **other != id).map(|(_, s)| s.partitions.len()).sum();
     // Another connection may have gone on with it, or begun anew.
     let is_its_turn = sessions.get(&id).is_some_and(|session| session.epoch == epoch);
-    if partitions.is_empty() || all + partitions.len() > MOST_PARTITIONS {
+    let fits = all + partitions.len() <= MOST_PARTITIONS && partitions.iter().all(SessionPartition::can_be);
+    if partitions.is_empty() || !fits {
         sessions.remove(&id);
         return 0;
     }

@@ -21,6 +21,8 @@ pub(crate) enum Refused {
         "the time of record {record} is {got}, expected {least} to {most} (message.timestamp.before.max.ms, message.timestamp.after.max.ms)"
     )]
     Timestamp { record: usize, got: i64, least: i64, most: i64 },
+    #[error("the batch has {got} bytes, the most are {max} (max.message.bytes)")]
+    TooLarge { got: usize, max: usize },
     #[error("cannot be compressed again: {0}")]
     Build(#[from] BuildError),
 }
@@ -33,6 +35,10 @@ pub(crate) fn prepare(
 ) -> Result<(Vec<u8>, Option<Timestamp>), Refused> {
     let Ok(header) = BatchHeader::parse(batch) else { return Ok((batch.to_vec(), None)) };
     let limit = topic.log.max_decompressed_bytes;
+    let most = topic.log.max_message_bytes as usize;
+    if header.size() > most {
+        return Err(Refused::TooLarge { got: header.size(), max: most });
+    }
     if topic.timestamp_type == TimestampType::CreateTime {
         check_times(&header, batch, topic, now)?;
     }
@@ -75,7 +81,7 @@ fn compress_again(
     Ok(builder.finish()?.buffer)
 }
 
-/// Only a bound on the past needs a look at each record: the header has the latest time.
+/// The header says the latest time too, which retention goes by: it must be as near to now as each record.
 fn check_times(
     header: &BatchHeader,
     batch: &[u8],
@@ -86,8 +92,11 @@ fn check_times(
     let most = from_now(topic.timestamp_after_max).map_or(i64::MAX, |t| now.as_millis().saturating_add(t));
     let least = from_now(topic.timestamp_before_max).map_or(i64::MIN, |t| now.as_millis().saturating_sub(t));
     let latest = header.max_timestamp().map_or(i64::MIN, Timestamp::as_millis);
-    if least == i64::MIN && latest <= most {
+    if least == i64::MIN && most == i64::MAX {
         return Ok(());
+    }
+    if latest > most {
+        return Err(Refused::Timestamp { record: 0, got: latest, least, most });
     }
     let body = &batch[BatchHeader::SIZE..header.size().min(batch.len())];
     let decompressed = header.decompress(body, topic.log.max_decompressed_bytes)?;

@@ -1,9 +1,11 @@
 //! What a broker counts, under the names that Kafka's figures have in Prometheus.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use klamm_log::Log;
 use klamm_protocol::ApiKey;
+use parking_lot::Mutex;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -12,6 +14,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+use crate::handlers::is_served;
 use crate::metadata::Metadata;
 
 /// The figures of one broker.
@@ -31,6 +34,8 @@ pub(crate) struct Metrics {
     partition_count: Gauge,
     offline_folders: Gauge,
     offline_partitions: Gauge,
+    /// Topics that have figures; held while the figures are read.
+    topics: Mutex<BTreeSet<String>>,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
@@ -72,6 +77,7 @@ impl Metrics {
             partition_count: Gauge::default(),
             offline_folders: Gauge::default(),
             offline_partitions: Gauge::default(),
+            topics: Mutex::default(),
         };
         metrics.register();
         metrics
@@ -136,7 +142,8 @@ impl Metrics {
 
     /// Notes a request that was answered.
     pub(crate) fn answered(&self, api_key: i16, version: i16, took: Duration) {
-        let Some(api) = ApiKey::from_code(api_key) else { return };
+        // Others would make a line each for whoever asks.
+        let Some(api) = ApiKey::from_code(api_key).filter(|api| is_served(*api, version)) else { return };
         let request = api.name();
         self.requests.get_or_create(&RequestLabels { request, version: version.into() }).inc();
         self.request_seconds.get_or_create(&ApiLabels { request }).observe(took.as_secs_f64());
@@ -161,11 +168,25 @@ impl Metrics {
 
     /// All figures as text, as Prometheus reads it; those of partitions are looked up now.
     pub(crate) fn text(&self, metadata: &Metadata) -> String {
+        let mut topics = self.topics.lock();
+        self.forget_deleted(&mut topics, metadata);
         self.look_up(metadata);
         let mut text = String::new();
         // Writing to a text does not fail.
         let _ = encode(&mut text, &self.registry);
         text
+    }
+
+    fn forget_deleted(&self, known: &mut BTreeSet<String>, metadata: &Metadata) {
+        let now: BTreeSet<String> = metadata.image().topics().map(|topic| topic.name.to_string()).collect();
+        for topic in known.difference(&now) {
+            let labels = TopicLabels { topic: topic.clone() };
+            let families = [&self.bytes_in, &self.bytes_out, &self.messages_in, &self.failed_produces];
+            for family in families {
+                family.remove(&labels);
+            }
+        }
+        *known = now;
     }
 
     fn look_up(&self, metadata: &Metadata) {

@@ -28,10 +28,13 @@ pub(crate) struct Probe(Option<Arc<Mutex<State>>>);
 struct State {
     faults: HashMap<i16, VecDeque<Fault>>,
     came: VecDeque<RequestHead>,
+    /// Of their bodies.
+    bytes: usize,
 }
 
 /// Requests that are remembered; older ones are forgotten.
 const REMEMBERED: usize = 10_000;
+const REMEMBERED_BYTES: usize = 256 << 20;
 
 impl Probe {
     pub(crate) fn on() -> Probe {
@@ -41,10 +44,12 @@ impl Probe {
     /// Notes a request, and says what is to happen to it.
     pub(crate) fn came(&self, head: &RequestHead) -> Option<Fault> {
         let mut state = self.0.as_ref()?.lock();
-        if state.came.len() == REMEMBERED {
-            state.came.pop_front();
-        }
+        state.bytes += head.body.len();
         state.came.push_back(head.clone());
+        while state.came.len() > REMEMBERED || state.bytes > REMEMBERED_BYTES {
+            let Some(gone) = state.came.pop_front() else { break };
+            state.bytes -= gone.body.len();
+        }
         state.faults.get_mut(&head.api_key)?.pop_front()
     }
 

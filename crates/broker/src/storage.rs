@@ -38,10 +38,17 @@ impl Storage {
         config: &BrokerConfig,
         environment: &Environment,
     ) -> Result<(Storage, Identity), StorageError> {
+        // A new folder joins the cluster that the others belong to, wherever it stands.
+        let known = paths.iter().find_map(|path| Identity::load(path, config.node_id).ok().flatten());
         let mut identity = None;
         let mut folders = Vec::new();
         for path in paths {
-            match open_folder(path, dir_config(config, environment), config.node_id, identity.as_ref()) {
+            match open_folder(
+                path,
+                dir_config(config, environment),
+                config.node_id,
+                known.as_ref().or(identity.as_ref()),
+            ) {
                 Ok((folder, own)) => {
                     identity.get_or_insert(own);
                     folders.push(folder);
@@ -57,9 +64,9 @@ impl Storage {
         Ok((Storage { folders }, identity))
     }
 
-    /// The folder that has a log of this name on the disk, open or not; the first where none has.
-    pub(crate) fn home_of(&self, log: &str) -> Option<&LogDir> {
-        self.dirs().find(|dir| dir.path().join(log).is_dir()).or_else(|| self.dirs().next())
+    /// The folders that have a log of this name on the disk, open or not.
+    pub(crate) fn homes_of<'a>(&'a self, log: &'a str) -> impl Iterator<Item = &'a LogDir> {
+        self.dirs().filter(move |dir| dir.path().join(log).is_dir())
     }
 
     pub(crate) fn folders(&self) -> &[Folder] {
@@ -69,16 +76,6 @@ impl Storage {
     /// The log of a partition, wherever it is.
     pub(crate) fn log(&self, partition: &TopicPartition) -> Option<Log> {
         self.dirs().find_map(|dir| dir.get(partition))
-    }
-
-    pub(crate) fn logs(&self) -> impl Iterator<Item = Log> + '_ {
-        self.dirs().flat_map(LogDir::logs)
-    }
-
-    /// The id of a log's topic, where its folder says one.
-    pub(crate) fn topic_id(&self, partition: &TopicPartition) -> Result<Option<TopicId>, OpenError> {
-        let home = self.dirs().find(|dir| dir.get(partition).is_some());
-        home.map_or(Ok(None), |dir| dir.topic_id(partition))
     }
 
     /// Ids of the folders in which `count` new partitions go: each in the one that has the fewest then.
@@ -114,14 +111,6 @@ impl Storage {
         Some(dir.create(partition, config, Some(topic)))
     }
 
-    /// Removes a log. Says whether it was there.
-    pub(crate) fn remove(&self, partition: &TopicPartition) -> Result<bool, LogError> {
-        self.dirs()
-            .map(|dir| dir.remove(partition))
-            .find(|done| !matches!(done, Ok(false)))
-            .unwrap_or(Ok(false))
-    }
-
     pub(crate) fn start_maintenance(&self) -> Maintenance {
         Maintenance(self.dirs().map(LogDir::start_background).collect())
     }
@@ -137,7 +126,8 @@ impl Storage {
         closed.into_iter().collect()
     }
 
-    fn dirs(&self) -> impl Iterator<Item = &LogDir> {
+    /// The folders that did not fail.
+    pub(crate) fn dirs(&self) -> impl Iterator<Item = &LogDir> {
         self.folders.iter().filter_map(|folder| folder.logs.as_ref())
     }
 }

@@ -144,7 +144,8 @@ impl TestBroker {
         self.environment.probe.add(api, fault);
     }
 
-    /// The requests of one kind that came, in order, those that failed too. The last 10,000 of all kinds are remembered.
+    /// The requests of one kind that came, in order, those that failed too. The last 10,000 of all kinds are remembered, as far
+    /// as they have 256 MiB together.
     ///
     /// # Panics
     /// When one cannot be read, which a client of this process would have to have written by hand.

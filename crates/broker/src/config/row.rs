@@ -96,11 +96,27 @@ pub(crate) fn set_all<C>(
     }
     for row in table {
         let Some(value) = own.get(row.key) else { continue };
-        if (row.set)(config, value).is_none() {
+        if (row.set)(config, value.trim()).is_none() {
             return wrong(row.key, value, row.expected);
         }
     }
     Ok(())
+}
+
+/// The settings of `own` that can be, over `config`; and those that cannot, which another version may have written.
+pub(crate) fn set_what_fits<C>(
+    config: C,
+    own: &BTreeMap<String, String>,
+    with: impl Fn(&C, &BTreeMap<String, String>) -> Result<C, WrongSetting>,
+) -> (C, Vec<WrongSetting>) {
+    let (mut config, mut wrong) = (config, Vec::new());
+    for (key, value) in own {
+        match with(&config, &BTreeMap::from([(key.clone(), value.clone())])) {
+            Ok(next) => config = next,
+            Err(error) => wrong.push(error),
+        }
+    }
+    (config, wrong)
 }
 
 /// How a field is set from a text and shown as one: `at!(log.segment_bytes, unsigned, text)`.
@@ -141,20 +157,20 @@ pub(crate) fn size(value: &str) -> Option<usize> {
 }
 
 pub(crate) fn switch(value: &str) -> Option<bool> {
-    value.parse().ok()
+    value.to_ascii_lowercase().parse().ok()
 }
 
 pub(crate) fn millis(value: &str) -> Option<Duration> {
-    value.parse().ok().filter(|n| *n > 0).map(Duration::from_millis)
+    age(value).filter(|time| !time.is_zero())
 }
 
 pub(crate) fn age(value: &str) -> Option<Duration> {
-    value.parse().ok().map(Duration::from_millis)
+    value.parse().ok().filter(|n| *n <= LARGEST).map(Duration::from_millis)
 }
 
 /// The largest number of milliseconds, which Kafka has as the default of some settings, is no bound.
 pub(crate) fn bounded_millis(value: &str) -> Option<Option<Duration>> {
-    if value == NO_BOUND { Some(None) } else { millis(value).map(Some) }
+    if value == NO_BOUND { Some(None) } else { age(value).map(Some) }
 }
 
 pub(crate) fn bounded_count(value: &str) -> Option<Option<u64>> {
@@ -199,7 +215,7 @@ pub(crate) fn timestamp_type(value: &str) -> Option<TimestampType> {
 
 /// Kafka's switch; zeros are written some at a time here.
 pub(crate) fn preallocation(value: &str) -> Option<Option<NonZeroU32>> {
-    value.parse().ok().map(|on: bool| if on { NonZeroU32::new(PREALLOCATED) } else { None })
+    switch(value).map(|on| if on { NonZeroU32::new(PREALLOCATED) } else { None })
 }
 
 /// `-1` is `None`.
@@ -261,4 +277,5 @@ pub(crate) fn is_some<T>(value: &Option<T>) -> String {
 }
 
 const NO_BOUND: &str = "9223372036854775807";
+const LARGEST: u64 = i64::MAX.unsigned_abs();
 const PREALLOCATED: u32 = 8 << 20;

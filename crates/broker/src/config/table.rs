@@ -297,7 +297,7 @@ pub(super) const TABLE: &[Setting] = &[
         "log.retention.ms",
         Kind::Long,
         OR_NONE,
-        at!(topic.log.retention_time, or_none(millis), millis_or_none),
+        at!(topic.log.retention_time, or_none(age), millis_or_none),
         "Age after which segments are deleted; -1 for never.",
     )
     .dynamic(),
@@ -417,7 +417,7 @@ pub(super) const TABLE: &[Setting] = &[
     Setting::new(
         "log.flush.interval.ms",
         Kind::Long,
-        MILLIS,
+        AGE,
         at!(topic.log.flush_time, bounded_millis, millis_or_unbounded),
         "Time after which what was appended is synced to the disk.",
     )

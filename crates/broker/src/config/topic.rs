@@ -122,7 +122,7 @@ const TABLE: &[Setting] = &[
     Setting::new(
         "flush.ms",
         Kind::Long,
-        MILLIS,
+        AGE,
         at!(log.flush_time, bounded_millis, millis_or_unbounded),
         "Time after which what was appended is synced to the disk.",
     )
@@ -219,7 +219,7 @@ const TABLE: &[Setting] = &[
         "retention.ms",
         Kind::Long,
         OR_NONE,
-        at!(log.retention_time, or_none(millis), millis_or_none),
+        at!(log.retention_time, or_none(age), millis_or_none),
         "Age after which segments are deleted; -1 for never.",
     )
     .inherits(&["log.retention.ms", "log.retention.minutes", "log.retention.hours"]),

@@ -1,24 +1,23 @@
 //! Replacing the settings of topics and of the broker: those that the request does not name go back to what they would be
 //! without it.
 
-use std::collections::BTreeSet;
-
 use klamm_protocol::messages::alter_configs_request::{AlterConfigsRequest, AlterConfigsResource};
 use klamm_protocol::messages::alter_configs_response::{AlterConfigsResourceResponse, AlterConfigsResponse};
 use klamm_protocol::{ApiKey, ErrorCode, Message, RequestHead};
 
-use super::resources::{Refusal, refusal, resource};
+use super::resources::{Refusal, named_twice, refusal, resource};
 use super::{HandleError, Outcome, answer};
 use crate::metadata::Change;
 use crate::shared::Shared;
 
 pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, HandleError> {
     let request = AlterConfigsRequest::decode(head.body.clone(), head.version)?;
-    let mut seen = BTreeSet::new();
-    let mut alter = |asked: &AlterConfigsResource| {
-        let done = match seen.insert((asked.resource_type, asked.resource_name.clone())) {
-            true => alter(shared, asked, request.validate_only),
-            false => Err((ErrorCode::InvalidRequest, "the request names the resource twice".to_owned())),
+    let all = request.resources.iter().map(|asked| (asked.resource_type, asked.resource_name.clone()));
+    let twice = named_twice(all);
+    let alter = |asked: &AlterConfigsResource| {
+        let done = match twice.contains(&(asked.resource_type, asked.resource_name.clone())) {
+            false => alter(shared, asked, request.validate_only),
+            true => Err((ErrorCode::InvalidRequest, "the request names the resource twice".to_owned())),
         };
         let error = done.err();
         AlterConfigsResourceResponse {
@@ -28,7 +27,7 @@ pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, Han
             resource_name: asked.resource_name.clone(),
         }
     };
-    let responses = request.resources.iter().map(&mut alter).collect();
+    let responses = request.resources.iter().map(alter).collect();
     answer(&AlterConfigsResponse { responses, ..Default::default() }, ApiKey::AlterConfigs, head)
 }
 
@@ -39,6 +38,9 @@ fn alter(shared: &Shared, asked: &AlterConfigsResource, check_only: bool) -> Res
         let value = config.value.as_ref().ok_or_else(|| no_value(&config.name))?;
         Ok((config.name.to_string(), Change::Set(value.to_string())))
     };
+    if !named_twice(asked.configs.iter().map(|config| config.name.clone())).is_empty() {
+        return Err((ErrorCode::InvalidRequest, "a setting is named twice".to_owned()));
+    }
     let changes: Vec<_> = asked.configs.iter().map(change).collect::<Result<_, Refusal>>()?;
     shared.metadata.change_configs(&resource, &changes, true, check_only).map_err(|error| refusal(&error))
 }

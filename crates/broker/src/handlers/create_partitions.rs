@@ -8,6 +8,7 @@ use klamm_protocol::messages::create_partitions_response::{
 };
 use klamm_protocol::{ApiKey, ErrorCode, Message, RequestHead};
 
+use super::resources::named_twice;
 use super::{HandleError, Outcome, answer};
 use crate::error_code::WireError;
 use crate::metadata::TopicError;
@@ -15,15 +16,17 @@ use crate::shared::Shared;
 
 pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, HandleError> {
     let request = CreatePartitionsRequest::decode(head.body.clone(), head.version)?;
-    let mut seen = BTreeSet::new();
-    let mut grow = |topic: &CreatePartitionsTopic| {
-        let done = match seen.insert(topic.name.clone()) {
-            true => grow(shared, topic, request.validate_only),
-            false => Err(TopicError::Twice),
+    let twice = named_twice(request.topics.iter().map(|topic| topic.name.clone()));
+    let grow = |topic: &CreatePartitionsTopic| {
+        let done = match twice.contains(&topic.name) {
+            true => Err(TopicError::Twice),
+            false => grow(shared, topic, request.validate_only),
         };
         result(topic, &done)
     };
-    let results = request.topics.iter().map(&mut grow).collect();
+    let mut seen = BTreeSet::new();
+    let once = request.topics.iter().filter(|topic| seen.insert(topic.name.clone()));
+    let results = once.map(grow).collect();
     answer(&CreatePartitionsResponse { results, ..Default::default() }, ApiKey::CreatePartitions, head)
 }
 

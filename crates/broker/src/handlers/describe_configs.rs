@@ -1,5 +1,7 @@
 //! Telling the settings of topics and of the broker.
 
+use std::collections::BTreeSet;
+
 use klamm_protocol::messages::describe_configs_request::{DescribeConfigsRequest, DescribeConfigsResource};
 use klamm_protocol::messages::describe_configs_response::{
     DescribeConfigsResourceResult, DescribeConfigsResponse, DescribeConfigsResult, DescribeConfigsSynonym,
@@ -31,7 +33,11 @@ pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, Han
             },
         }
     };
-    let results = request.resources.iter().map(describe).collect();
+    // However often a resource is asked for, it is described once.
+    let mut seen = BTreeSet::new();
+    let once =
+        |asked: &&DescribeConfigsResource| seen.insert((asked.resource_type, asked.resource_name.clone()));
+    let results = request.resources.iter().filter(once).map(describe).collect();
     answer(&DescribeConfigsResponse { results, ..Default::default() }, ApiKey::DescribeConfigs, head)
 }
 

@@ -11,18 +11,19 @@ use klamm_protocol::messages::incremental_alter_configs_response::{
 use klamm_protocol::{ApiKey, ErrorCode, Message, RequestHead};
 
 use super::alter_configs::no_value;
-use super::resources::{Refusal, refusal, resource};
+use super::resources::{Refusal, named_twice, refusal, resource};
 use super::{HandleError, Outcome, answer};
 use crate::metadata::Change;
 use crate::shared::Shared;
 
 pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, HandleError> {
     let request = IncrementalAlterConfigsRequest::decode(head.body.clone(), head.version)?;
-    let mut seen = BTreeSet::new();
-    let mut alter = |asked: &AlterConfigsResource| {
-        let done = match seen.insert((asked.resource_type, asked.resource_name.clone())) {
-            true => alter(shared, asked, request.validate_only),
-            false => Err((ErrorCode::InvalidRequest, "the request names the resource twice".to_owned())),
+    let all = request.resources.iter().map(|asked| (asked.resource_type, asked.resource_name.clone()));
+    let twice = named_twice(all);
+    let alter = |asked: &AlterConfigsResource| {
+        let done = match twice.contains(&(asked.resource_type, asked.resource_name.clone())) {
+            false => alter(shared, asked, request.validate_only),
+            true => Err((ErrorCode::InvalidRequest, "the request names the resource twice".to_owned())),
         };
         let error = done.err();
         AlterConfigsResourceResponse {
@@ -32,7 +33,7 @@ pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, Han
             resource_name: asked.resource_name.clone(),
         }
     };
-    let responses = request.resources.iter().map(&mut alter).collect();
+    let responses = request.resources.iter().map(alter).collect();
     let response = IncrementalAlterConfigsResponse { responses, ..Default::default() };
     answer(&response, ApiKey::IncrementalAlterConfigs, head)
 }

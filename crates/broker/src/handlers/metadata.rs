@@ -76,7 +76,8 @@ fn asked_topic(
         return missing(ErrorCode::UnknownTopicId);
     }
     let may_create = request.allow_auto_topic_creation;
-    match image.topic(name).cloned().map_or_else(|| create(shared, name, may_create), Ok) {
+    let found = image.topic(name).cloned();
+    match shared.permit().and_then(|()| found.map_or_else(|| create(shared, name, may_create), Ok)) {
         Ok(topic) => described(shared, &topic, request),
         Err(error) => missing(error.wire()),
     }

@@ -112,6 +112,11 @@ pub(crate) fn handle(shared: &Shared, head: &RequestHead, round: Round) -> Outco
     handled.unwrap_or_else(|error| Outcome::Close(format!("{} {}: {error}", api.name(), head.version)))
 }
 
+/// Whether this version of an API is served.
+pub(crate) fn is_served(api: ApiKey, version: i16) -> bool {
+    SERVED.iter().any(|(served, versions, _)| *served == api && versions.contains(&version))
+}
+
 /// A client that is newer than we are asks for versions in one that we do not know: it gets error 35 in version 0, which
 /// everyone can read, and asks again. Any other request of a version that is not served ends the connection.
 fn unsupported(api: ApiKey, head: &RequestHead) -> Outcome {

@@ -1,5 +1,7 @@
 //! Where a leader epoch ends, so that a reader can tell whether what it has was truncated (KIP-320).
 
+use std::cmp::Ordering;
+
 use klamm_protocol::messages::offset_for_leader_epoch_request::{
     OffsetForLeaderEpochRequest, OffsetForLeaderPartition,
 };
@@ -42,9 +44,17 @@ fn end(
         .and_then(|topic| shared.metadata.log(topic, asked.partition));
     let log = log.map_err(|error| error.wire())?;
     check_epoch(asked.current_leader_epoch)?;
-    let epoch = LeaderEpoch::new(asked.leader_epoch);
-    let end = epoch.and_then(|epoch| log.epochs().end_of(epoch, log.bounds().end()));
-    Ok(end.map_or(UNDEFINED, |end| (end.epoch.get(), end.offset.get())))
+    let Some(epoch) = LeaderEpoch::new(asked.leader_epoch) else { return Ok(UNDEFINED) };
+    let (epochs, end) = (log.epochs(), log.bounds().end());
+    // The epoch now has no record before the first is appended.
+    let latest = epochs.latest().map_or(LeaderEpoch::ZERO, |latest| latest.epoch);
+    match epoch.cmp(&latest) {
+        Ordering::Greater => Ok(UNDEFINED),
+        Ordering::Equal => Ok((epoch.get(), end.get())),
+        Ordering::Less => {
+            Ok(epochs.end_of(epoch, end).map_or(UNDEFINED, |end| (end.epoch.get(), end.offset.get())))
+        }
+    }
 }
 
 fn respond(asked: &OffsetForLeaderPartition, end: Result<(i32, i64), ErrorCode>) -> EpochEndOffset {

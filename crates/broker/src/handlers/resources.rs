@@ -1,5 +1,7 @@
 //! What has settings, as requests name it.
 
+use std::collections::BTreeSet;
+
 use klamm_protocol::{ByteString, ErrorCode};
 
 use crate::error_code::WireError;
@@ -7,6 +9,12 @@ use crate::metadata::{Resource, TopicError};
 
 const TOPIC: i8 = 2;
 const BROKER: i8 = 4;
+
+/// What is named more than once: none of it is done.
+pub(super) fn named_twice<T: Ord + Clone>(names: impl Iterator<Item = T>) -> BTreeSet<T> {
+    let mut seen = BTreeSet::new();
+    names.filter(|name| !seen.insert(name.clone())).collect()
+}
 
 /// Why a resource's settings were not told or changed: the code, and words for people.
 pub(super) type Refusal = (ErrorCode, String);

@@ -23,6 +23,9 @@ const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset
 
 /// Connections at a time; an operator needs few.
 const MOST: usize = 32;
+/// How long a connection lasts.
+const LONGEST: Duration = Duration::from_secs(30);
+const BREATH: Duration = Duration::from_millis(50);
 /// How long the head of a request may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -39,12 +42,19 @@ pub(crate) async fn serve(
             accepted = listener.accept() => accepted,
             _ = stopping.wait_for(|stopping| *stopping) => return Ok(()),
         };
-        let (Ok((stream, _)), Ok(place)) = (accepted, Arc::clone(&places).try_acquire_owned()) else {
-            continue;
+        let stream = match accepted {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                tracing::warn!("cannot take an HTTP connection: {error}");
+                tokio::time::sleep(BREATH).await;
+                continue;
+            }
         };
+        let Ok(place) = Arc::clone(&places).try_acquire_owned() else { continue };
         let shared = Arc::clone(&shared);
         tokio::spawn(async move {
-            answer(stream, &shared).await;
+            // Who does not read must not keep others out.
+            let _ = tokio::time::timeout(LONGEST, answer(stream, &shared)).await;
             drop(place);
         });
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::plan_configs::{Change, Resource, plan_changes};
 use super::{Metadata, Topic, TopicError};
-use crate::config::row::{Kind, Row};
+use crate::config::row::{Kind, Row, WrongSetting, set_what_fits};
 use crate::config::{BrokerConfig, TopicConfig};
 
 /// A setting as it is now.
@@ -50,9 +50,14 @@ impl Metadata {
         Arc::clone(&self.config.read())
     }
 
+    /// The settings of a topic, and those of its own that cannot be: another version may have written them.
+    pub(super) fn fitting(&self, topic: &Topic) -> (TopicConfig, Vec<WrongSetting>) {
+        set_what_fits(self.config().topic.clone(), &topic.configs, TopicConfig::with)
+    }
+
     /// The settings of a topic.
     pub(crate) fn topic_config(&self, topic: &Topic) -> Result<TopicConfig, TopicError> {
-        Ok(self.config().topic.with(&topic.configs)?)
+        Ok(self.fitting(topic).0)
     }
 
     /// Changes settings, or only checks that they could be. With `replace` those that are not named go.
@@ -71,7 +76,7 @@ impl Metadata {
         }
         self.commit(&turn, &records)?;
         tracing::info!(%resource, changes = records.len(), "settings were changed");
-        self.resolve_config()?;
+        self.resolve_config();
         let image = self.image();
         image.topics().filter(|topic| resource.concerns(topic)).try_for_each(|topic| self.open_logs(topic))
     }
@@ -82,7 +87,7 @@ impl Metadata {
         match resource {
             Resource::Topic(name) => {
                 let image = self.image();
-                self.describe_topic(image.topic(name).ok_or(TopicError::Unknown)?)
+                self.describe_topic(image.topic(name).ok_or_else(|| TopicError::missing(name))?)
             }
             Resource::Broker(name) if name.is_empty() => {
                 let entries = BrokerConfig::TABLE.iter().map(|row| self.broker_entry(row));
@@ -137,12 +142,22 @@ impl Metadata {
         at_start.into_iter().chain([Given { key: row.key, value: default, by: Source::Default }])
     }
 
-    /// Puts what was changed over what the broker was started with.
-    pub(super) fn resolve_config(&self) -> Result<(), TopicError> {
+    /// Puts what was changed over what the broker was started with; what cannot be is passed over, and told.
+    pub(super) fn resolve_config(&self) {
         let (image, node) = (self.image(), self.started_with.node_id.to_string());
-        let config = self.started_with.with(image.broker_configs(""))?.with(image.broker_configs(&node))?;
+        let mut config = self.started_with.clone();
+        for broker in ["", &*node] {
+            let (next, wrong) = set_what_fits(config, image.broker_configs(broker), BrokerConfig::with);
+            config = next;
+            for WrongSetting { key, value, expected } in wrong {
+                tracing::warn!(
+                    key,
+                    value,
+                    "a setting in the metadata log is passed over, expected {expected}"
+                );
+            }
+        }
         *self.config.write() = Arc::new(config);
-        Ok(())
     }
 }
 

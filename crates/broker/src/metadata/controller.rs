@@ -53,7 +53,7 @@ impl Metadata {
             log: Mutex::new(log),
             producer_ids: Mutex::new(0..0),
         };
-        metadata.resolve_config().map_err(|e| e.to_string())?;
+        metadata.resolve_config();
         metadata.remove_leftovers().map_err(|e| e.to_string())?;
         let image = metadata.image();
         image.topics().try_for_each(|topic| metadata.open_logs(topic)).map_err(|e| e.to_string())?;
@@ -120,13 +120,37 @@ impl Metadata {
     }
 }
 
-/// The metadata log is in the first folder, unless another has it already.
+/// The metadata log is in the first folder, unless another has it already. One is begun only where there is nothing that it could
+/// tell of: with an empty one all topics would be gone.
 fn open_log(storage: &Storage) -> Result<Log, String> {
     let name: TopicPartition = METADATA_LOG.parse().map_err(|e| format!("{e}"))?;
-    let create = |dir: &LogDir| dir.create(&name, LogConfig::default(), None).map_err(|e| e.to_string());
-    storage
-        .home_of(METADATA_LOG)
-        .map_or_else(|| Err("there is no folder for the metadata".to_owned()), create)
+    let homes: Vec<&LogDir> = storage.homes_of(METADATA_LOG).collect();
+    let open = |dir: &LogDir| dir.create(&name, LogConfig::default(), None).map_err(|e| e.to_string());
+    match homes[..] {
+        [home] => open(home),
+        [a, b, ..] => Err(format!(
+            "{METADATA_LOG} is in {} and in {}; move one away",
+            a.path().display(),
+            b.path().display()
+        )),
+        [] => begin_log(storage, open),
+    }
+}
+
+fn begin_log(storage: &Storage, open: impl FnOnce(&LogDir) -> Result<Log, String>) -> Result<Log, String> {
+    if let Some(failed) = storage.folders().iter().find(|folder| folder.logs().is_none()) {
+        return Err(format!(
+            "{METADATA_LOG} is in none of the folders, and {} failed",
+            failed.path.display()
+        ));
+    }
+    if let Some(log) = storage.dirs().flat_map(LogDir::logs).next() {
+        let there = log.path().display();
+        return Err(format!(
+            "{METADATA_LOG} is in none of the folders, but there is {there}; is a folder missing?"
+        ));
+    }
+    open(storage.dirs().next().ok_or("there is no folder for the metadata")?)
 }
 
 fn replay(log: &Log) -> Result<MetadataImage, String> {

@@ -1,6 +1,6 @@
 use klamm_log::{AppendError, OpenError};
 use klamm_protocol::ErrorCode;
-use klamm_types::NameError;
+use klamm_types::{NameError, TopicName};
 use thiserror::Error;
 
 use crate::config::row::WrongSetting;
@@ -15,11 +15,11 @@ pub(crate) enum TopicError {
     Exists { name: String },
     #[error("{name:?} is the broker's own and cannot be a topic")]
     Reserved { name: String },
-    #[error("folder {partition} holds a log that belongs to no topic or to another; move it away first")]
-    Stranger { partition: String },
+    #[error("folder {folder} holds a log that belongs to no topic or to another; move it away first")]
+    Stranger { folder: String },
     #[error("a topic needs 1 partition or more, got {got}")]
     Partitions { got: i32 },
-    #[error("a topic can have at most {max} partitions, got {got}")]
+    #[error("a request can ask for at most {max} partitions, got {got}")]
     TooMany { got: usize, max: usize },
     #[error("replication factor is {got}, expected 1 or -1: there is one broker")]
     Replication { got: i16 },
@@ -35,6 +35,8 @@ pub(crate) enum TopicError {
     NotMore { has: u32, got: i32 },
     #[error("the request names the topic more than once")]
     Twice,
+    #[error("the topic was deleted meanwhile")]
+    Gone,
     #[error("there is no such partition")]
     UnknownPartition,
     #[error("the folder of the partition failed")]
@@ -59,6 +61,13 @@ pub(crate) enum TopicError {
     Append(#[from] AppendError),
     #[error(transparent)]
     Open(#[from] OpenError),
+}
+
+impl TopicError {
+    /// There is no topic of this name, or can be none.
+    pub(crate) fn missing(name: &str) -> TopicError {
+        TopicName::new(name).err().map_or(TopicError::Unknown, TopicError::Name)
+    }
 }
 
 impl From<WrongSetting> for TopicError {

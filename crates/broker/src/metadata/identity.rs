@@ -16,6 +16,22 @@ pub(crate) struct Identity {
 const FILE: &str = "meta.properties";
 
 impl Identity {
+    /// Reads the folder's identity, if it has one.
+    ///
+    /// # Errors
+    /// When the file cannot be read, is of another version, or belongs to another node.
+    pub(crate) fn load(dir: &Path, node_id: i32) -> Result<Option<Identity>, String> {
+        let path = dir.join(FILE);
+        match std::fs::read_to_string(&path) {
+            Ok(text) => {
+                let parsed = parse(&text, node_id);
+                parsed.map(Some).map_err(|reason| format!("{}: {reason}", path.display()))
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(format!("cannot read {}: {error}", path.display())),
+        }
+    }
+
     /// Reads the folder's identity; a folder without one gets a new one, of the cluster that the broker's first folder belongs to.
     ///
     /// # Errors
@@ -26,11 +42,7 @@ impl Identity {
         first: Option<&Identity>,
     ) -> Result<Identity, String> {
         let path = dir.join(FILE);
-        let found = match std::fs::read_to_string(&path) {
-            Ok(text) => parse(&text, node_id).map_err(|reason| format!("{}: {reason}", path.display()))?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => create(&path, node_id, first)?,
-            Err(error) => return Err(format!("cannot read {}: {error}", path.display())),
-        };
+        let found = Identity::load(dir, node_id)?.map_or_else(|| create(&path, node_id, first), Ok)?;
         match first.filter(|first| first.cluster_id != found.cluster_id) {
             Some(first) => Err(format!(
                 "{}: the folder belongs to cluster {}, the first one to {}",

@@ -109,7 +109,11 @@ impl MetadataImage {
                     None => drop(configs.remove(key)),
                 }
             }
-            MetadataRecord::Quota { entity, key, value } => self.quotas.set(entity, key, *value),
+            MetadataRecord::Quota { entity, key, value } => {
+                // What cannot be is as if it were not there: another version may have written it.
+                let value = value.filter(|value| QuotaLimits::check(key, Some(*value)).is_ok());
+                self.quotas.set(entity, key, value);
+            }
             MetadataRecord::RemoveTopic { id } => {
                 self.removed.insert((*id).into());
                 if let Some(name) = self.names.remove(&Uuid::from(*id)) {

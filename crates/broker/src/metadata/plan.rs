@@ -199,7 +199,7 @@ mod tests {
             (new(-1, -1), Ok(3)),
             (new(7, 1), Ok(7)),
             (new(0, 1), Err("a topic needs 1 partition or more, got 0")),
-            (new(10_001, 1), Err("a topic can have at most 10000 partitions, got 10001")),
+            (new(10_001, 1), Err("a request can ask for at most 10000 partitions, got 10001")),
             (new(1, 3), Err("replication factor is 3, expected 1 or -1: there is one broker")),
             (assigned(&[(1, 1), (0, 1)]), Ok(2)),
             (

@@ -61,7 +61,7 @@ pub(crate) fn plan_changes(
     let all = started_with.with(image.broker_configs(""))?;
     match resource {
         Resource::Topic(name) => {
-            let topic = image.topic(name).ok_or(TopicError::Unknown)?;
+            let topic = image.topic(name).ok_or_else(|| TopicError::missing(name))?;
             let defaults = all.with(image.broker_configs(&started_with.node_id.to_string()))?.topic;
             let (has, shown) = (&topic.configs, defaults.with(&topic.configs)?);
             let wanted = changed(has, changes, replace, |key| topic_row(key, &shown))?;
@@ -78,7 +78,11 @@ pub(crate) fn plan_changes(
                 (image.broker_configs(name), if name.is_empty() { started_with } else { &all });
             let shown = below.with(has)?;
             let wanted = changed(has, changes, replace, |key| broker_row(key, &shown))?;
-            below.with(&wanted)?;
+            let now = below.with(&wanted)?;
+            let node = image.broker_configs(&node.to_string());
+            let now = if name.is_empty() { now.with(node)? } else { now };
+            // What topics have of their own must go with it.
+            image.topics().try_for_each(|topic| now.topic.with(&topic.configs).map(drop))?;
             let record = |key, value| MetadataRecord::BrokerConfig { broker: name.clone(), key, value };
             Ok(differences(has, &wanted, record))
         }
@@ -112,18 +116,19 @@ fn changed(
 ) -> Result<Configs, TopicError> {
     let mut wanted = if replace { Configs::new() } else { has.clone() };
     for (key, change) in changes {
+        if *change == Change::Delete {
+            // Also one that this version does not know.
+            wanted.remove(key);
+            continue;
+        }
         let (kind, now) = look_up(key)?;
         let value = match change {
-            Change::Set(value) => Some(value.clone()),
-            Change::Delete => None,
-            _ if kind != Kind::List => return Err(TopicError::NotAList { key: key.clone() }),
-            Change::Append(more) => Some(appended(&now, more)),
-            Change::Subtract(less) => Some(subtracted(&now, less)),
+            Change::Set(value) => value.clone(),
+            Change::Append(more) if kind == Kind::List => appended(&now, more),
+            Change::Subtract(less) if kind == Kind::List => subtracted(&now, less),
+            _ => return Err(TopicError::NotAList { key: key.clone() }),
         };
-        match value {
-            Some(value) => drop(wanted.insert(key.clone(), value)),
-            None => drop(wanted.remove(key)),
-        }
+        wanted.insert(key.clone(), value);
     }
     Ok(wanted)
 }

@@ -13,18 +13,22 @@ impl Metadata {
         check_only: bool,
     ) -> Result<(), TopicError> {
         changes.iter().try_for_each(|(key, value)| QuotaLimits::check(key, *value))?;
+        let turn = self.turn();
+        let image = self.image();
+        let changes: Vec<_> =
+            changes.iter().filter(|(key, value)| image.quotas().get(entity, key) != *value).collect();
         if check_only || changes.is_empty() {
             return Ok(());
         }
         let records: Vec<_> = changes
             .iter()
-            .map(|(key, value)| MetadataRecord::Quota {
+            .map(|&(key, value)| MetadataRecord::Quota {
                 entity: entity.clone(),
                 key: key.clone(),
                 value: *value,
             })
             .collect();
-        self.commit(&self.turn(), &records)?;
+        self.commit(&turn, &records)?;
         tracing::info!(%entity, changes = changes.len(), "quotas were changed");
         Ok(())
     }

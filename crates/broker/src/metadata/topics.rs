@@ -1,13 +1,14 @@
 //! Creating, growing and deleting topics, and making the logs there are fit the image.
 
-use klamm_log::Log;
-use klamm_types::TopicPartition;
+use klamm_log::{Log, LogDir};
+use klamm_types::{Offset, TopicPartition};
 
 use super::controller::METADATA_LOG;
 use super::identity::random_id;
 use super::plan::{plan_creation, plan_deletion, plan_growth};
 use super::record::MetadataRecord;
 use super::{Metadata, NewTopic, Topic, TopicError, TopicRef};
+use crate::config::row::WrongSetting;
 
 impl Metadata {
     /// The log of a partition.
@@ -15,7 +16,11 @@ impl Metadata {
         let number = u32::try_from(partition).ok().filter(|n| *n < topic.count());
         let partition = number.and_then(|number| TopicPartition::new(topic.name.clone(), number));
         let partition = partition.ok_or(TopicError::UnknownPartition)?;
-        self.storage.log(&partition).ok_or(TopicError::Offline)
+        let log = self.storage.log(&partition);
+        // A deletion is logged before the logs go: if the topic is there after the log was found, the log is its own, and not that
+        // of a later topic of the same name.
+        let is_there = self.image().topic(topic.name.as_str()).is_some_and(|now| now.id == topic.id);
+        if is_there { log.ok_or(TopicError::Offline) } else { Err(TopicError::Gone) }
     }
 
     /// Creates a topic, or only checks that it could be.
@@ -52,6 +57,8 @@ impl Metadata {
         if check_only {
             return Ok(());
         }
+        // Before it is logged, for nothing takes partitions away again.
+        topic.partitions().try_for_each(|partition| self.make_way(&partition, &topic))?;
         self.commit(&turn, &records)?;
         tracing::info!(topic = %topic.name, partitions = topic.count(), "a topic grew");
         self.open_logs(&topic)
@@ -69,7 +76,11 @@ impl Metadata {
 
     /// Opens the logs of a topic, and gives them its settings. Those of a folder that failed stay away.
     pub(super) fn open_logs(&self, topic: &Topic) -> Result<(), TopicError> {
-        let config = self.topic_config(topic)?.log;
+        let (config, wrong) = self.fitting(topic);
+        for WrongSetting { key, value, expected } in wrong {
+            tracing::warn!(topic = %topic.name, key, value, "a setting of a topic is passed over, expected {expected}");
+        }
+        let config = config.log;
         for (partition, home) in topic.partitions().zip(&topic.homes) {
             self.make_way(&partition, topic)?;
             match self.storage.create(&partition, *home, config.clone(), topic.id) {
@@ -83,9 +94,10 @@ impl Metadata {
     /// Removes what there is of a topic's logs. One that cannot be removed now is at the next start.
     fn remove_logs(&self, topic: &Topic) {
         for partition in topic.partitions() {
-            let is_its_own = self.storage.topic_id(&partition).is_ok_and(|id| id == Some(topic.id));
-            if is_its_own {
-                self.forget(&partition);
+            for dir in self.storage.dirs().filter(|dir| dir.get(&partition).is_some()) {
+                if dir.topic_id(&partition).is_ok_and(|id| id == Some(topic.id)) {
+                    forget(dir, &partition);
+                }
             }
         }
     }
@@ -93,36 +105,43 @@ impl Metadata {
     /// What a removal that a crash cut short has left.
     pub(super) fn remove_leftovers(&self) -> Result<(), TopicError> {
         let image = self.image();
-        let logs = self.storage.logs().filter(|log| log.partition().to_string() != METADATA_LOG);
-        for log in logs {
-            let id = self.storage.topic_id(log.partition())?;
-            match id {
-                Some(id) if image.is_removed(id) => self.forget(log.partition()),
-                Some(id) if image.topic_by_id(id.into()).is_some() => {}
-                _ => {
-                    tracing::warn!(partition = %log.partition(), "a log that belongs to no topic is left alone");
+        for dir in self.storage.dirs() {
+            let logs = dir.logs().into_iter().filter(|log| log.partition().to_string() != METADATA_LOG);
+            for log in logs {
+                match dir.topic_id(log.partition())? {
+                    Some(id) if image.is_removed(id) => forget(dir, log.partition()),
+                    Some(id) if image.topic_by_id(id.into()).is_some() => {}
+                    None if is_begun(&log) => forget(dir, log.partition()),
+                    _ => {
+                        tracing::warn!(folder = %log.path().display(), "a log that belongs to no topic is left alone");
+                    }
                 }
             }
         }
         Ok(())
     }
 
-    fn forget(&self, partition: &TopicPartition) {
-        if let Err(error) = self.storage.remove(partition) {
-            tracing::warn!(%partition, "cannot remove a log: {error}");
-        }
-    }
-
     /// A log that is in the way: that of a removed topic goes, any other is not ours to touch.
     fn make_way(&self, partition: &TopicPartition, topic: &Topic) -> Result<(), TopicError> {
-        if self.storage.log(partition).is_none() {
-            return Ok(());
-        }
-        match self.storage.topic_id(partition)? {
+        let found = self.storage.dirs().find_map(|dir| Some((dir, dir.get(partition)?)));
+        let Some((dir, log)) = found else { return Ok(()) };
+        match dir.topic_id(partition)? {
             Some(id) if id == topic.id => {}
-            Some(id) if self.image().is_removed(id) => self.forget(partition),
-            _ => return Err(TopicError::Stranger { partition: partition.to_string() }),
+            Some(id) if self.image().is_removed(id) => forget(dir, partition),
+            None if is_begun(&log) => forget(dir, partition),
+            _ => return Err(TopicError::Stranger { folder: log.path().display().to_string() }),
         }
         Ok(())
+    }
+}
+
+/// What a crash leaves that came while a log was being created: it has no id yet, and no records.
+fn is_begun(log: &Log) -> bool {
+    log.bounds().end() == Offset::ZERO
+}
+
+fn forget(dir: &LogDir, partition: &TopicPartition) {
+    if let Err(error) = dir.remove(partition) {
+        tracing::warn!(%partition, "cannot remove a log: {error}");
     }
 }

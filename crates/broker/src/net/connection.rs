@@ -101,7 +101,7 @@ impl Connection {
         let mut own = self.clone();
         match fault {
             Fault::Close => return Ok(Outcome::Close("a test asked for it".to_owned())),
-            Fault::Delay(time) => tokio::time::sleep(time).await,
+            Fault::Delay(time) => own.mute(time, stream).await,
             Fault::Error(error) => own.shared = Arc::new(self.shared.with_fault(error)),
             Fault::LoseAnswer => {
                 own.answer(head, stream).await?;

@@ -33,6 +33,10 @@ impl QuotaLimits {
         }
     }
 
+    pub(crate) fn get(&self, entity: &QuotaEntity, key: &str) -> Option<f64> {
+        self.0.get(entity)?.get(key).copied()
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&QuotaEntity, &BTreeMap<String, f64>)> {
         self.0.iter()
     }

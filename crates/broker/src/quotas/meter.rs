@@ -30,8 +30,17 @@ impl ClientKey {
 }
 
 const LONGEST_ID: usize = 256;
-/// Clients that are remembered; above it, those go that use nothing.
-const MOST: usize = 10_000;
+/// Clients that are remembered. Whenever so many have come, those go that use nothing; who comes then is not limited.
+const MOST: usize = 100_000;
+const LOOK_EVERY: usize = 10_000;
+
+/// Whether there is room for one more. Looked at seldom, for all are looked at.
+fn make_room(buckets: &mut HashMap<(Quota, ClientKey), Bucket>, now: Duration) -> bool {
+    if buckets.len() % LOOK_EVERY == LOOK_EVERY - 1 {
+        buckets.retain(|_, bucket| !bucket.is_idle(now));
+    }
+    buckets.len() < MOST
+}
 
 impl QuotaMeter {
     pub(crate) fn new() -> QuotaMeter {
@@ -49,11 +58,12 @@ impl QuotaMeter {
         let Some(rate) = limits.rate(quota, who.user, &who.client) else { return Duration::ZERO };
         let now = self.started.elapsed();
         let mut buckets = self.buckets.lock();
-        if buckets.len() >= MOST {
-            buckets.retain(|_, bucket| !bucket.is_idle(now));
+        let key = (quota, who.clone());
+        if !buckets.contains_key(&key) && !make_room(&mut buckets, now) {
+            return Duration::ZERO;
         }
-        let bucket = buckets.entry((quota, who.clone())).or_insert_with(|| Bucket::full(rate, now));
-        bucket.take(amount, rate, now)
+        let bucket = buckets.entry(key).or_insert_with(|| Bucket::full(rate, now));
+        bucket.take(amount, rate, now, quota.longest_wait())
     }
 
     /// For how long a client has to wait, all quotas together.

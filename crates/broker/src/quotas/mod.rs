@@ -1,6 +1,8 @@
 //! Quotas (KIP-13, KIP-124, KIP-546): how much each client may send, read and occupy. Who has more is told to wait, and its
 //! connection is not read from meanwhile.
 
+use std::time::Duration;
+
 mod bucket;
 mod entity;
 mod limits;
@@ -31,6 +33,11 @@ impl Quota {
             Quota::Consume => "consumer_byte_rate",
             Quota::Request => "request_percentage",
         }
+    }
+
+    /// Nobody waits for longer: a second for the time of threads, as in Kafka (KIP-124).
+    fn longest_wait(self) -> Duration {
+        Duration::from_secs(if self == Quota::Request { 1 } else { 3600 })
     }
 
     /// Units a second that a setting's value means.
