@@ -5,7 +5,7 @@ use klamm_protocol::messages::alter_configs_request::{AlterConfigsRequest, Alter
 use klamm_protocol::messages::alter_configs_response::{AlterConfigsResourceResponse, AlterConfigsResponse};
 use klamm_protocol::{ApiKey, ErrorCode, Message, RequestHead};
 
-use super::resources::{Refusal, named_twice, refusal, resource};
+use super::resources::{Refusal, named_twice, outcome, refusal, resource, twice as named};
 use super::{HandleError, Outcome, answer};
 use crate::metadata::Change;
 use crate::shared::Shared;
@@ -17,12 +17,12 @@ pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, Han
     let alter = |asked: &AlterConfigsResource| {
         let done = match twice.contains(&(asked.resource_type, asked.resource_name.clone())) {
             false => alter(shared, asked, request.validate_only),
-            true => Err((ErrorCode::InvalidRequest, "the request names the resource twice".to_owned())),
+            true => Err(named("the resource")),
         };
-        let error = done.err();
+        let (error_code, error_message) = outcome(done);
         AlterConfigsResourceResponse {
-            error_code: error.as_ref().map_or(ErrorCode::None, |(code, _)| *code).code(),
-            error_message: error.map(|(_, words)| super::message(&words)),
+            error_code,
+            error_message,
             resource_type: asked.resource_type,
             resource_name: asked.resource_name.clone(),
         }
@@ -39,7 +39,7 @@ fn alter(shared: &Shared, asked: &AlterConfigsResource, check_only: bool) -> Res
         Ok((config.name.to_string(), Change::Set(value.to_string())))
     };
     if !named_twice(asked.configs.iter().map(|config| config.name.clone())).is_empty() {
-        return Err((ErrorCode::InvalidRequest, "a setting is named twice".to_owned()));
+        return Err(named("a setting"));
     }
     let changes: Vec<_> = asked.configs.iter().map(change).collect::<Result<_, Refusal>>()?;
     shared.metadata.change_configs(&resource, &changes, true, check_only).map_err(|error| refusal(&error))

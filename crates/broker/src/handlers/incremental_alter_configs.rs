@@ -11,7 +11,7 @@ use klamm_protocol::messages::incremental_alter_configs_response::{
 use klamm_protocol::{ApiKey, ErrorCode, Message, RequestHead};
 
 use super::alter_configs::no_value;
-use super::resources::{Refusal, named_twice, refusal, resource};
+use super::resources::{Refusal, named_twice, outcome, refusal, resource, twice as named};
 use super::{HandleError, Outcome, answer};
 use crate::metadata::Change;
 use crate::shared::Shared;
@@ -23,12 +23,12 @@ pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, Han
     let alter = |asked: &AlterConfigsResource| {
         let done = match twice.contains(&(asked.resource_type, asked.resource_name.clone())) {
             false => alter(shared, asked, request.validate_only),
-            true => Err((ErrorCode::InvalidRequest, "the request names the resource twice".to_owned())),
+            true => Err(named("the resource")),
         };
-        let error = done.err();
+        let (error_code, error_message) = outcome(done);
         AlterConfigsResourceResponse {
-            error_code: error.as_ref().map_or(ErrorCode::None, |(code, _)| *code).code(),
-            error_message: error.map(|(_, words)| super::message(&words)),
+            error_code,
+            error_message,
             resource_type: asked.resource_type,
             resource_name: asked.resource_name.clone(),
         }
@@ -45,7 +45,7 @@ fn alter(shared: &Shared, asked: &AlterConfigsResource, check_only: bool) -> Res
     let mut changes = Vec::new();
     for config in &asked.configs {
         if !seen.insert(&config.name) {
-            return Err((ErrorCode::InvalidRequest, format!("{} is named twice", config.name)));
+            return Err(named(&config.name));
         }
         changes.push((config.name.to_string(), change(config)?));
     }

@@ -30,6 +30,19 @@ pub(super) fn resource(kind: i8, name: &ByteString) -> Result<Resource, Refusal>
     }
 }
 
+/// What a change of settings came to, as the wire says it.
+pub(super) fn outcome(done: Result<(), Refusal>) -> (i16, Option<ByteString>) {
+    match done {
+        Ok(()) => (ErrorCode::None.code(), None),
+        Err((error, words)) => (error.code(), Some(super::message(&words))),
+    }
+}
+
+/// The refusal of what a request names more than once.
+pub(super) fn twice(what: &str) -> Refusal {
+    (ErrorCode::InvalidRequest, format!("{what} is named twice"))
+}
+
 pub(super) fn refusal(error: &TopicError) -> Refusal {
     (error.wire(), error.to_string())
 }
