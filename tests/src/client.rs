@@ -65,6 +65,18 @@ impl Client {
         Ok(frame.into())
     }
 
+    /// Calls `meanwhile` again and again until an answer is there; it is left to be read.
+    ///
+    /// # Panics
+    /// When the socket cannot be looked at.
+    pub fn poll_each(&mut self, mut meanwhile: impl FnMut()) {
+        self.stream.set_nonblocking(true).expect("can be set");
+        while self.stream.peek(&mut [0; 1]).is_err() {
+            meanwhile();
+        }
+        self.stream.set_nonblocking(false).expect("can be set");
+    }
+
     /// Reads a response's frame.
     ///
     /// # Panics

@@ -112,6 +112,20 @@ pub(crate) fn handle(shared: &Shared, head: &RequestHead, round: Round) -> Outco
     handled.unwrap_or_else(|error| Outcome::Close(format!("{} {}: {error}", api.name(), head.version)))
 }
 
+/// Whether a request changes topics or settings, one after the other, and may take long.
+pub(crate) fn is_command(api_key: i16) -> bool {
+    let commands = [
+        ApiKey::CreateTopics,
+        ApiKey::DeleteTopics,
+        ApiKey::CreatePartitions,
+        ApiKey::AlterConfigs,
+        ApiKey::IncrementalAlterConfigs,
+        ApiKey::AlterClientQuotas,
+        ApiKey::DescribeLogDirs,
+    ];
+    commands.iter().any(|api| api.code() == api_key)
+}
+
 /// Whether this version of an API is served.
 pub(crate) fn is_served(api: ApiKey, version: i16) -> bool {
     SERVED.iter().any(|(served, versions, _)| *served == api && versions.contains(&version))

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::frame::{Frame, RequestMemory};
 use super::send::send;
 use super::workers::Workers;
-use crate::handlers::{Delayed, Outcome, Round, handle};
+use crate::handlers::{Delayed, Outcome, Round, handle, is_command};
 use crate::probe::Fault;
 use crate::shared::Shared;
 
@@ -112,12 +112,17 @@ impl Connection {
     }
 
     async fn work(&mut self, head: &RequestHead, round: Round) -> Result<Outcome, String> {
-        let timed = || {
+        let timed = move |shared: &Shared, head: &RequestHead| {
             let begun = std::time::Instant::now();
-            (handle(&self.shared, head, round), begun.elapsed())
+            (handle(shared, head, round), begun.elapsed())
         };
-        let (outcome, took) =
-            self.workers.run(timed).await.ok_or_else(|| "the request could not be answered".to_owned())?;
+        let done = if is_command(head.api_key) {
+            let (shared, head) = (Arc::clone(&self.shared), head.clone());
+            self.workers.command(move || timed(&shared, &head)).await
+        } else {
+            self.workers.run(|| timed(&self.shared, head)).await
+        };
+        let (outcome, took) = done.ok_or_else(|| "the request could not be answered".to_owned())?;
         self.took += took;
         Ok(outcome)
     }

@@ -15,12 +15,18 @@ use crate::BrokerConfig;
 pub(crate) struct Workers {
     answering: Arc<Semaphore>,
     queued: Arc<Semaphore>,
+    /// For commands, which wait for each other in any case.
+    commanding: Arc<Semaphore>,
 }
 
 impl Workers {
     pub(crate) fn new(config: &BrokerConfig) -> Workers {
         let semaphore = |permits: usize| Arc::new(Semaphore::new(permits.min(Semaphore::MAX_PERMITS)));
-        Workers { answering: semaphore(config.io_threads), queued: semaphore(config.max_queued_requests) }
+        Workers {
+            answering: semaphore(config.io_threads),
+            queued: semaphore(config.max_queued_requests),
+            commanding: semaphore(1),
+        }
     }
 
     /// Threads of the runtime.
@@ -35,5 +41,16 @@ impl Workers {
         drop(queued);
         let done = catch_unwind(AssertUnwindSafe(work));
         done.inspect_err(|_| tracing::error!("a request handler panicked; its connection is closed")).ok()
+    }
+
+    /// Runs a command when it is its turn, on a thread of its own: one that creates ten thousand partitions must not keep
+    /// others from their records.
+    pub(crate) async fn command<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Option<T> {
+        let _commanding = self.commanding.acquire().await.ok()?;
+        let done = tokio::task::spawn_blocking(work).await;
+        done.inspect_err(|_| tracing::error!("a command panicked; its connection is closed")).ok()
     }
 }
