@@ -337,7 +337,7 @@ fn what_is_asked_for_twice_is_answered_once() {
     let mut request = fetch_request("t", id, 0, 1000, (1, 50), 12);
     let partition = request.topics[0].partitions[0].clone();
     request.topics[0].partitions = vec![partition; 100_000];
-    assert_eq!(client.call(&request, 12).responses[0].partitions.len(), 100_000);
+    assert_eq!(client.call(&request, 12).responses[0].partitions.len(), 1);
 }
 
 #[test]

@@ -95,9 +95,6 @@ fn check_times(
     if least == i64::MIN && most == i64::MAX {
         return Ok(());
     }
-    if latest > most {
-        return Err(Refused::Timestamp { record: 0, got: latest, least, most });
-    }
     let body = &batch[BatchHeader::SIZE..header.size().min(batch.len())];
     let decompressed = header.decompress(body, topic.log.max_decompressed_bytes)?;
     for (number, record) in RecordIter::new(header, decompressed.as_deref().unwrap_or(body)).enumerate() {
@@ -105,6 +102,9 @@ fn check_times(
         if let Some(got) = time.filter(|time| !(least..=most).contains(time)) {
             return Err(Refused::Timestamp { record: number, got, least, most });
         }
+    }
+    if latest > most {
+        return Err(Refused::Timestamp { record: 0, got: latest, least, most });
     }
     Ok(())
 }
