@@ -16,7 +16,7 @@ use crate::{Log, ReadError, Reader};
 /// # let folder = tempfile::tempdir()?;
 /// # let dir = LogDir::open(folder.path())?;
 /// let log = dir.log("events", 0)?;
-/// let offset = log.append(&NewRecord::new("moved"), Durability::Written)?.base_offset;
+/// let offset = log.append(&NewRecord::new("moved"), Durability::Written)?;
 ///
 /// let mut lookup = log.lookup(64 << 20);
 /// assert_eq!(lookup.get(offset)?.and_then(|event| event.value), Some(&b"moved"[..]));
