@@ -317,6 +317,13 @@ fn kafka(lib: &str, cases: &[Case]) -> String {
     String::from_utf8(done.stdout).unwrap()
 }
 
+/// Without the empty batches that hold the last sequence of a producer whose batch has no time: to Kafka that was in 1969, and
+/// the producer forgotten. Here one is forgotten a day after it was seen silent (`ARCHITECTURE.md`).
+fn comparable(batches: &str) -> String {
+    let held_by_a_timeless = |line: &&str| line.ends_with(" records") && line.contains(" time -1 ");
+    batches.lines().filter(|line| !held_by_a_timeless(line)).map(|line| format!("{line}\n")).collect()
+}
+
 #[test]
 fn what_is_left_is_what_kafkas_cleaner_leaves() {
     let fixture: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/cleaner.txt");
@@ -333,15 +340,16 @@ fn what_is_left_is_what_kafkas_cleaner_leaves() {
     let mut batches = 0;
     for (case, want) in cases.iter().zip(&wanted[1..]) {
         let want = format!("clean up to {}", want.trim_end_matches("clean up to "));
-        let differs = want.lines().zip(case.cleaned.lines()).position(|(want, got)| want != got);
-        if let Some(at) = differs.or((want != case.cleaned).then_some(usize::MAX)) {
+        let (want, cleaned) = (comparable(&want), comparable(&case.cleaned));
+        let differs = want.lines().zip(cleaned.lines()).position(|(want, got)| want != got);
+        if let Some(at) = differs.or((want != cleaned).then_some(usize::MAX)) {
             let line = |text: &str| text.lines().nth(at).unwrap_or("nothing").to_owned();
             panic!(
                 "{}: {}\nKafka left\n{}\nKlamm\n{}\n",
                 case.name,
                 case.question,
                 line(&want),
-                line(&case.cleaned)
+                line(&cleaned)
             );
         }
         batches += want.lines().filter(|line| line.starts_with("  ")).count();
