@@ -27,20 +27,28 @@ pub(crate) enum Refused {
     Build(#[from] BuildError),
 }
 
-/// The batch as the topic stores it, and the time that its records bear if it is the append's.
-pub(crate) fn prepare(
-    batch: &[u8],
-    topic: &TopicConfig,
-    now: Timestamp,
-) -> Result<(Vec<u8>, Option<Timestamp>), Refused> {
-    let Ok(header) = BatchHeader::parse(batch) else { return Ok((batch.to_vec(), None)) };
+/// A batch as its topic stores it.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    pub(crate) batch: Vec<u8>,
+    /// The time that its records bear, if it is the append's.
+    pub(crate) append_time: Option<Timestamp>,
+    /// What of it is still to be checked: records that were walked here are not walked again.
+    pub(crate) depth: Depth,
+}
+
+pub(crate) fn prepare(batch: &[u8], topic: &TopicConfig, now: Timestamp) -> Result<Prepared, Refused> {
     let limit = topic.log.max_decompressed_bytes;
+    let mut depth = Depth::Records { limit };
+    let Ok(header) = BatchHeader::parse(batch) else {
+        return Ok(Prepared { batch: batch.to_vec(), append_time: None, depth });
+    };
     let most = topic.log.max_message_bytes as usize;
     if header.size() > most {
         return Err(Refused::TooLarge { got: header.size(), max: most });
     }
     if topic.timestamp_type == TimestampType::CreateTime {
-        check_times(&header, batch, topic, now)?;
+        depth = check_times(&header, batch, topic, now)?;
     }
     let mut stored = match topic.compression {
         BatchCompression::Codec(codec) if codec != header.compression() => {
@@ -55,12 +63,12 @@ pub(crate) fn prepare(
         _ => batch.to_vec(),
     };
     if topic.timestamp_type == TimestampType::CreateTime {
-        return Ok((stored, None));
+        return Ok(Prepared { batch: stored, append_time: None, depth });
     }
     // The CRC that came has to be right before it is mended.
     validate(&stored, Depth::Header)?;
     BatchHeader::set_log_append_time(&mut stored, now);
-    Ok((stored, Some(now)))
+    Ok(Prepared { batch: stored, append_time: Some(now), depth })
 }
 
 fn compress_again(
@@ -81,19 +89,19 @@ fn compress_again(
     Ok(builder.finish()?.buffer)
 }
 
-/// The header says the latest time too, which retention goes by: it must be as near to now as each record.
+/// Says what is still to be checked. The header says the latest time too, which retention goes by: it must be as near to now as each record.
 fn check_times(
     header: &BatchHeader,
     batch: &[u8],
     topic: &TopicConfig,
     now: Timestamp,
-) -> Result<(), Refused> {
+) -> Result<Depth, Refused> {
     let from_now = |time: Option<Duration>| time.and_then(|time| i64::try_from(time.as_millis()).ok());
     let most = from_now(topic.timestamp_after_max).map_or(i64::MAX, |t| now.as_millis().saturating_add(t));
     let least = from_now(topic.timestamp_before_max).map_or(i64::MIN, |t| now.as_millis().saturating_sub(t));
     let latest = header.max_timestamp().map_or(i64::MIN, Timestamp::as_millis);
     if least == i64::MIN && most == i64::MAX {
-        return Ok(());
+        return Ok(Depth::Records { limit: topic.log.max_decompressed_bytes });
     }
     let body = &batch[BatchHeader::SIZE..header.size().min(batch.len())];
     let decompressed = header.decompress(body, topic.log.max_decompressed_bytes)?;
@@ -106,5 +114,5 @@ fn check_times(
     if latest > most {
         return Err(Refused::Timestamp { record: 0, got: latest, least, most });
     }
-    Ok(())
+    Ok(Depth::Header)
 }

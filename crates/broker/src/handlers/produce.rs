@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use klamm_log::{AppendError, Appended, Depth, Durability, LeaderEpoch};
+use klamm_log::{AppendError, Appended, Durability, LeaderEpoch};
 use klamm_protocol::messages::produce_request::{PartitionProduceData, ProduceRequest, TopicProduceData};
 use klamm_protocol::messages::produce_response::{
     BatchIndexAndErrorMessage, PartitionProduceResponse, ProduceResponse, TopicProduceResponse,
@@ -14,7 +14,7 @@ use klamm_types::{Timestamp, TopicPartition};
 use super::{HandleError, Outcome, answer};
 use crate::config::TopicConfig;
 use crate::error_code::WireError;
-use crate::incoming::{Refused, prepare};
+use crate::incoming::{Prepared, Refused, prepare};
 use crate::metadata::{Topic, TopicError};
 use crate::quotas::Quota;
 use crate::shared::Shared;
@@ -122,8 +122,7 @@ fn append(
     let records = data.records.as_ref().and_then(|r| r.as_bytes()).filter(|b| !b.is_empty());
     let records = records.ok_or_else(|| Refusal::new(ErrorCode::InvalidRecord, "there are no records"))?;
     check_batches(records, version)?;
-    let (mut batch, append_time) = prepare(records, config, shared.now())?;
-    let depth = Depth::Records { limit: config.log.max_decompressed_bytes };
+    let Prepared { mut batch, append_time, depth } = prepare(records, config, shared.now())?;
     let appended = log.append_batches(&mut batch, LeaderEpoch::ZERO, depth, Durability::Written);
     let appended = appended.map_err(|error| refused(log.partition(), &error))?;
     let count = appended.next_offset.since(appended.base_offset);
