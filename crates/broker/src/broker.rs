@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use crate::config::{BrokerConfig, ListenerAddress};
 use crate::environment::Environment;
 use crate::fetch_sessions::FetchSessions;
-use crate::metadata::Metadata;
+use crate::metadata::{Metadata, survey};
 use crate::metrics::Metrics;
 use crate::net::{Workers, serve};
 use crate::purgatory::Purgatory;
@@ -106,6 +106,7 @@ impl Broker {
         let temporary = if config.log_dirs.is_empty() { Some(tempfile::tempdir()?) } else { None };
         let own = temporary.as_ref().map(|t| t.path().to_owned());
         let paths: Vec<PathBuf> = config.log_dirs.iter().cloned().chain(own).collect();
+        survey(&paths, config.node_id).map_err(|reason| StartError::Metadata { reason })?;
         let (storage, identity) = Storage::open(&paths, config, environment)?;
         let storage = Arc::new(storage);
         let metadata = Metadata::open(Arc::clone(&storage), identity, config, &environment.clock)

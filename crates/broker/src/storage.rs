@@ -9,7 +9,7 @@ use klamm_types::{Timestamp, TopicId, TopicPartition};
 
 use crate::config::BrokerConfig;
 use crate::environment::Environment;
-use crate::metadata::Identity;
+use crate::metadata::{Identity, IdentityError};
 
 /// All folders.
 #[derive(Debug)]
@@ -53,7 +53,7 @@ impl Storage {
                     identity.get_or_insert(own);
                     folders.push(folder);
                 }
-                Err(StorageError::Open(OpenError::File(error))) if identity.is_some() => {
+                Err(error) if error.is_of_the_disk() && identity.is_some() => {
                     tracing::error!(folder = %path.display(), %error, "a folder of log.dirs failed; its partitions are offline");
                     folders.push(Folder { path: path.clone(), id: Uuid::ZERO, logs: None });
                 }
@@ -144,10 +144,17 @@ impl Folder {
 pub(crate) enum StorageError {
     #[error(transparent)]
     Open(#[from] OpenError),
-    #[error("{0}")]
-    Identity(String),
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
     #[error("log.dirs names no folder")]
     NoFolder,
+}
+
+impl StorageError {
+    fn is_of_the_disk(&self) -> bool {
+        use StorageError::{Identity, Open};
+        matches!(self, Open(OpenError::File(_)) | Identity(IdentityError::Failed(_)))
+    }
 }
 
 fn open_folder(
@@ -158,7 +165,7 @@ fn open_folder(
 ) -> Result<(Folder, Identity), StorageError> {
     let logs = LogDir::open_with(path, config)?;
     logs.cuts().iter().for_each(|cut| tracing::warn!("after an unclean stop: {cut}"));
-    let identity = Identity::load_or_create(path, node_id, first).map_err(StorageError::Identity)?;
+    let identity = Identity::load_or_create(path, node_id, first)?;
     Ok((Folder { path: path.to_owned(), id: identity.directory, logs: Some(logs) }, identity))
 }
 

@@ -44,7 +44,7 @@ pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, Han
         let (count, next) = (described.partitions.len(), start + described.partitions.len());
         left -= count;
         response.topics.push(described);
-        if next < topic.homes.len() {
+        if next < topic.states.len() {
             response.next_cursor = Some(cursor(name, next));
             break;
         }
@@ -72,7 +72,7 @@ fn described(
     most: usize,
 ) -> DescribeTopicPartitionsResponseTopic {
     let node = shared.config().node_id;
-    let last = topic.homes.len().min(first.saturating_add(most));
+    let last = topic.states.len().min(first.saturating_add(most));
     let partition = |number: usize| {
         let number = i32::try_from(number).unwrap_or(i32::MAX);
         let is_online = shared.metadata.log(topic, number).is_ok();
@@ -80,7 +80,7 @@ fn described(
             error_code: if is_online { ErrorCode::None } else { ErrorCode::LeaderNotAvailable }.code(),
             partition_index: number,
             leader_id: if is_online { node } else { -1 },
-            leader_epoch: 0,
+            leader_epoch: topic.leader_epoch(number).get(),
             replica_nodes: vec![node],
             isr_nodes: if is_online { vec![node] } else { Vec::new() },
             offline_replicas: if is_online { Vec::new() } else { vec![node] },

@@ -13,7 +13,7 @@ use klamm_protocol::{
 };
 use klamm_types::{Offset, TopicName, TopicPartition};
 
-use super::{Answer, Delayed, HandleError, Outcome};
+use super::{Answer, Delayed, HandleError, Outcome, leader_epoch};
 use crate::error_code::WireError;
 use crate::fetch_sessions::{SessionPartition, TopicKey};
 use crate::quotas::Quota;
@@ -109,8 +109,10 @@ impl Fetching<'_> {
         };
         let permit = self.shared.permit().map_err(|error| error.wire());
         let log = permit.and(topic.ok_or(missing)).and_then(|topic| {
-            let log = self.shared.metadata.log(topic, wanted.asked.partition);
-            log.map_err(|error| error.wire())
+            let FetchPartition { partition, current_leader_epoch, .. } = wanted.asked;
+            let log = self.shared.metadata.log(topic, partition).map_err(|error| error.wire())?;
+            leader_epoch::check(current_leader_epoch, topic.leader_epoch(partition))?;
+            Ok(log)
         });
         match log {
             Ok(log) => self.partition(&log, &wanted.asked),
@@ -119,9 +121,6 @@ impl Fetching<'_> {
     }
 
     fn partition(&mut self, log: &Log, wanted: &FetchPartition) -> PartitionData {
-        if let Err(error) = check_epoch(wanted.current_leader_epoch) {
-            return self.refused(wanted, error);
-        }
         let read = Offset::new(wanted.fetch_offset).ok_or(ErrorCode::OffsetOutOfRange);
         let read = read.and_then(|offset| {
             let slice = self.read(log, offset, wanted);
@@ -214,12 +213,4 @@ impl Fetching<'_> {
 /// What a consumer of this `isolation.level` sees.
 pub(super) fn visibility(isolation: i8) -> Visibility {
     if isolation == READ_COMMITTED { Visibility::Stable } else { Visibility::Committed }
-}
-
-/// The only epoch so far is 0; a client that knows a later one has another broker in mind.
-pub(super) fn check_epoch(current: i32) -> Result<(), ErrorCode> {
-    match current {
-        i32::MIN..=0 => Ok(()),
-        _ => Err(ErrorCode::UnknownLeaderEpoch),
-    }
 }

@@ -11,9 +11,9 @@ use klamm_protocol::{ApiKey, ErrorCode, Message, RequestHead};
 use klamm_types::{LeaderEpoch, Timestamp};
 
 use super::fetch::visibility;
-use super::{HandleError, Outcome, answer};
+use super::{HandleError, Outcome, answer, leader_epoch};
 use crate::error_code::WireError;
-use crate::metadata::TopicError;
+use crate::metadata::{Topic, TopicError};
 use crate::shared::Shared;
 
 const LATEST: i64 = -1;
@@ -42,9 +42,8 @@ pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, Han
             if !seen.insert((asked.name.clone(), partition.partition_index)) {
                 return refused(partition, ErrorCode::InvalidRequest);
             }
-            let log = shared.permit().and(topic.ok_or(TopicError::Unknown));
-            let log = log.and_then(|topic| shared.metadata.log(topic, partition.partition_index));
-            respond(log.as_ref(), partition, request.isolation_level, head.version)
+            let found = find(shared, topic, partition, request.isolation_level);
+            respond(found, partition, head.version)
         };
         ListOffsetsTopicResponse {
             name: asked.name.clone(),
@@ -55,17 +54,24 @@ pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, Han
     answer(&response, ApiKey::ListOffsets, head)
 }
 
-fn respond(
-    log: Result<&Log, &TopicError>,
+fn find(
+    shared: &Shared,
+    topic: Option<&Topic>,
     asked: &ListOffsetsPartition,
     isolation: i8,
+) -> Result<Found, ErrorCode> {
+    let topic = shared.permit().and(topic.ok_or(TopicError::Unknown)).map_err(|error| error.wire())?;
+    let log = shared.metadata.log(topic, asked.partition_index).map_err(|error| error.wire())?;
+    let epoch = topic.leader_epoch(asked.partition_index);
+    leader_epoch::check(asked.current_leader_epoch, epoch)?;
+    find_in(&log, epoch, asked.timestamp, visibility(isolation)).map_err(|error| error.wire())
+}
+
+fn respond(
+    found: Result<Found, ErrorCode>,
+    asked: &ListOffsetsPartition,
     version: i16,
 ) -> ListOffsetsPartitionResponse {
-    let found = match (log, super::fetch::check_epoch(asked.current_leader_epoch)) {
-        (Err(error), _) => Err(error.wire()),
-        (_, Err(error)) => Err(error),
-        (Ok(log), Ok(())) => find(log, asked.timestamp, visibility(isolation)).map_err(|error| error.wire()),
-    };
     let (error, (offset, timestamp, leader_epoch)) = match found {
         Ok(found) => (ErrorCode::None, found),
         Err(error) => (error, NOTHING),
@@ -80,12 +86,17 @@ fn refused(asked: &ListOffsetsPartition, error: ErrorCode) -> ListOffsetsPartiti
     ListOffsetsPartitionResponse { partition_index, error_code, ..ListOffsetsPartitionResponse::default() }
 }
 
-fn find(log: &Log, timestamp: i64, visibility: Visibility) -> Result<Found, ReadError> {
+fn find_in(
+    log: &Log,
+    epoch: LeaderEpoch,
+    timestamp: i64,
+    visibility: Visibility,
+) -> Result<Found, ReadError> {
     let bounds = log.bounds();
     let latest = if visibility == Visibility::Stable { bounds.stable() } else { bounds.committed() };
-    let epoch_at = |offset| log.epochs().epoch_at(offset).map_or(0, LeaderEpoch::get);
+    let epoch_at = |offset| log.epochs().epoch_at(offset).unwrap_or(epoch).get();
     let found = match timestamp {
-        LATEST => return Ok((latest.get(), -1, epoch_at(latest))),
+        LATEST => return Ok((latest.get(), -1, epoch.get())),
         EARLIEST | EARLIEST_LOCAL => return Ok((bounds.start().get(), -1, epoch_at(bounds.start()))),
         LATEST_TIERED | EARLIEST_PENDING_UPLOAD => None,
         MAX_TIMESTAMP => log.offset_of_max_timestamp()?,

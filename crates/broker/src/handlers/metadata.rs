@@ -108,7 +108,7 @@ fn described(shared: &Shared, topic: &Topic, request: &MetadataRequest) -> Metad
             error_code: if is_online { ErrorCode::None } else { ErrorCode::LeaderNotAvailable }.code(),
             partition_index,
             leader_id: if is_online { node } else { -1 },
-            leader_epoch: 0,
+            leader_epoch: topic.leader_epoch(partition_index).get(),
             replica_nodes: vec![node],
             isr_nodes: if is_online { vec![node] } else { Vec::new() },
             offline_replicas: if is_online { Vec::new() } else { vec![node] },

@@ -11,8 +11,7 @@ use klamm_protocol::messages::offset_for_leader_epoch_response::{
 use klamm_protocol::{ApiKey, ErrorCode, Message, RequestHead};
 use klamm_types::LeaderEpoch;
 
-use super::fetch::check_epoch;
-use super::{HandleError, Outcome, answer};
+use super::{HandleError, Outcome, answer, leader_epoch};
 use crate::error_code::WireError;
 use crate::metadata::{Topic, TopicError};
 use crate::shared::Shared;
@@ -38,16 +37,12 @@ fn end(
     topic: Option<&Topic>,
     asked: &OffsetForLeaderPartition,
 ) -> Result<(i32, i64), ErrorCode> {
-    let log = shared
-        .permit()
-        .and(topic.ok_or(TopicError::Unknown))
-        .and_then(|topic| shared.metadata.log(topic, asked.partition));
-    let log = log.map_err(|error| error.wire())?;
-    check_epoch(asked.current_leader_epoch)?;
+    let topic = shared.permit().and(topic.ok_or(TopicError::Unknown)).map_err(|error| error.wire())?;
+    let log = shared.metadata.log(topic, asked.partition).map_err(|error| error.wire())?;
+    let latest = topic.leader_epoch(asked.partition);
+    leader_epoch::check(asked.current_leader_epoch, latest)?;
     let Some(epoch) = LeaderEpoch::new(asked.leader_epoch) else { return Ok(UNDEFINED) };
     let (epochs, end) = (log.epochs(), log.bounds().end());
-    // The epoch now has no record before the first is appended.
-    let latest = epochs.latest().map_or(LeaderEpoch::ZERO, |latest| latest.epoch);
     match epoch.cmp(&latest) {
         Ordering::Greater => Ok(UNDEFINED),
         Ordering::Equal => Ok((epoch.get(), end.get())),

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use klamm_log::{AppendError, Appended, Durability, LeaderEpoch};
+use klamm_log::{AppendError, Appended, Durability};
 use klamm_protocol::messages::produce_request::{PartitionProduceData, ProduceRequest, TopicProduceData};
 use klamm_protocol::messages::produce_response::{
     BatchIndexAndErrorMessage, PartitionProduceResponse, ProduceResponse, TopicProduceResponse,
@@ -123,7 +123,7 @@ fn append(
     let records = records.ok_or_else(|| Refusal::new(ErrorCode::InvalidRecord, "there are no records"))?;
     check_batches(records, version)?;
     let Prepared { mut batch, append_time, depth } = prepare(records, config, shared.now())?;
-    let appended = log.append_batches(&mut batch, LeaderEpoch::ZERO, depth, Durability::Written);
+    let appended = log.append_batches(&mut batch, topic.leader_epoch(data.index), depth, Durability::Written);
     let appended = appended.map_err(|error| refused(log.partition(), &error))?;
     let count = appended.next_offset.since(appended.base_offset);
     shared.metrics.appended(topic.name.as_str(), batch.len(), if appended.is_duplicate { 0 } else { count });

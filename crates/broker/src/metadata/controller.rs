@@ -3,13 +3,11 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use klamm_log::{
-    Clock, Depth, Durability, LeaderEpoch, Log, LogConfig, LogDir, NewRecord, Position, TopicPartition,
-};
-use klamm_record::{BatchBuilder, BatchOptions};
+use klamm_log::Clock;
 use klamm_types::ProducerId;
 use parking_lot::{Mutex, MutexGuard, RwLock};
 
+use super::log::MetadataLog;
 use super::plan::Surroundings;
 use super::record::MetadataRecord;
 use super::{Identity, MetadataImage, TopicError};
@@ -26,9 +24,8 @@ pub(crate) struct Metadata {
     /// Those, and over them what was changed since.
     pub(super) config: RwLock<Arc<BrokerConfig>>,
     image: RwLock<Arc<MetadataImage>>,
-    clock: Arc<dyn Clock>,
     /// Held while a command is decided, logged and applied.
-    log: Mutex<Log>,
+    log: Mutex<MetadataLog>,
     /// Producer ids that are logged as given out and have not been.
     producer_ids: Mutex<Range<i64>>,
 }
@@ -41,23 +38,32 @@ impl Metadata {
         config: &BrokerConfig,
         clock: &Arc<dyn Clock>,
     ) -> Result<Metadata, String> {
-        let log = open_log(&storage)?;
-        let image = replay(&log)?;
+        let (log, image) = MetadataLog::open(&storage, config.node_id, clock)?;
         let metadata = Metadata {
             identity,
             storage,
             started_with: config.clone(),
-            clock: Arc::clone(clock),
             config: RwLock::new(Arc::new(config.clone())),
             image: RwLock::new(Arc::new(image)),
             log: Mutex::new(log),
             producer_ids: Mutex::new(0..0),
         };
+        metadata.decide_features().map_err(|e| e.to_string())?;
         metadata.resolve_config();
         metadata.remove_leftovers().map_err(|e| e.to_string())?;
         let image = metadata.image();
         image.topics().try_for_each(|topic| metadata.open_logs(topic)).map_err(|e| e.to_string())?;
         Ok(metadata)
+    }
+
+    /// A log that Kafka is to read must say which features the cluster has, before all else.
+    fn decide_features(&self) -> Result<(), TopicError> {
+        let turn = self.turn();
+        if self.image().feature(FEATURES[0].0).is_some() {
+            return Ok(());
+        }
+        let decided = |(name, level): (&str, _)| MetadataRecord::Feature { name: name.to_owned(), level };
+        self.commit(&turn, &FEATURES.map(decided))
     }
 
     /// What there is now.
@@ -84,7 +90,7 @@ impl Metadata {
     }
 
     /// Waits until nobody else decides; what is decided then is logged by [`Metadata::commit`].
-    pub(super) fn turn(&self) -> MutexGuard<'_, Log> {
+    pub(super) fn turn(&self) -> MutexGuard<'_, MetadataLog> {
         self.log.lock()
     }
 
@@ -100,19 +106,8 @@ impl Metadata {
     }
 
     /// Logs the records durably, then applies them.
-    pub(super) fn commit(&self, turn: &Log, records: &[MetadataRecord]) -> Result<(), TopicError> {
-        let mut builder = BatchBuilder::new(Vec::new(), BatchOptions::default());
-        for record in records {
-            let value = record
-                .encode(self.started_with.node_id)
-                .map_err(|error| TopicError::Assignment { reason: error.to_string() })?;
-            builder
-                .append(&NewRecord::new(&value).at(self.clock.now()))
-                .map_err(klamm_log::AppendError::from)?;
-        }
-        let mut batch = builder.finish().map_err(klamm_log::AppendError::from)?.buffer;
-        turn.append_batches(&mut batch, LeaderEpoch::ZERO, Depth::Header, Durability::Synced)
-            .inspect_err(|error| tracing::error!(%error, "a change of the metadata was not logged"))?;
+    pub(super) fn commit(&self, turn: &MetadataLog, records: &[MetadataRecord]) -> Result<(), TopicError> {
+        turn.append(records)?;
         let mut image = MetadataImage::clone(&self.image());
         records.iter().for_each(|record| image.apply(record));
         *self.image.write() = Arc::new(image);
@@ -120,51 +115,14 @@ impl Metadata {
     }
 }
 
-/// The metadata log is in the first folder, unless another has it already. One is begun only where there is nothing that it could
-/// tell of: with an empty one all topics would be gone.
-fn open_log(storage: &Storage) -> Result<Log, String> {
-    let name: TopicPartition = METADATA_LOG.parse().map_err(|e| format!("{e}"))?;
-    let homes: Vec<&LogDir> = storage.homes_of(METADATA_LOG).collect();
-    let open = |dir: &LogDir| dir.create(&name, LogConfig::default(), None).map_err(|e| e.to_string());
-    match homes[..] {
-        [home] => open(home),
-        [a, b, ..] => Err(format!(
-            "{METADATA_LOG} is in {} and in {}; move one away",
-            a.path().display(),
-            b.path().display()
-        )),
-        [] => begin_log(storage, open),
-    }
-}
-
-fn begin_log(storage: &Storage, open: impl FnOnce(&LogDir) -> Result<Log, String>) -> Result<Log, String> {
-    if let Some(failed) = storage.folders().iter().find(|folder| folder.logs().is_none()) {
-        return Err(format!(
-            "{METADATA_LOG} is in none of the folders, and {} failed",
-            failed.path.display()
-        ));
-    }
-    if let Some(log) = storage.dirs().flat_map(LogDir::logs).next() {
-        let there = log.path().display();
-        return Err(format!(
-            "{METADATA_LOG} is in none of the folders, but there is {there}; is a folder missing?"
-        ));
-    }
-    open(storage.dirs().next().ok_or("there is no folder for the metadata")?)
-}
-
-fn replay(log: &Log) -> Result<MetadataImage, String> {
-    let mut image = MetadataImage::default();
-    for record in log.records(Position::Start).map_err(|e| e.to_string())? {
-        let record = record.map_err(|error| error.to_string())?;
-        let Some(value) = record.value else { continue };
-        let read = MetadataRecord::decode(value)
-            .map_err(|e| format!("metadata log at offset {}: {e}", record.offset))?;
-        image.apply(&read);
-    }
-    Ok(image)
-}
-
 /// Producer ids in a block, as in Kafka.
 const PRODUCER_IDS: i64 = 1000;
-pub(super) const METADATA_LOG: &str = "__cluster_metadata-0";
+/// What `kafka-storage format` of Kafka 4.3 decides, but for `eligible.leader.replicas.version`, which one replica has no use for.
+/// The first one must come first.
+const FEATURES: [(&str, i16); 5] = [
+    ("metadata.version", 30),
+    ("group.version", 1),
+    ("share.version", 1),
+    ("streams.version", 1),
+    ("transaction.version", 2),
+];

@@ -3,6 +3,7 @@ use std::path::Path;
 
 use klamm_protocol::Uuid;
 use klamm_types::TopicId;
+use thiserror::Error;
 
 /// Who the broker is, and which folder this is, as the folder's `meta.properties` says.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -15,20 +16,33 @@ pub(crate) struct Identity {
 
 const FILE: &str = "meta.properties";
 
+/// Why there is no identity.
+#[derive(Debug, Error)]
+pub(crate) enum IdentityError {
+    /// The disk, or the system's random numbers, failed.
+    #[error("{0}")]
+    Failed(String),
+    /// The folder is not this broker's.
+    #[error("{0}")]
+    Foreign(String),
+}
+
 impl Identity {
     /// Reads the folder's identity, if it has one.
     ///
     /// # Errors
     /// When the file cannot be read, is of another version, or belongs to another node.
-    pub(crate) fn load(dir: &Path, node_id: i32) -> Result<Option<Identity>, String> {
+    pub(crate) fn load(dir: &Path, node_id: i32) -> Result<Option<Identity>, IdentityError> {
         let path = dir.join(FILE);
         match std::fs::read_to_string(&path) {
             Ok(text) => {
-                let parsed = parse(&text, node_id);
-                parsed.map(Some).map_err(|reason| format!("{}: {reason}", path.display()))
+                let parsed = parse(&text, node_id).map(Some);
+                parsed.map_err(|reason| IdentityError::Foreign(format!("{}: {reason}", path.display())))
             }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(format!("cannot read {}: {error}", path.display())),
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                Ok(None)
+            }
+            Err(error) => Err(IdentityError::Failed(format!("cannot read {}: {error}", path.display()))),
         }
     }
 
@@ -40,18 +54,24 @@ impl Identity {
         dir: &Path,
         node_id: i32,
         first: Option<&Identity>,
-    ) -> Result<Identity, String> {
-        let path = dir.join(FILE);
-        let found = Identity::load(dir, node_id)?.map_or_else(|| create(&path, node_id, first), Ok)?;
-        match first.filter(|first| first.cluster_id != found.cluster_id) {
-            Some(first) => Err(format!(
-                "{}: the folder belongs to cluster {}, the first one to {}",
-                path.display(),
-                found.cluster_id,
-                first.cluster_id
-            )),
-            None => Ok(found),
+    ) -> Result<Identity, IdentityError> {
+        let create = || create(&dir.join(FILE), node_id, first).map_err(IdentityError::Failed);
+        let found = Identity::load(dir, node_id)?.map_or_else(create, Ok)?;
+        first.map_or(Ok(()), |first| first.check_same_cluster(&found, dir))?;
+        Ok(found)
+    }
+
+    /// The folder `dir`, whose identity is `other`, must be of this one's cluster.
+    pub(crate) fn check_same_cluster(&self, other: &Identity, dir: &Path) -> Result<(), IdentityError> {
+        if self.cluster_id == other.cluster_id {
+            return Ok(());
         }
+        Err(IdentityError::Foreign(format!(
+            "{}: the folder belongs to cluster {}, the first one to {}",
+            dir.join(FILE).display(),
+            other.cluster_id,
+            self.cluster_id
+        )))
     }
 }
 

@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use klamm_protocol::Uuid;
-use klamm_types::{TopicId, TopicName, TopicPartition};
+use klamm_types::{LeaderEpoch, TopicId, TopicName, TopicPartition};
 
 use super::record::MetadataRecord;
 use crate::quotas::QuotaLimits;
@@ -17,6 +17,8 @@ pub(crate) struct MetadataImage {
     /// Settings that were changed while the broker ran, by its id, or by an empty name for those of all brokers.
     brokers: BTreeMap<String, BTreeMap<String, String>>,
     quotas: QuotaLimits,
+    /// The levels that Kafka's features have in this cluster.
+    features: BTreeMap<String, i16>,
     /// Producer ids below this one have been given out, or lie in a block that was.
     next_producer_id: i64,
 }
@@ -26,16 +28,43 @@ pub(crate) struct MetadataImage {
 pub(crate) struct Topic {
     pub(crate) name: TopicName,
     pub(crate) id: TopicId,
-    /// The folder of each partition, by its id; zero where the metadata does not say.
-    pub(crate) homes: Vec<Uuid>,
+    pub(crate) states: Vec<PartitionState>,
     /// Its own settings, as texts.
     pub(crate) configs: BTreeMap<String, String>,
+}
+
+/// What the metadata says of a partition.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct PartitionState {
+    /// The folder it is in, by its id; zero where the metadata does not say.
+    pub(crate) home: Uuid,
+    /// Rises with each change of leader. It stays at zero here, but a folder may come from a broker that stopped and started.
+    pub(crate) leader_epoch: LeaderEpoch,
+}
+
+impl PartitionState {
+    pub(crate) fn new(home: Uuid) -> PartitionState {
+        PartitionState { home, leader_epoch: LeaderEpoch::ZERO }
+    }
+
+    fn change(&mut self, new_leader: bool, home: Option<Uuid>) {
+        self.home = home.unwrap_or(self.home);
+        if new_leader {
+            self.leader_epoch = LeaderEpoch::new(self.leader_epoch.get().saturating_add(1)).unwrap_or_default();
+        }
+    }
 }
 
 impl Topic {
     /// How many partitions it has, numbered from 0.
     pub(crate) fn count(&self) -> u32 {
-        u32::try_from(self.homes.len()).unwrap_or(u32::MAX)
+        u32::try_from(self.states.len()).unwrap_or(u32::MAX)
+    }
+
+    /// The epoch of a partition's leader.
+    pub(crate) fn leader_epoch(&self, partition: i32) -> LeaderEpoch {
+        let state = usize::try_from(partition).ok().and_then(|number| self.states.get(number));
+        state.map_or(LeaderEpoch::ZERO, |state| state.leader_epoch)
     }
 
     /// Whether the brokers write it themselves.
@@ -71,6 +100,11 @@ impl MetadataImage {
         self.brokers.get(broker).unwrap_or(NONE)
     }
 
+    /// Level of one of Kafka's features, if one was ever decided.
+    pub(crate) fn feature(&self, name: &str) -> Option<i16> {
+        self.features.get(name).copied()
+    }
+
     pub(crate) fn quotas(&self) -> &QuotaLimits {
         &self.quotas
     }
@@ -86,13 +120,20 @@ impl MetadataImage {
             MetadataRecord::Topic { name, id } => {
                 self.names.insert((*id).into(), name.clone());
                 let topic =
-                    Topic { name: name.clone(), id: *id, homes: Vec::new(), configs: BTreeMap::new() };
+                    Topic { name: name.clone(), id: *id, states: Vec::new(), configs: BTreeMap::new() };
                 self.topics.insert(name.clone(), topic);
             }
-            MetadataRecord::Partition { topic, number, home } => {
+            MetadataRecord::Partition { topic, number, state } => {
                 let next = self.by_id_mut(*topic).filter(|topic| topic.count() == *number);
                 if let Some(topic) = next {
-                    topic.homes.push(*home);
+                    topic.states.push(*state);
+                }
+            }
+            MetadataRecord::PartitionChange { topic, number, new_leader, home } => {
+                let index = usize::try_from(*number).unwrap_or(usize::MAX);
+                let state = self.by_id_mut(*topic).and_then(|topic| topic.states.get_mut(index));
+                if let Some(state) = state {
+                    state.change(*new_leader, *home);
                 }
             }
             MetadataRecord::TopicConfig { topic, key, value } => {
@@ -123,7 +164,8 @@ impl MetadataImage {
             MetadataRecord::ProducerIds { next } => {
                 self.next_producer_id = self.next_producer_id.max(*next);
             }
-            MetadataRecord::Other { .. } => {}
+            MetadataRecord::Feature { name, level } => drop(self.features.insert(name.clone(), *level)),
+            MetadataRecord::AbortTransaction | MetadataRecord::Other { .. } => {}
         }
     }
 

@@ -4,18 +4,24 @@
 mod configs;
 mod controller;
 mod error;
+mod files;
+mod foreign;
 mod identity;
 mod image;
+mod log;
 mod plan;
 mod plan_configs;
 mod quotas;
 mod record;
+mod replay;
+mod survey;
 mod topics;
 
 pub(crate) use configs::ConfigEntry;
 pub(crate) use controller::Metadata;
 pub(crate) use error::TopicError;
-pub(crate) use identity::Identity;
+pub(crate) use identity::{Identity, IdentityError};
 pub(crate) use image::{MetadataImage, Topic};
 pub(crate) use plan::{NewTopic, TopicRef};
 pub(crate) use plan_configs::{Change, Resource};
+pub(crate) use survey::survey;

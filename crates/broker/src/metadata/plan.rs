@@ -6,6 +6,7 @@ use klamm_protocol::Uuid;
 use klamm_types::{TopicId, TopicName};
 
 use super::record::MetadataRecord;
+use super::image::PartitionState;
 use super::{MetadataImage, Topic, TopicError};
 use crate::config::TopicConfig;
 
@@ -65,9 +66,13 @@ pub(crate) fn plan_creation(
         return Err(TopicError::Replication { got: wanted.replication });
     }
     around.topic.with(&wanted.configs)?;
-    let homes = (around.places)(plan_partitions(wanted, around)?);
-    let topic = Topic { name, id, homes, configs: wanted.configs.clone() };
+    let states = placed(plan_partitions(wanted, around)?, around);
+    let topic = Topic { name, id, states, configs: wanted.configs.clone() };
     Ok((records_of(&topic), topic))
+}
+
+fn placed(count: usize, around: Surroundings<'_>) -> Vec<PartitionState> {
+    (around.places)(count).into_iter().map(PartitionState::new).collect()
 }
 
 fn plan_partitions(wanted: &NewTopic, around: Surroundings<'_>) -> Result<usize, TopicError> {
@@ -118,7 +123,7 @@ pub(crate) fn plan_growth(
     around: Surroundings<'_>,
 ) -> Result<(Vec<MetadataRecord>, Topic), TopicError> {
     let mut topic = image.topic(name).ok_or(TopicError::Unknown)?.clone();
-    let has = topic.homes.len();
+    let has = topic.states.len();
     let wrong = TopicError::NotMore { has: topic.count(), got: wanted };
     let count = usize::try_from(wanted).ok().filter(|count| *count > has).ok_or(wrong)?;
     let more = at_most(count - has, MAX_PARTITIONS)?;
@@ -129,7 +134,7 @@ pub(crate) fn plan_growth(
             return Err(TopicError::Assignment { reason });
         }
     }
-    topic.homes.extend((around.places)(more));
+    topic.states.extend(placed(more, around));
     Ok((partition_records(&topic, has).collect(), topic))
 }
 
@@ -145,8 +150,8 @@ fn records_of(topic: &Topic) -> Vec<MetadataRecord> {
 
 /// Those of the partitions from number `first` on.
 fn partition_records(topic: &Topic, first: usize) -> impl Iterator<Item = MetadataRecord> {
-    let homes = topic.homes.iter().zip(0..).skip(first);
-    homes.map(|(home, number)| MetadataRecord::Partition { topic: topic.id, number, home: *home })
+    let states = topic.states.iter().zip(0..).skip(first);
+    states.map(|(state, number)| MetadataRecord::Partition { topic: topic.id, number, state: *state })
 }
 
 /// The record that removes a topic, and the topic.
@@ -177,6 +182,11 @@ mod tests {
 
     fn around(topic: &TopicConfig) -> Surroundings<'_> {
         Surroundings { node: 1, partitions: 3, topic, places: &|count| vec![Uuid([9; 16]); count] }
+    }
+
+    fn read(record: &MetadataRecord) -> MetadataRecord {
+        let frame = klamm_protocol::decode_metadata_record(record.encode(1).unwrap()).unwrap();
+        MetadataRecord::decode(&frame).unwrap()
     }
 
     #[test]
@@ -236,7 +246,7 @@ mod tests {
         let (records, topic) =
             plan_creation(&image, &wanted, TopicId::from_random([7; 16]), around(&defaults)).unwrap();
         for record in records {
-            let again = MetadataRecord::decode(record.encode(1).unwrap()).unwrap();
+            let again = read(&record);
             assert_eq!(again, record);
             image.apply(&again);
         }
@@ -246,7 +256,7 @@ mod tests {
         let by_id = TopicRef::Id(topic.id.into());
         assert!(matches!(plan_deletion(&image, &by_id, false), Err(TopicError::DeletionDisabled)));
         let (record, _) = plan_deletion(&image, &by_id, true).unwrap();
-        image.apply(&MetadataRecord::decode(record.encode(1).unwrap()).unwrap());
+        image.apply(&read(&record));
         assert!(image.topic("t").is_none() && image.is_removed(topic.id));
     }
 }

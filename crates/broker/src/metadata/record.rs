@@ -1,17 +1,21 @@
 //! Records of the metadata log, as far as one node needs them.
 
 use bytes::Bytes;
+use klamm_protocol::metadata::abort_transaction_record::AbortTransactionRecord;
 use klamm_protocol::metadata::client_quota_record::{ClientQuotaRecord, EntityData};
 use klamm_protocol::metadata::config_record::ConfigRecord;
+use klamm_protocol::metadata::feature_level_record::FeatureLevelRecord;
+use klamm_protocol::metadata::partition_change_record::PartitionChangeRecord;
 use klamm_protocol::metadata::partition_record::PartitionRecord;
 use klamm_protocol::metadata::producer_ids_record::ProducerIdsRecord;
 use klamm_protocol::metadata::remove_topic_record::RemoveTopicRecord;
 use klamm_protocol::metadata::topic_record::TopicRecord;
 use klamm_protocol::{
-    DecodeError, EncodeError, Message, Record, Uuid, decode_metadata_record, encode_metadata_record,
+    DecodeError, EncodeError, Message, MetadataFrame, Record, Uuid, encode_metadata_record,
 };
-use klamm_types::{TopicId, TopicName};
+use klamm_types::{LeaderEpoch, TopicId, TopicName};
 
+use super::image::PartitionState;
 use crate::quotas::QuotaEntity;
 
 /// A record of the metadata log.
@@ -24,8 +28,18 @@ pub(crate) enum MetadataRecord {
     Partition {
         topic: TopicId,
         number: u32,
-        /// Id of the folder that it is in; zero where it does not matter.
-        home: Uuid,
+        state: PartitionState,
+    },
+    /// Kafka writes them; here a partition has one leader and one folder for ever.
+    PartitionChange {
+        topic: TopicId,
+        number: u32,
+        new_leader: bool,
+        home: Option<Uuid>,
+    },
+    Feature {
+        name: String,
+        level: i16,
     },
     TopicConfig {
         topic: TopicName,
@@ -51,6 +65,8 @@ pub(crate) enum MetadataRecord {
     ProducerIds {
         next: i64,
     },
+    /// What was decided since a transaction began is void.
+    AbortTransaction,
     /// One that does not concern topics, or names none that can be.
     Other {
         record_type: i16,
@@ -62,16 +78,19 @@ const TOPIC: i8 = 2;
 const BROKER: i8 = 4;
 /// From this version on a partition's record names its folder.
 const WITH_FOLDERS: i16 = 1;
+/// The leader of a change that changes none.
+const SAME_LEADER: i32 = -2;
 
 impl MetadataRecord {
-    /// Reads the value of a record of the log.
-    pub(crate) fn decode(value: Bytes) -> Result<MetadataRecord, DecodeError> {
-        let frame = decode_metadata_record(value)?;
+    /// Reads a record of the log.
+    pub(crate) fn decode(frame: &MetadataFrame) -> Result<MetadataRecord, DecodeError> {
         let other = MetadataRecord::Other { record_type: frame.record_type };
-        let (body, version) = (frame.body, frame.version);
+        let (body, version) = (frame.body.clone(), frame.version);
         let known = match frame.record_type {
             TopicRecord::TYPE => topic(&TopicRecord::decode(body, version)?),
             PartitionRecord::TYPE => partition(&PartitionRecord::decode(body, version)?),
+            PartitionChangeRecord::TYPE => change(&PartitionChangeRecord::decode(body, version)?),
+            FeatureLevelRecord::TYPE => feature(&FeatureLevelRecord::decode(body, version)?),
             ConfigRecord::TYPE => config(&ConfigRecord::decode(body, version)?),
             ClientQuotaRecord::TYPE => quota(&ClientQuotaRecord::decode(body, version)?),
             RemoveTopicRecord::TYPE => removal(&RemoveTopicRecord::decode(body, version)?),
@@ -90,19 +109,33 @@ impl MetadataRecord {
             MetadataRecord::Topic { name, id } => {
                 encode_metadata_record(&TopicRecord { name: name.as_str().into(), topic_id: (*id).into() }, 0)
             }
-            MetadataRecord::Partition { topic, number, home } => {
+            MetadataRecord::Partition { topic, number, state } => {
                 let record = PartitionRecord {
                     partition_id: i32::try_from(*number).unwrap_or(i32::MAX),
                     topic_id: (*topic).into(),
                     replicas: vec![node],
                     isr: vec![node],
                     leader: node,
-                    leader_epoch: 0,
+                    leader_epoch: state.leader_epoch.get(),
                     partition_epoch: 0,
-                    directories: vec![*home],
+                    directories: vec![state.home],
                     ..PartitionRecord::default()
                 };
                 encode_metadata_record(&record, WITH_FOLDERS)
+            }
+            MetadataRecord::PartitionChange { topic, number, new_leader, home } => {
+                let record = PartitionChangeRecord {
+                    partition_id: i32::try_from(*number).unwrap_or(i32::MAX),
+                    topic_id: (*topic).into(),
+                    leader: if *new_leader { node } else { SAME_LEADER },
+                    directories: home.map(|home| vec![home]),
+                    ..PartitionChangeRecord::default()
+                };
+                encode_metadata_record(&record, WITH_FOLDERS)
+            }
+            MetadataRecord::Feature { name, level } => {
+                let record = FeatureLevelRecord { name: name.as_str().into(), feature_level: *level };
+                encode_metadata_record(&record, 0)
             }
             MetadataRecord::TopicConfig { topic, key, value } => {
                 encode_config(TOPIC, topic.as_str(), key, value.as_deref())
@@ -118,6 +151,7 @@ impl MetadataRecord {
                 let record = ProducerIdsRecord { broker_id: node, broker_epoch: 0, next_producer_id: *next };
                 encode_metadata_record(&record, 0)
             }
+            MetadataRecord::AbortTransaction => encode_metadata_record(&AbortTransactionRecord::default(), 0),
             MetadataRecord::Other { .. } => Ok(Bytes::new()),
         }
     }
@@ -129,8 +163,26 @@ fn topic(record: &TopicRecord) -> Option<MetadataRecord> {
 
 fn partition(record: &PartitionRecord) -> Option<MetadataRecord> {
     let number = u32::try_from(record.partition_id).ok()?;
-    let home = record.directories.first().copied().unwrap_or(Uuid::ZERO);
-    Some(MetadataRecord::Partition { topic: record.topic_id.topic_id()?, number, home })
+    let home = record.directories.first().copied().map_or(Uuid::ZERO, folder);
+    let leader_epoch = LeaderEpoch::new(record.leader_epoch).unwrap_or_default();
+    let state = PartitionState { home, leader_epoch };
+    Some(MetadataRecord::Partition { topic: record.topic_id.topic_id()?, number, state })
+}
+
+fn change(record: &PartitionChangeRecord) -> Option<MetadataRecord> {
+    let number = u32::try_from(record.partition_id).ok()?;
+    let new_leader = record.leader != SAME_LEADER;
+    let home = record.directories.as_ref().and_then(|ids| ids.first().copied()).map(folder);
+    Some(MetadataRecord::PartitionChange { topic: record.topic_id.topic_id()?, number, new_leader, home })
+}
+
+/// Kafka's first hundred ids are no folders: unassigned, lost, moving.
+fn folder(id: Uuid) -> Uuid {
+    if u128::from_be_bytes(id.0) < 100 { Uuid::ZERO } else { id }
+}
+
+fn feature(record: &FeatureLevelRecord) -> Option<MetadataRecord> {
+    Some(MetadataRecord::Feature { name: record.name.to_string(), level: record.feature_level })
 }
 
 fn config(record: &ConfigRecord) -> Option<MetadataRecord> {

@@ -3,7 +3,7 @@
 use klamm_log::{Log, LogDir};
 use klamm_types::{Offset, TopicPartition};
 
-use super::controller::METADATA_LOG;
+use super::log::METADATA_LOG;
 use super::identity::random_id;
 use super::plan::{plan_creation, plan_deletion, plan_growth};
 use super::record::MetadataRecord;
@@ -81,9 +81,9 @@ impl Metadata {
             tracing::warn!(topic = %topic.name, key, value, "a setting of a topic is passed over, expected {expected}");
         }
         let config = config.log;
-        for (partition, home) in topic.partitions().zip(&topic.homes) {
+        for (partition, state) in topic.partitions().zip(&topic.states) {
             self.make_way(&partition, topic)?;
-            match self.storage.create(&partition, *home, config.clone(), topic.id) {
+            match self.storage.create(&partition, state.home, config.clone(), topic.id) {
                 Some(log) => log?.set_config(config.clone()).map_err(klamm_log::OpenError::from)?,
                 None => tracing::warn!(%partition, "the folder of a partition is not there: it is offline"),
             }

@@ -33,11 +33,15 @@ pub struct CheckpointError {
 }
 
 impl OffsetCheckpoint {
-    /// Reads the file's text.
+    /// Reads the file's text. An empty one, which Kafka leaves where it has created a checkpoint and had nothing to note, has no
+    /// entries.
     ///
     /// # Errors
     /// [`CheckpointError`] names the line.
     pub fn parse(text: &str) -> Result<OffsetCheckpoint, CheckpointError> {
+        if text.is_empty() {
+            return Ok(OffsetCheckpoint::default());
+        }
         let offsets = entries(text, "topic, partition and offset", |line| {
             let [topic, partition, offset] = fields(line)?;
             let partition = TopicPartition::new(TopicName::new(topic).ok()?, partition.parse().ok()?)?;
@@ -125,12 +129,13 @@ mod tests {
         let offsets = OffsetCheckpoint::parse("0\n2\na-b 3 7\nx 0 0\n").unwrap();
         assert_eq!(offsets.to_text(), "0\n2\na-b 3 7\nx 0 0\n");
         assert_eq!(OffsetCheckpoint::default().to_text(), "0\n0\n");
+        assert_eq!(OffsetCheckpoint::parse("").unwrap(), OffsetCheckpoint::default());
     }
 
     #[test]
     fn what_is_wrong_is_named_with_its_line() {
         for (text, want) in [
-            ("", "line 1: expected version 0, got \"\""),
+            ("\n", "line 1: expected version 0, got \"\""),
             ("1\n0\n", "line 1: expected version 0, got \"1\""),
             ("0\n", "line 2: expected the number of entries, got \"\""),
             ("0\nx\n", "line 2: expected the number of entries, got \"x\""),

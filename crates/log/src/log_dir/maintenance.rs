@@ -7,7 +7,7 @@ use std::time::Duration;
 use klamm_types::{Offset, Timestamp, TopicPartition};
 
 use super::Maintained;
-use super::marker::{CLEAN_SHUTDOWN, CLEAN_TEXT};
+use super::marker::CLEAN_SHUTDOWN;
 use super::shared::{Shared, State, in_parallel};
 use parking_lot::MutexGuard;
 
@@ -206,7 +206,7 @@ impl Shared {
         let results = in_parallel(self.config.recovery_threads, logs, |log| log.sync_for_close());
         self.write_checkpoints(logs, |_| true)?;
         results.into_iter().collect::<Result<(), _>>()?;
-        self.folder.replace(CLEAN_SHUTDOWN, CLEAN_TEXT.as_bytes())?;
+        self.folder.replace(CLEAN_SHUTDOWN, self.marker.text())?;
         Ok(())
     }
 }

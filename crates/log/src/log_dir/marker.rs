@@ -14,6 +14,8 @@ use crate::folder::Folder;
 #[derive(Debug)]
 pub(super) struct CleanMarker {
     folder: Folder,
+    /// What it said when the folder was opened: Kafka notes its broker's epoch there, and wants to find it again.
+    text: Option<Vec<u8>>,
     /// Whether the marker is gone, so that writing is allowed.
     dirty: AtomicBool,
     lock: Mutex<()>,
@@ -27,9 +29,15 @@ pub(crate) struct Owner {
 }
 
 impl CleanMarker {
-    /// The marker in `folder`, which is there when the folder is `clean`.
-    pub(super) fn new(folder: Folder, clean: bool) -> CleanMarker {
-        CleanMarker { folder, dirty: AtomicBool::new(!clean), lock: Mutex::new(()) }
+    /// The marker in `folder`.
+    pub(super) fn find(folder: Folder) -> Result<CleanMarker, FileError> {
+        let text = folder.read(CLEAN_SHUTDOWN, TEXT_LIMIT)?;
+        Ok(CleanMarker { folder, dirty: AtomicBool::new(text.is_none()), text, lock: Mutex::new(()) })
+    }
+
+    /// What is to be written after a clean stop.
+    pub(super) fn text(&self) -> &[u8] {
+        self.text.as_deref().unwrap_or(CLEAN_TEXT.as_bytes())
     }
 
     #[inline]
@@ -87,4 +95,5 @@ impl Owner {
 
 pub(super) const CLEAN_SHUTDOWN: &str = ".kafka_cleanshutdown";
 /// What Kafka writes there, without an epoch of a broker.
-pub(super) const CLEAN_TEXT: &str = "{\"version\":0,\"brokerEpoch\":-1}";
+const CLEAN_TEXT: &str = "{\"version\":0,\"brokerEpoch\":-1}";
+const TEXT_LIMIT: u64 = 4096;

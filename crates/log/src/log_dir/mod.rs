@@ -35,7 +35,7 @@ use crate::{
 };
 
 use maintenance::{CLEANED, COMMITTED, RECOVERY_POINTS, START_OFFSETS, read_checkpoint};
-use marker::{CLEAN_SHUTDOWN, CleanMarker};
+use marker::CleanMarker;
 use shared::{HeldLock, State};
 
 pub(crate) use marker::Owner;
@@ -129,7 +129,8 @@ impl LogDir {
         let folder = Folder::new(Arc::clone(&config.disk), path.as_ref(), config.max_open_files);
         folder.create()?;
         let held = folder.lock(LOCK)?.ok_or_else(|| OpenError::Locked { path: folder.path().to_owned() })?;
-        let clean = folder.stat(CLEAN_SHUTDOWN)?.is_some();
+        let marker = CleanMarker::find(folder.clone())?;
+        let clean = !marker.is_dirty();
         if !clean && folder.stat(RECOVERY_POINTS)?.is_none() {
             folder.sync_above()?;
         }
@@ -140,7 +141,6 @@ impl LogDir {
             cleaned: read_checkpoint(&folder, CLEANED)?,
             ..State::default()
         };
-        let marker = CleanMarker::new(folder.clone(), clean);
         let shared = Arc::new(Shared {
             folder,
             config,

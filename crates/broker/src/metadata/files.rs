@@ -1,0 +1,199 @@
+//! The metadata as it lies on the disk: the latest snapshot, and the log behind it. They are read and never changed here, so
+//! that a folder can be looked at before it is opened.
+//!
+//! ```text
+//! 00000000000000000041-0000000001.checkpoint   all records before offset 41, as few as make the same image
+//! 00000000000000000000.log                     the records, in the order in which they were decided
+//! ```
+
+use std::fs::File;
+use std::io::{BufReader, ErrorKind, Read};
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use klamm_record::{BatchHeader, RecordBatch};
+
+/// The files of a metadata log.
+#[derive(Debug)]
+pub(super) struct MetadataFiles {
+    /// The latest snapshot, and the first offset that is not in it.
+    snapshot: Option<(i64, PathBuf)>,
+    /// The segments by their first offset, in order.
+    segments: Vec<(i64, PathBuf)>,
+}
+
+/// A record of the metadata log or of a snapshot.
+#[derive(Debug)]
+pub(super) enum Entry {
+    /// One of the metadata.
+    Metadata { offset: i64, value: Bytes },
+    /// One of the quorum, by its type.
+    Quorum { kind: i16, value: Bytes },
+}
+
+/// What a last segment that ends in the middle of a batch means.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Tail {
+    /// The broker was killed; the log will be cut there.
+    MayBeTorn,
+    /// The log is damaged.
+    IsWhole,
+}
+
+/// A batch that is longer is none: Kafka's are at most 8 MiB.
+const LARGEST: usize = 64 << 20;
+
+impl MetadataFiles {
+    /// Those in the folder of the log; `None` when there is no such folder.
+    pub(super) fn find(folder: &Path) -> Result<Option<MetadataFiles>, String> {
+        let failed = |error| format!("cannot list {}: {error}", folder.display());
+        let entries = match std::fs::read_dir(folder) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            entries => entries.map_err(failed)?,
+        };
+        let mut files = MetadataFiles { snapshot: None, segments: Vec::new() };
+        for entry in entries {
+            files.note(entry.map_err(failed)?.path());
+        }
+        files.segments.sort_unstable();
+        files.check(folder)?;
+        Ok(Some(files))
+    }
+
+    fn note(&mut self, path: PathBuf) {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or("");
+        if let Some(base) = name.strip_suffix(".log").and_then(number) {
+            self.segments.push((base, path));
+        } else if let Some(end) = name.strip_suffix(".checkpoint").and_then(snapshot_end) {
+            self.snapshot = self.snapshot.take().max(Some((end, path)));
+        }
+    }
+
+    fn check(&self, folder: &Path) -> Result<(), String> {
+        let (end, first) = (self.end_of_snapshot(), self.segments.first().map_or(0, |(base, _)| *base));
+        if first > end {
+            return Err(format!(
+                "{}: the log begins at offset {first}, expected a snapshot up to there, got one up to {end}",
+                folder.display()
+            ));
+        }
+        Ok(())
+    }
+
+    fn end_of_snapshot(&self) -> i64 {
+        self.snapshot.as_ref().map_or(0, |(end, _)| *end)
+    }
+
+    /// Shows `visit` all records in order. What it refuses is told with the place.
+    pub(super) fn read(
+        &self,
+        tail: Tail,
+        mut visit: impl FnMut(Entry) -> Result<(), String>,
+    ) -> Result<(), String> {
+        if let Some((_, path)) = &self.snapshot {
+            Batches::open(path)?.read(0, &mut visit)?;
+        }
+        let from = self.end_of_snapshot();
+        let last = self.segments.last().map(|(base, _)| *base);
+        for (base, path) in &self.segments {
+            match Batches::open(path)?.read(from, &mut visit) {
+                Err(Stopped::Broken(_)) if tail == Tail::MayBeTorn && Some(*base) == last => {}
+                read => read?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The batches of a file.
+struct Batches<'a> {
+    path: &'a Path,
+    file: BufReader<File>,
+    position: u64,
+    length: u64,
+}
+
+/// Why reading stopped.
+enum Stopped {
+    /// There is no valid batch.
+    Broken(String),
+    /// Its records cannot be taken.
+    Refused(String),
+}
+
+impl From<Stopped> for String {
+    fn from(stopped: Stopped) -> String {
+        match stopped {
+            Stopped::Broken(words) | Stopped::Refused(words) => words,
+        }
+    }
+}
+
+impl<'a> Batches<'a> {
+    fn open(path: &'a Path) -> Result<Batches<'a>, String> {
+        let file = File::open(path).and_then(|file| Ok((file.metadata()?.len(), file)));
+        let (length, file) = file.map_err(|error| format!("cannot open {}: {error}", path.display()))?;
+        Ok(Batches { path, file: BufReader::with_capacity(1 << 18, file), position: 0, length })
+    }
+
+    /// Shows `visit` the records from offset `from` on.
+    fn read(mut self, from: i64, visit: &mut impl FnMut(Entry) -> Result<(), String>) -> Result<(), Stopped> {
+        while self.position < self.length {
+            let at = self.position;
+            let broken = |words: String| Stopped::Broken(format!("{} at byte {at}: {words}", self.path.display()));
+            let batch = self.next().map_err(broken)?;
+            let refused = |words| Stopped::Refused(format!("{} at byte {at}: {words}", self.path.display()));
+            show(&batch, from, visit).map_err(refused)?;
+        }
+        Ok(())
+    }
+
+    fn next(&mut self) -> Result<RecordBatch, String> {
+        let mut bytes = vec![0; BatchHeader::SIZE];
+        self.file.read_exact(&mut bytes).map_err(|error| error.to_string())?;
+        let header = BatchHeader::parse(&bytes).map_err(|error| error.to_string())?;
+        let left = usize::try_from(self.length - self.position).unwrap_or(usize::MAX).min(LARGEST);
+        if header.size() > left {
+            return Err(format!("a batch has {} bytes, expected at most {left}", header.size()));
+        }
+        bytes.resize(header.size(), 0);
+        self.file.read_exact(&mut bytes[BatchHeader::SIZE..]).map_err(|error| error.to_string())?;
+        self.position += bytes.len() as u64;
+        RecordBatch::parse(bytes.into()).map_err(|error| error.to_string())
+    }
+}
+
+fn show(
+    batch: &RecordBatch,
+    from: i64,
+    visit: &mut impl FnMut(Entry) -> Result<(), String>,
+) -> Result<(), String> {
+    let records = batch.records(LARGEST).map_err(|error| error.to_string())?;
+    for record in &records {
+        let record = record.map_err(|error| error.to_string())?;
+        let (offset, value) = (record.offset.get(), record.value.unwrap_or_default());
+        let value = Bytes::copy_from_slice(value);
+        let kind = record.key.and_then(|key| key.get(2..4)).map_or(-1, |k| i16::from_be_bytes([k[0], k[1]]));
+        let entry = match batch.is_control() {
+            true => Entry::Quorum { kind, value },
+            false => Entry::Metadata { offset, value },
+        };
+        if offset >= from {
+            visit(entry)?;
+        }
+    }
+    Ok(())
+}
+
+/// `<end offset, 20 digits>-<epoch, 10 digits>`
+fn snapshot_end(name: &str) -> Option<i64> {
+    let (end, epoch) = name.split_once('-')?;
+    let epoch = (epoch.len() == 10).then_some(epoch)?;
+    epoch.parse::<i32>().ok()?;
+    number(end)
+}
+
+fn number(digits: &str) -> Option<i64> {
+    let digits = Some(digits).filter(|d| d.len() == 20 && d.bytes().all(|b| b.is_ascii_digit()))?;
+    digits.parse().ok()
+}
