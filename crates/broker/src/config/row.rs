@@ -113,7 +113,8 @@ pub(crate) fn set_what_fits<C>(
     for (key, value) in own {
         match with(&config, &BTreeMap::from([(key.clone(), value.clone())])) {
             Ok(next) => config = next,
-            Err(error) => wrong.push(error),
+            // Told by the name it was given under, whatever it clashes with.
+            Err(error) => wrong.push(WrongSetting { key: key.clone(), value: value.clone(), ..error }),
         }
     }
     (config, wrong)

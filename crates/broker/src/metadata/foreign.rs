@@ -144,7 +144,9 @@ impl Foreign {
         }
         found.extend(self.first_replicated(image));
         let tiered = self.tiered.iter().filter(|name| image.topic(name).is_some());
-        found.extend(tiered.map(|name| format!("the remote segments of topic {name} (remote.storage.enable)")));
+        found.extend(
+            tiered.map(|name| format!("the remote segments of topic {name} (remote.storage.enable)")),
+        );
         found.extend(counted(self.acls.len(), "access control entries (kafka-acls --list)"));
         let users: BTreeSet<&str> = self.users.iter().map(|(name, _)| name.as_str()).collect();
         found.extend(users.iter().map(|name| format!("the SCRAM credentials of user {name}")));

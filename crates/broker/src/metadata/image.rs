@@ -50,7 +50,8 @@ impl PartitionState {
     fn change(&mut self, new_leader: bool, home: Option<Uuid>) {
         self.home = home.unwrap_or(self.home);
         if new_leader {
-            self.leader_epoch = LeaderEpoch::new(self.leader_epoch.get().saturating_add(1)).unwrap_or_default();
+            self.leader_epoch =
+                LeaderEpoch::new(self.leader_epoch.get().saturating_add(1)).unwrap_or_default();
         }
     }
 }

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use klamm_protocol::Uuid;
 use klamm_types::{TopicId, TopicName};
 
-use super::record::MetadataRecord;
 use super::image::PartitionState;
+use super::record::MetadataRecord;
 use super::{MetadataImage, Topic, TopicError};
 use crate::config::TopicConfig;
 

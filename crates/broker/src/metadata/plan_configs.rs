@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::record::MetadataRecord;
 use super::{MetadataImage, Topic, TopicError};
-use crate::config::row::{Kind, Row};
+use crate::config::row::{Kind, Row, WrongSetting, set_what_fits};
 use crate::config::{BrokerConfig, TopicConfig};
 
 /// What has settings.
@@ -58,14 +58,16 @@ pub(crate) fn plan_changes(
     changes: &[(String, Change)],
     replace: bool,
 ) -> Result<Vec<MetadataRecord>, TopicError> {
-    let all = started_with.with(image.broker_configs(""))?;
+    let (all, _) = set_what_fits(started_with.clone(), image.broker_configs(""), BrokerConfig::with);
     match resource {
         Resource::Topic(name) => {
             let topic = image.topic(name).ok_or_else(|| TopicError::missing(name))?;
-            let defaults = all.with(image.broker_configs(&started_with.node_id.to_string()))?.topic;
-            let (has, shown) = (&topic.configs, defaults.with(&topic.configs)?);
+            let own = image.broker_configs(&started_with.node_id.to_string());
+            let defaults = set_what_fits(all, own, BrokerConfig::with).0.topic;
+            let has = &topic.configs;
+            let (shown, misfits) = set_what_fits(defaults.clone(), has, TopicConfig::with);
             let wanted = changed(has, changes, replace, |key| topic_row(key, &shown))?;
-            defaults.with(&wanted)?;
+            defaults.with(&without(&wanted, has, &misfits))?;
             let record = |key, value| MetadataRecord::TopicConfig { topic: topic.name.clone(), key, value };
             Ok(differences(has, &wanted, record))
         }
@@ -76,13 +78,15 @@ pub(crate) fn plan_changes(
             }
             let (has, below) =
                 (image.broker_configs(name), if name.is_empty() { started_with } else { &all });
-            let shown = below.with(has)?;
+            let (shown, misfits) = set_what_fits(below.clone(), has, BrokerConfig::with);
             let wanted = changed(has, changes, replace, |key| broker_row(key, &shown))?;
-            let now = below.with(&wanted)?;
-            let node = image.broker_configs(&node.to_string());
-            let now = if name.is_empty() { now.with(node)? } else { now };
+            let now = below.with(&without(&wanted, has, &misfits))?;
+            let above = Some(image.broker_configs(&node.to_string())).filter(|_| name.is_empty());
+            let now = above.map_or(Ok(now.clone()), |above| over(&shown, &now, above, BrokerConfig::with))?;
             // What topics have of their own must go with it.
-            image.topics().try_for_each(|topic| now.topic.with(&topic.configs).map(drop))?;
+            image.topics().try_for_each(|topic| {
+                over(&shown.topic, &now.topic, &topic.configs, TopicConfig::with).map(drop)
+            })?;
             let record = |key, value| MetadataRecord::BrokerConfig { broker: name.clone(), key, value };
             Ok(differences(has, &wanted, record))
         }
@@ -100,6 +104,25 @@ fn broker_row(key: &str, config: &BrokerConfig) -> Result<(Kind, String), TopicE
         return Err(TopicError::ReadOnly { key: key.to_owned() });
     }
     Ok((row.kind, (row.get)(config)))
+}
+
+/// The wanted settings but for those that did not fit before and are left as they are: Kafka, or another version, wrote them.
+fn without(wanted: &Configs, has: &Configs, misfits: &[WrongSetting]) -> Configs {
+    let is_old =
+        |key: &String, value| misfits.iter().any(|misfit| misfit.key == *key) && has.get(key) == Some(value);
+    let fitting = wanted.iter().filter(|(key, value)| !is_old(key, value));
+    fitting.map(|(key, value)| (key.clone(), value.clone())).collect()
+}
+
+/// Puts `own` over `now`; what did not fit over `before` need not do so now.
+fn over<C: Clone>(
+    before: &C,
+    now: &C,
+    own: &Configs,
+    with: impl Fn(&C, &Configs) -> Result<C, WrongSetting>,
+) -> Result<C, WrongSetting> {
+    let (_, misfits) = set_what_fits(before.clone(), own, &with);
+    with(now, &without(own, own, &misfits))
 }
 
 fn unknown(key: &str) -> TopicError {
@@ -170,7 +193,14 @@ mod tests {
         let (name, id) = (TopicName::new("t").unwrap(), TopicId::from_random([7; 16]));
         image.apply(&MetadataRecord::Topic { name: name.clone(), id });
         let value = Some("5000".to_owned());
-        image.apply(&MetadataRecord::TopicConfig { topic: name, key: "retention.ms".into(), value });
+        image.apply(&MetadataRecord::TopicConfig { topic: name.clone(), key: "retention.ms".into(), value });
+        // Kafka has settings that this broker has not; they are left as they are.
+        let (key, value) = ("leader.replication.throttled.replicas".into(), Some("*".into()));
+        image.apply(&MetadataRecord::TopicConfig { topic: name, key, value });
+        for broker in ["", "1"] {
+            let (key, value) = ("background.threads".into(), Some("4".into()));
+            image.apply(&MetadataRecord::BrokerConfig { broker: broker.into(), key, value });
+        }
         image
     }
 
@@ -201,7 +231,21 @@ mod tests {
             (&topic, "retention.ms", set("5000"), false, Ok("")),
             (&topic, "retention.ms", Delete, false, Ok("retention.ms=gone")),
             (&topic, "segment.ms", set("1"), false, Ok("segment.ms=1")),
-            (&topic, "segment.ms", set("1"), true, Ok("segment.ms=1 retention.ms=gone")),
+            (
+                &topic,
+                "segment.ms",
+                set("1"),
+                true,
+                Ok("segment.ms=1 leader.replication.throttled.replicas=gone retention.ms=gone"),
+            ),
+            (
+                &topic,
+                "leader.replication.throttled.replicas",
+                Delete,
+                false,
+                Ok("leader.replication.throttled.replicas=gone"),
+            ),
+            (&all, "background.threads", Delete, false, Ok("background.threads=gone")),
             (&topic, "segment.ms", Delete, false, Ok("")),
             (&topic, "cleanup.policy", Append("compact".into()), false, Ok("cleanup.policy=delete,compact")),
             (

@@ -3,8 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::log::METADATA_LOG;
 use super::files::Tail;
+use super::log::METADATA_LOG;
 use super::replay::Replay;
 use super::{Identity, IdentityError};
 

@@ -3,8 +3,8 @@
 use klamm_log::{Log, LogDir};
 use klamm_types::{Offset, TopicPartition};
 
-use super::log::METADATA_LOG;
 use super::identity::random_id;
+use super::log::METADATA_LOG;
 use super::plan::{plan_creation, plan_deletion, plan_growth};
 use super::record::MetadataRecord;
 use super::{Metadata, NewTopic, Topic, TopicError, TopicRef};
