@@ -8,7 +8,7 @@ use crate::node::Node;
 
 const BATCHES: usize = 16_384;
 
-pub(crate) fn run(nodes: &mut [Node; 2]) {
+pub(crate) fn run(nodes: &mut [Node]) {
     println!(
         "\n| consume, 1 KiB records in 16 KiB batches | Klamm | Kafka | ratio | Klamm, CPU | Kafka | ratio |\n|---|---|---|---|---|---|---|"
     );

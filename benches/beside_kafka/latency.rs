@@ -13,7 +13,7 @@ const COUNT: usize = 50_000;
 /// A producer gathers for about that long.
 const GATHERED: usize = 10;
 
-pub(crate) fn run(nodes: &mut [Node; 2]) {
+pub(crate) fn run(nodes: &mut [Node]) {
     println!(
         "\n| from send to receipt, 10,000 records a second, acks=all | Klamm, p50 | Kafka | ratio | Klamm, p99 | Kafka | ratio |\n|---|---|---|---|---|---|---|"
     );

@@ -1,7 +1,8 @@
 //! The broker beside a real Kafka: the same bytes from the same client, in turn, on one machine.
 //!
 //! `cargo build --release --examples && cargo bench -p klamm-benches --bench beside_kafka -- FOLDER-OF-KAFKA [PART...]`, where the folder is
-//! what `tests/clients/tools` makes (`.cache/kafka`): its `bin` and `lib`. Parts: produce, consume, latency, idle, partitions.
+//! what `tests/clients/tools` makes (`.cache/kafka`): its `bin` and `lib`; `alone` in its place measures without Kafka, for a profile.
+//! Parts: produce, consume, latency, idle.
 //!
 //! The client costs next to nothing: requests are encoded before the clock runs, answers are counted and thrown away.
 #![allow(
@@ -33,16 +34,22 @@ fn main() {
         return;
     };
     let kafka = std::path::absolute(PathBuf::from(kafka)).expect("a path");
-    assert!(kafka.join("bin/start-broker.sh").exists(), "{} is no folder of Kafka's", kafka.display());
+    let alone = given[0] == "alone";
+    assert!(
+        alone || kafka.join("bin/start-broker.sh").exists(),
+        "{} is no folder of Kafka's",
+        kafka.display()
+    );
     let wants = |part: &str| parts.is_empty() || parts.iter().any(|wanted| wanted == part);
     for (part, run) in [
-        ("produce", produce::run as fn(&mut [Node; 2])),
+        ("produce", produce::run as fn(&mut [Node])),
         ("consume", consume::run),
         ("latency", latency::run),
         ("idle", idle::run),
     ] {
         if wants(part) {
-            run(&mut [Node::start(Which::Klamm, &kafka), Node::start(Which::Kafka, &kafka)]);
+            let which = if alone { &[Which::Klamm][..] } else { &[Which::Klamm, Which::Kafka] };
+            run(&mut which.iter().map(|which| Node::start(*which, &kafka)).collect::<Vec<_>>());
         }
     }
 }
@@ -51,7 +58,7 @@ fn main() {
 fn beside(
     what: &str,
     units: [&str; 2],
-    nodes: &mut [Node; 2],
+    nodes: &mut [Node],
     rounds: usize,
     mut measure: impl FnMut(&mut Node) -> [f64; 2],
 ) {
@@ -63,9 +70,13 @@ fn beside(
             }
         }
     }
-    let [klamm, kafka] = figures.map(|own| own.map(klamm_benches::rounds::median));
+    let median = |at: usize, node: usize| {
+        let all = &figures[node][at];
+        if all.is_empty() { f64::NAN } else { klamm_benches::rounds::median(all.clone()) }
+    };
     let column = |at: usize| {
-        format!("{:.2} {} | {:.2} | {:.2}", klamm[at], units[at], kafka[at], klamm[at] / kafka[at])
+        let (klamm, kafka) = (median(at, 0), median(at, 1));
+        format!("{klamm:.2} {} | {kafka:.2} | {:.2}", units[at], klamm / kafka)
     };
     println!("| {what} | {} | {} |", column(0), column(1));
 }

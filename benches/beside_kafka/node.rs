@@ -61,6 +61,7 @@ impl Node {
         command.arg("--log-dirs").arg(self.folder.path().join("data"));
         // Other settings, to see what they change: KLAMM_FLAGS="--num-io-threads 1".
         command.args(std::env::var("KLAMM_FLAGS").unwrap_or_default().split_whitespace());
+        command.env_remove("KLAMM_FLAGS");
         let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("starts");
         self.pid = child.id();
         self.child = Some(child);

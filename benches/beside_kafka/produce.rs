@@ -14,7 +14,7 @@ const BYTES: usize = 256 << 20;
 const WARM: usize = 64 << 20;
 const TOPIC: &str = "p";
 
-pub(crate) fn run(nodes: &mut [Node; 2]) {
+pub(crate) fn run(nodes: &mut [Node]) {
     println!(
         "\n| produce, acks=all | Klamm | Kafka | ratio | Klamm, CPU | Kafka | ratio |\n|---|---|---|---|---|---|---|"
     );

@@ -15,7 +15,7 @@ use crate::environment::Environment;
 use crate::fetch_sessions::FetchSessions;
 use crate::metadata::{Metadata, survey};
 use crate::metrics::Metrics;
-use crate::net::{Workers, serve};
+use crate::net::serve;
 use crate::purgatory::Purgatory;
 use crate::quotas::QuotaMeter;
 use crate::shared::Shared;
@@ -127,7 +127,7 @@ impl Broker {
         let (stopping, stop) = watch::channel(false);
         let http = config.http_listener.map(listen_http).transpose()?;
         let http_address = http.as_ref().map(TcpListener::local_addr).transpose()?;
-        let server = Some(spawn(listener, http, Workers::threads(config), Arc::clone(&shared), stop)?);
+        let server = Some(spawn(listener, http, Arc::clone(&shared), stop)?);
         Ok(Broker {
             address,
             http_address,
@@ -237,13 +237,10 @@ fn advertised(address: &ListenerAddress) -> ListenerAddress {
 fn spawn(
     listener: TcpListener,
     http: Option<TcpListener>,
-    threads: usize,
     shared: Arc<Shared>,
     stop: watch::Receiver<bool>,
 ) -> std::io::Result<JoinHandle<()>> {
-    let mut runtime = tokio::runtime::Builder::new_multi_thread();
-    let runtime = runtime.worker_threads(threads).thread_name("klamm-network").enable_all();
-    let runtime = runtime.build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     std::thread::Builder::new().name("klamm-server".into()).spawn(move || {
         if let Some(http) = http {
             spawn_http(&runtime, http, &shared, &stop);

@@ -108,6 +108,13 @@ impl Log {
         self.inner.published.read().bounds
     }
 
+    /// First offset of the segment that is appended to: what is read from there on was written lately, and is most often still in the
+    /// system's memory.
+    #[must_use]
+    pub fn active_start(&self) -> Offset {
+        self.inner.published.read().segments.last().base()
+    }
+
     /// Its segments, oldest first.
     ///
     /// # Errors

@@ -36,7 +36,7 @@ pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, Han
 /// The log's start after it.
 fn delete(shared: &Shared, topic: &Topic, wanted: &DeleteRecordsPartition) -> Result<Offset, ErrorCode> {
     shared.permit().map_err(|error| error.wire())?;
-    let config = shared.metadata.topic_config(topic).map_err(|error| error.wire())?;
+    let config = shared.metadata.topic_config(topic);
     if !config.log.cleanup_policy.deletes() {
         return Err(ErrorCode::PolicyViolation);
     }

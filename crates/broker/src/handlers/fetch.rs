@@ -13,7 +13,7 @@ use klamm_protocol::{
 };
 use klamm_types::{Offset, TopicName, TopicPartition};
 
-use super::{Answer, Delayed, HandleError, Outcome, leader_epoch};
+use super::{Answer, Delayed, HandleError, Outcome, Turn, leader_epoch};
 use crate::error_code::WireError;
 use crate::fetch_sessions::{SessionPartition, TopicKey};
 use crate::quotas::Quota;
@@ -47,7 +47,7 @@ struct Fetching<'a> {
     partitions: BTreeSet<TopicPartition>,
 }
 
-pub(super) fn handle(shared: &Shared, head: &RequestHead, round: Round) -> Result<Outcome, HandleError> {
+pub(super) fn handle(shared: &Shared, head: &RequestHead, turn: Turn) -> Result<Outcome, HandleError> {
     let begun = Instant::now();
     let request = FetchRequest::decode(head.body.clone(), head.version)?;
     let context = match shared.fetch_sessions.context(&request, head.version >= WITH_TOPIC_IDS) {
@@ -57,12 +57,15 @@ pub(super) fn handle(shared: &Shared, head: &RequestHead, round: Round) -> Resul
     let budget = usize::try_from(request.max_bytes).unwrap_or(0).min(shared.config().max_fetch_bytes);
     let visibility = visibility(request.isolation_level);
     let (slices, partitions, read) = (HashMap::new(), BTreeSet::new(), Vec::new());
+    if !turn.may_block && context.partitions.iter().any(|wanted| is_old(shared, wanted)) {
+        return Ok(Outcome::Blocks);
+    }
     let mut fetching =
         Fetching { shared, visibility, left: budget, slices, bytes: 0, urgent: false, read, partitions };
     let found: Vec<_> = context.partitions.iter().map(|partition| fetching.asked(partition)).collect();
     let enough = fetching.bytes >= usize::try_from(request.min_bytes).unwrap_or(0).min(budget);
     let max_wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0));
-    if !enough && !fetching.urgent && round == Round::MayWait && !max_wait.is_zero() {
+    if !enough && !fetching.urgent && turn.round == Round::MayWait && !max_wait.is_zero() {
         return Ok(Outcome::Wait(Delayed {
             partitions: fetching.partitions.into_iter().collect(),
             max_wait,
@@ -75,6 +78,17 @@ pub(super) fn handle(shared: &Shared, head: &RequestHead, round: Round) -> Resul
     let response = FetchResponse { session_id, throttle_time_ms, responses, ..FetchResponse::default() };
     let frame = encode_response(&response, ApiKey::Fetch, head.version, head.correlation_id)?;
     Ok(Outcome::Answer(Answer { frame, slices: fetching.slices }))
+}
+
+/// Whether what is wanted was written long ago, and has perhaps to be read from the disk.
+fn is_old(shared: &Shared, wanted: &SessionPartition) -> bool {
+    let image = shared.metadata.image();
+    let topic = match &wanted.topic {
+        TopicKey::Id(id) => image.topic_by_id(*id),
+        TopicKey::Name(name) => image.topic(name),
+    };
+    let log = topic.and_then(|topic| shared.metadata.log(topic, wanted.asked.partition).ok());
+    log.is_some_and(|log| wanted.asked.fetch_offset < log.active_start().get())
 }
 
 fn refuse(error: ErrorCode, head: &RequestHead) -> Result<Outcome, HandleError> {

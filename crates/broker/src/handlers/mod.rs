@@ -32,16 +32,17 @@ use klamm_protocol::{ApiKey, DecodeError, EncodeError, Message, Pieces, RequestH
 use klamm_types::TopicPartition;
 use thiserror::Error;
 
+use crate::net::Lane;
 use crate::shared::Shared;
 
 pub(crate) use fetch::Round;
 
 /// An API, the versions of it that are served, and what answers it.
 type Served = (ApiKey, RangeInclusive<i16>, Handler);
-type Handler = fn(&Shared, &RequestHead, Round) -> Result<Outcome, HandleError>;
+type Handler = fn(&Shared, &RequestHead, Turn) -> Result<Outcome, HandleError>;
 
 const SERVED: &[Served] = &[
-    (ApiKey::Produce, 3..=13, |s, h, _| produce::handle(s, h)),
+    (ApiKey::Produce, 3..=13, produce::handle),
     (ApiKey::Fetch, 4..=18, fetch::handle),
     (ApiKey::ListOffsets, 1..=11, |s, h, _| list_offsets::handle(s, h)),
     (ApiKey::Metadata, 0..=13, |s, h, _| metadata::handle(s, h)),
@@ -63,6 +64,14 @@ const SERVED: &[Served] = &[
     (ApiKey::DescribeTopicPartitions, 0..=0, |s, h, _| describe_topic_partitions::handle(s, h)),
 ];
 
+/// How a request is asked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Turn {
+    pub(crate) round: Round,
+    /// Whether it may wait for a disk; if not, and it has to, it says [`Outcome::Blocks`] and has no effect.
+    pub(crate) may_block: bool,
+}
+
 /// What is to be done after a request.
 #[derive(Debug)]
 pub(crate) enum Outcome {
@@ -74,6 +83,8 @@ pub(crate) enum Outcome {
     Gone,
     /// Close the connection: the request was wrong in a way that cannot be answered, or asked not to be.
     Close(String),
+    /// Ask again where it may wait for a disk.
+    Blocks,
     /// Ask again when one of the partitions has grown, or at the deadline, which answers in any case.
     Wait(Delayed),
 }
@@ -101,20 +112,24 @@ pub(crate) enum HandleError {
     Encode(#[from] EncodeError),
 }
 
-/// Answers a request. `round` says whether a fetch may still wait.
-pub(crate) fn handle(shared: &Shared, head: &RequestHead, round: Round) -> Outcome {
+/// Answers a request.
+pub(crate) fn handle(shared: &Shared, head: &RequestHead, turn: Turn) -> Outcome {
     let Some((api, versions, handler)) = SERVED.iter().find(|(api, ..)| api.code() == head.api_key) else {
         return Outcome::Close(format!("API {} is not served", head.api_key));
     };
     if !versions.contains(&head.version) {
         return unsupported(*api, head);
     }
-    let handled = handler(shared, head, round);
+    let handled = handler(shared, head, turn);
     handled.unwrap_or_else(|error| Outcome::Close(format!("{} {}: {error}", api.name(), head.version)))
 }
 
-/// Whether a request changes topics or settings, one after the other, and may take long.
-pub(crate) fn is_command(api_key: i16) -> bool {
+/// What a request asks of the thread that answers it.
+pub(crate) fn lane(api_key: i16) -> Lane {
+    let is_of = |apis: &[ApiKey]| apis.iter().any(|api| api.code() == api_key);
+    if is_of(&[ApiKey::Produce, ApiKey::Fetch, ApiKey::ApiVersions]) {
+        return Lane::Network;
+    }
     let commands = [
         ApiKey::CreateTopics,
         ApiKey::DeleteTopics,
@@ -124,7 +139,7 @@ pub(crate) fn is_command(api_key: i16) -> bool {
         ApiKey::AlterClientQuotas,
         ApiKey::DescribeLogDirs,
     ];
-    commands.iter().any(|api| api.code() == api_key)
+    if is_of(&commands) { Lane::Command } else { Lane::Io }
 }
 
 /// Whether this version of an API is served.

@@ -11,11 +11,11 @@ use klamm_protocol::{ApiKey, ErrorCode, Message, RequestHead};
 use klamm_record::{BatchHeader, Compression};
 use klamm_types::{Timestamp, TopicPartition};
 
-use super::{HandleError, Outcome, answer};
-use crate::config::TopicConfig;
+use super::{HandleError, Outcome, Turn, answer};
+use crate::config::{BatchCompression, TopicConfig};
 use crate::error_code::WireError;
 use crate::incoming::{Prepared, Refused, prepare};
-use crate::metadata::{Topic, TopicError};
+use crate::metadata::{MetadataImage, Topic, TopicError};
 use crate::quotas::Quota;
 use crate::shared::Shared;
 
@@ -64,9 +64,12 @@ impl From<Refused> for Refusal {
     }
 }
 
-pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, HandleError> {
+pub(super) fn handle(shared: &Shared, head: &RequestHead, turn: Turn) -> Result<Outcome, HandleError> {
     let begun = Instant::now();
     let request = ProduceRequest::decode(head.body.clone(), head.version)?;
+    if !turn.may_block && request.topic_data.iter().any(|t| is_slow(shared, t, head.version)) {
+        return Ok(Outcome::Blocks);
+    }
     let responses: Vec<_> =
         request.topic_data.iter().map(|t| topic(shared, t, request.acks, head.version)).collect();
     let throttle_time_ms = shared.charge(head, Quota::Produce, head.body.len(), begun);
@@ -83,17 +86,27 @@ pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, Han
     })
 }
 
+/// Whether appending to a topic may have to wait for the disk, or is much work.
+fn is_slow(shared: &Shared, data: &TopicProduceData, version: i16) -> bool {
+    let image = shared.metadata.image();
+    let found = find(&image, data, version).map(|topic| shared.metadata.topic_config(topic));
+    found.is_ok_and(|config| {
+        config.log.flush_messages.is_some() || config.compression != BatchCompression::Producer
+    })
+}
+
+fn find<'a>(image: &'a MetadataImage, data: &TopicProduceData, version: i16) -> Result<&'a Topic, ErrorCode> {
+    if version >= WITH_TOPIC_IDS {
+        image.topic_by_id(data.topic_id).ok_or(ErrorCode::UnknownTopicId)
+    } else {
+        image.topic(&data.name).ok_or(ErrorCode::UnknownTopicOrPartition)
+    }
+}
+
 fn topic(shared: &Shared, data: &TopicProduceData, acks: i16, version: i16) -> TopicProduceResponse {
     let image = shared.metadata.image();
-    let (found, missing) = if version >= WITH_TOPIC_IDS {
-        (image.topic_by_id(data.topic_id), ErrorCode::UnknownTopicId)
-    } else {
-        (image.topic(&data.name), ErrorCode::UnknownTopicOrPartition)
-    };
-    let found = found.ok_or(Refusal::from(missing)).and_then(|topic| {
-        let config = shared.metadata.topic_config(topic);
-        Ok((topic, config.map_err(|error| Refusal::from(&error))?))
-    });
+    let found = find(&image, data, version).map_err(Refusal::from);
+    let found = found.map(|topic| (topic, shared.metadata.topic_config(topic)));
     let append = |partition: &PartitionProduceData| {
         let (topic, config) = found.as_ref().map_err(Refusal::clone)?;
         append(shared, topic, config, partition, acks, version)

@@ -56,8 +56,9 @@ impl Metadata {
     }
 
     /// The settings of a topic.
-    pub(crate) fn topic_config(&self, topic: &Topic) -> Result<TopicConfig, TopicError> {
-        Ok(self.fitting(topic).0)
+    pub(crate) fn topic_config(&self, topic: &Topic) -> Arc<TopicConfig> {
+        let known = self.resolved.read().get(&topic.id).cloned();
+        known.unwrap_or_else(|| Arc::new(self.fitting(topic).0))
     }
 
     /// Changes settings, or only checks that they could be. With `replace` those that are not named go.
@@ -102,7 +103,7 @@ impl Metadata {
 
     /// All settings of a topic.
     pub(crate) fn describe_topic(&self, topic: &Topic) -> Result<Vec<ConfigEntry>, TopicError> {
-        let config = self.topic_config(topic)?;
+        let config = self.topic_config(topic);
         Ok(TopicConfig::TABLE.iter().map(|row| self.topic_entry(row, topic, &config)).collect())
     }
 

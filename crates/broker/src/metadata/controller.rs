@@ -1,18 +1,19 @@
 //! The driver: logs what a plan says, and applies it.
 
+use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
 use klamm_log::Clock;
-use klamm_types::ProducerId;
+use klamm_types::{ProducerId, TopicId};
 use parking_lot::{Mutex, MutexGuard, RwLock};
 
 use super::log::MetadataLog;
 use super::plan::Surroundings;
 use super::record::MetadataRecord;
 use super::{Identity, MetadataImage, TopicError};
-use crate::BrokerConfig;
 use crate::storage::Storage;
+use crate::{BrokerConfig, TopicConfig};
 
 /// The topics of this node, their logs, and the settings that can change.
 #[derive(Debug)]
@@ -24,6 +25,8 @@ pub(crate) struct Metadata {
     /// Those, and over them what was changed since.
     pub(super) config: RwLock<Arc<BrokerConfig>>,
     image: RwLock<Arc<MetadataImage>>,
+    /// What the settings of each topic come to, with the broker's below its own.
+    pub(super) resolved: RwLock<HashMap<TopicId, Arc<TopicConfig>>>,
     /// Held while a command is decided, logged and applied.
     log: Mutex<MetadataLog>,
     /// Producer ids that are logged as given out and have not been.
@@ -45,6 +48,7 @@ impl Metadata {
             started_with: config.clone(),
             config: RwLock::new(Arc::new(config.clone())),
             image: RwLock::new(Arc::new(image)),
+            resolved: RwLock::default(),
             log: Mutex::new(log),
             producer_ids: Mutex::new(0..0),
         };

@@ -140,8 +140,9 @@ impl<'a> Batches<'a> {
     fn read(mut self, from: i64, visit: &mut impl FnMut(Entry) -> Result<(), String>) -> Result<(), Stopped> {
         while self.position < self.length {
             let at = self.position;
-            let broken =
-                |words: String| Stopped::Broken(format!("{} at byte {at}: {words}", self.path.display()));
+            let broken = |words: String| {
+                Stopped::Broken(format!("damage in {} at byte {at}: {words}", self.path.display()))
+            };
             let batch = self.next().map_err(broken)?;
             let refused = |words| Stopped::Refused(format!("{} at byte {at}: {words}", self.path.display()));
             show(&batch, from, visit).map_err(refused)?;

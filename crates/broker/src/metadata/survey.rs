@@ -27,6 +27,9 @@ pub(crate) fn survey(folders: &[PathBuf], node: i32) -> Result<(), String> {
 }
 
 fn survey_log(folder: &Path, node: i32) -> Result<(), String> {
+    if !folder.join(METADATA_LOG).is_dir() {
+        return Ok(());
+    }
     let is_whole = folder.join(".kafka_cleanshutdown").exists();
     let tail = if is_whole { Tail::IsWhole } else { Tail::MayBeTorn };
     let Some(replay) = Replay::of_folder(&folder.join(METADATA_LOG), node, tail)? else { return Ok(()) };

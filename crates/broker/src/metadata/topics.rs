@@ -1,5 +1,7 @@
 //! Creating, growing and deleting topics, and making the logs there are fit the image.
 
+use std::sync::Arc;
+
 use klamm_log::{Log, LogDir};
 use klamm_types::{Offset, TopicPartition};
 
@@ -80,6 +82,7 @@ impl Metadata {
         for WrongSetting { key, value, expected } in wrong {
             tracing::warn!(topic = %topic.name, key, value, "a setting of a topic is passed over, expected {expected}");
         }
+        self.resolved.write().insert(topic.id, Arc::new(config.clone()));
         let config = config.log;
         for (partition, state) in topic.partitions().zip(&topic.states) {
             self.make_way(&partition, topic)?;
@@ -93,6 +96,7 @@ impl Metadata {
 
     /// Removes what there is of a topic's logs. One that cannot be removed now is at the next start.
     fn remove_logs(&self, topic: &Topic) {
+        self.resolved.write().remove(&topic.id);
         for partition in topic.partitions() {
             for dir in self.storage.dirs().filter(|dir| dir.get(&partition).is_some()) {
                 if dir.topic_id(&partition).is_ok_and(|id| id == Some(topic.id)) {

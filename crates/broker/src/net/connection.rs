@@ -10,10 +10,11 @@ use tokio::net::TcpStream;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
-use super::frame::{Frame, RequestMemory};
+use super::frame::{Frame, FrameReader};
+use super::memory::RequestMemory;
 use super::send::send;
-use super::workers::Workers;
-use crate::handlers::{Delayed, Outcome, Round, handle, is_command};
+use super::workers::{Lane, Workers};
+use crate::handlers::{Delayed, Outcome, Round, Turn, handle, lane};
 use crate::probe::Fault;
 use crate::shared::Shared;
 
@@ -41,7 +42,8 @@ impl Connection {
     }
 
     async fn serve(&mut self, stream: &mut TcpStream) -> Result<(), String> {
-        while let Some(frame) = self.next_frame(stream).await? {
+        let mut frames = FrameReader::new(self.memory.clone(), self.shared.config().max_request_bytes);
+        while let Some(frame) = self.next_frame(&mut frames, stream).await? {
             let head = RequestHead::read(frame.bytes.clone())
                 .map_err(|error| format!("request has no head: {error}"))?;
             let outcome = match self.shared.probe.came(&head) {
@@ -55,13 +57,12 @@ impl Connection {
             drop((head, frame));
             match outcome {
                 Outcome::Answer(answer) => {
-                    send(stream, answer, self.shared.config().max_idle)
-                        .await
-                        .map_err(|e| format!("cannot answer: {e}"))?;
+                    let sent = send(stream, answer, &self.memory, self.shared.config().max_idle).await;
+                    sent.map_err(|error| format!("cannot answer: {error}"))?;
                 }
                 Outcome::Close(reason) => return Err(reason),
                 Outcome::Gone => return Ok(()),
-                Outcome::Silence | Outcome::Wait(_) => {}
+                Outcome::Silence | Outcome::Wait(_) | Outcome::Blocks => {}
             }
             self.mute(wait, stream).await;
         }
@@ -76,10 +77,14 @@ impl Connection {
     }
 
     /// `None` when there is none to come.
-    async fn next_frame(&mut self, stream: &mut TcpStream) -> Result<Option<Frame>, String> {
-        let (idle, memory) = (self.shared.config().max_idle, self.memory.clone());
+    async fn next_frame(
+        &mut self,
+        frames: &mut FrameReader,
+        stream: &mut TcpStream,
+    ) -> Result<Option<Frame>, String> {
+        let idle = self.shared.config().max_idle;
         tokio::select! {
-            frame = memory.read(stream, idle) => frame.map_err(|error| error.to_string()),
+            frame = frames.next(stream, idle) => frame.map_err(|error| error.to_string()),
             _ = self.stopping.wait_for(|stopping| *stopping) => Ok(None),
         }
     }
@@ -112,16 +117,22 @@ impl Connection {
     }
 
     async fn work(&mut self, head: &RequestHead, round: Round) -> Result<Outcome, String> {
-        let timed = move |shared: &Shared, head: &RequestHead| {
-            let begun = std::time::Instant::now();
-            (handle(shared, head, round), begun.elapsed())
-        };
-        let done = if is_command(head.api_key) {
-            let (shared, head) = (Arc::clone(&self.shared), head.clone());
-            self.workers.command(move || timed(&shared, &head)).await
-        } else {
-            self.workers.run(|| timed(&self.shared, head)).await
-        };
+        let lane = lane(head.api_key);
+        if lane == Lane::Network {
+            let turn = Turn { round, may_block: false };
+            let done = Workers::run_here(|| timed(&self.shared, head, turn));
+            match self.note(done)? {
+                Outcome::Blocks => {}
+                outcome => return Ok(outcome),
+            }
+        }
+        let (shared, head) = (Arc::clone(&self.shared), head.clone());
+        let turn = Turn { round, may_block: true };
+        let done = self.workers.run(lane, move || timed(&shared, &head, turn)).await;
+        self.note(done)
+    }
+
+    fn note(&mut self, done: Option<(Outcome, Duration)>) -> Result<Outcome, String> {
         let (outcome, took) = done.ok_or_else(|| "the request could not be answered".to_owned())?;
         self.took += took;
         Ok(outcome)
@@ -162,6 +173,11 @@ impl Connection {
             () = gone(stream) => Waited::Gone,
         }
     }
+}
+
+fn timed(shared: &Shared, head: &RequestHead, turn: Turn) -> (Outcome, Duration) {
+    let begun = std::time::Instant::now();
+    (handle(shared, head, turn), begun.elapsed())
 }
 
 /// How a wait ended.

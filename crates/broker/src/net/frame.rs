@@ -1,28 +1,36 @@
-//! Reading one request frame: four bytes of length, then the request. Memory is taken as bytes arrive, not as a length
-//! declares, and all frames together have a bound.
+//! Reading request frames: four bytes of length, then the request. A busy connection has a buffer that takes a whole frame, or what
+//! there is of several, in one call; one that is silent has none.
 
 use std::io;
-use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::{BufMut, Bytes, BytesMut};
 use thiserror::Error;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 
-/// The bound on the memory of all requests that are being read or answered (`queued.max.request.bytes`).
-#[derive(Clone, Debug)]
-pub(crate) struct RequestMemory {
-    free: Arc<Semaphore>,
+use super::memory::{OutOfMemory, RequestMemory, Share, patience};
+
+/// Reads the frames of one connection.
+#[derive(Debug)]
+pub(crate) struct FrameReader {
+    memory: RequestMemory,
     max_frame: usize,
+    /// What has come and is not taken yet.
+    buffer: BytesMut,
+    /// Memory of the buffer. Invariant: at least as much as there is in the buffer.
+    share: Share,
+    /// Bytes that the last frame had: most are alike.
+    expected: usize,
 }
 
 /// A frame, and its share of the memory, which it gives back when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Frame {
     pub(crate) bytes: Bytes,
-    _share: Vec<OwnedSemaphorePermit>,
+    _share: Share,
 }
 
 #[derive(Debug, Error)]
@@ -31,66 +39,113 @@ pub(crate) enum FrameError {
     Io(#[from] io::Error),
     #[error("frame declares {got} bytes, expected 8 to {max} (socket.request.max.bytes)")]
     Length { got: i32, max: usize },
-    #[error("no memory for the request within {0:?} (queued.max.request.bytes)")]
-    Memory(Duration),
+    #[error(transparent)]
+    Memory(#[from] OutOfMemory),
     #[error("the rest of a frame did not come within {0:?}")]
     Stalled(Duration),
 }
 
-impl RequestMemory {
-    pub(crate) fn new(bytes: usize, max_frame: usize) -> RequestMemory {
-        RequestMemory { free: Arc::new(Semaphore::new(bytes.min(Semaphore::MAX_PERMITS))), max_frame }
+impl FrameReader {
+    pub(crate) fn new(memory: RequestMemory, max_frame: usize) -> FrameReader {
+        let (buffer, share) = (BytesMut::new(), Share::default());
+        FrameReader { memory, max_frame, buffer, share, expected: LEAST }
     }
 
     /// The next frame; `None` when the other side has closed between two frames, or was silent for `idle`.
-    pub(crate) async fn read(
-        &self,
+    pub(crate) async fn next(
+        &mut self,
         stream: &mut TcpStream,
         idle: Duration,
     ) -> Result<Option<Frame>, FrameError> {
-        let mut head = [0; 4];
-        let first = tokio::time::timeout(idle, stream.read(&mut head[..1])).await;
-        if first.unwrap_or(Ok(0))? == 0 {
+        if self.buffer.is_empty() && !self.first(stream, idle).await? {
             return Ok(None);
         }
-        let rest = async {
-            stream.read_exact(&mut head[1..]).await?;
-            self.read_body(stream, i32::from_be_bytes(head)).await.map(Some)
-        };
-        tokio::time::timeout(STALL, rest).await.unwrap_or(Err(FrameError::Stalled(STALL)))
+        let begun = Instant::now();
+        loop {
+            let missing = match self.declared()? {
+                Some(length) if self.buffer.len() >= PREFIX + length => return Ok(Some(self.split(length))),
+                Some(length) => PREFIX + length - self.buffer.len(),
+                None => self.expected,
+            };
+            // Room for as much again as has come: what is taken is at most twice what was sent.
+            self.room(missing.min(self.buffer.len().max(self.expected)) + SLACK).await?;
+            self.more(stream, begun).await?;
+        }
     }
 
-    async fn read_body(&self, stream: &mut TcpStream, declared: i32) -> Result<Frame, FrameError> {
-        let wrong = FrameError::Length { got: declared, max: self.max_frame };
-        let length =
-            usize::try_from(declared).ok().filter(|l| (8..=self.max_frame).contains(l)).ok_or(wrong)?;
-        let (mut buffer, mut share) = (BytesMut::new(), Vec::new());
-        while buffer.len() < length {
-            // Room for as much again as has come: what is taken is at most twice what was sent.
-            let more = buffer.len().max(FIRST).min(length - buffer.len());
-            share.push(self.take(more).await?);
-            let target = buffer.len() + more;
-            buffer.reserve(more);
-            while buffer.len() < target {
-                let mut room = stream.take((target - buffer.len()) as u64);
-                if room.read_buf(&mut buffer).await? == 0 {
-                    return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
-                }
+    /// Waits for the first bytes of a frame, without a buffer if there are none yet; says whether there are any.
+    async fn first(&mut self, stream: &mut TcpStream, idle: Duration) -> Result<bool, FrameError> {
+        loop {
+            self.room(self.expected + SLACK).await?;
+            if let Poll::Ready(read) = poll_once(self.read(stream)).await {
+                return Ok(read? > 0);
+            }
+            (self.buffer, self.share) = (BytesMut::new(), Share::default());
+            let Ok(ready) = tokio::time::timeout(idle, stream.readable()).await else { return Ok(false) };
+            ready?;
+        }
+    }
+
+    /// Reads more of a frame that has begun at `begun`. Where memory is short, one that comes slowly gives back what it has.
+    async fn more(&mut self, stream: &mut TcpStream, begun: Instant) -> Result<(), FrameError> {
+        loop {
+            match tokio::time::timeout(LOOK, self.read(stream)).await {
+                Ok(Ok(0)) => return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
+                Ok(read) => return Ok(read.map(drop)?),
+                Err(_) => {}
+            }
+            let taken = begun.elapsed();
+            if taken >= STALL || (self.memory.is_short() && taken >= patience(self.buffer.len())) {
+                return Err(FrameError::Stalled(taken));
             }
         }
-        Ok(Frame { bytes: buffer.freeze(), _share: share })
     }
 
-    async fn take(&self, bytes: usize) -> Result<OwnedSemaphorePermit, FrameError> {
-        let permits = u32::try_from(bytes).unwrap_or(u32::MAX);
-        let taken = tokio::time::timeout(PATIENCE, Arc::clone(&self.free).acquire_many_owned(permits)).await;
-        taken.ok().and_then(Result::ok).ok_or(FrameError::Memory(PATIENCE))
+    /// Reads as much as there is room for in the share. When it comes to nothing nothing is lost.
+    async fn read(&mut self, stream: &mut TcpStream) -> io::Result<usize> {
+        let room = self.share.bytes() - self.buffer.len();
+        stream.read_buf(&mut (&mut self.buffer).limit(room)).await
+    }
+
+    /// Makes room for `more` bytes.
+    async fn room(&mut self, more: usize) -> Result<(), FrameError> {
+        let needed = self.buffer.len() + more;
+        if needed > self.share.bytes() {
+            let taken = self.memory.take(needed - self.share.bytes()).await?;
+            self.share.merge(taken);
+        }
+        self.buffer.reserve(more);
+        Ok(())
+    }
+
+    /// Length of the frame that begins here, if it has come.
+    fn declared(&self) -> Result<Option<usize>, FrameError> {
+        let Some(prefix) = self.buffer.first_chunk() else { return Ok(None) };
+        let (got, max) = (i32::from_be_bytes(*prefix), self.max_frame);
+        let length = usize::try_from(got).ok().filter(|length| (8..=max).contains(length));
+        length.map(Some).ok_or(FrameError::Length { got, max })
+    }
+
+    fn split(&mut self, length: usize) -> Frame {
+        self.expected = (PREFIX + length).clamp(LEAST, MOST);
+        let bytes = self.buffer.split_to(PREFIX + length).freeze().slice(PREFIX..);
+        Frame { bytes, _share: self.share.split(PREFIX + length) }
     }
 }
 
-/// The first share of a frame.
-const FIRST: usize = 16 * 1024;
+async fn poll_once<F: Future>(future: F) -> Poll<F::Output> {
+    let mut future = std::pin::pin!(future);
+    std::future::poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await
+}
+
+/// Bytes of the length.
+const PREFIX: usize = 4;
+/// The least and the most that is read at first.
+const LEAST: usize = 4 * 1024;
+const MOST: usize = 1024 * 1024;
+/// Read beyond a frame, so that the socket is known to be empty when nothing follows.
+const SLACK: usize = 512;
 /// How long a frame may take from its first byte to its last.
 const STALL: Duration = Duration::from_secs(60);
-/// How long a frame waits for memory: those who hold it may wait for more themselves.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How often a frame that does not come is looked at.
+const LOOK: Duration = Duration::from_millis(500);

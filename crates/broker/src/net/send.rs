@@ -9,19 +9,55 @@ use klamm_protocol::{Piece, Region};
 use nix::sys::sendfile::sendfile;
 use tokio::io::{AsyncWriteExt, Interest};
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 
+use super::memory::{self, RequestMemory, Share};
 use crate::handlers::Answer;
 
 /// Sends the whole answer; the other side has to take each piece within `patience`. After an error part of it may have
 /// been sent, and the connection must be closed.
-pub(crate) async fn send(stream: &mut TcpStream, answer: Answer, patience: Duration) -> io::Result<()> {
+pub(crate) async fn send(
+    stream: &mut TcpStream,
+    answer: Answer,
+    memory: &RequestMemory,
+    patience: Duration,
+) -> io::Result<()> {
+    let bytes: usize = answer.frame.pieces.iter().map(in_memory).sum();
+    // Small ones are the connection's own.
+    let _share =
+        if bytes > SMALL { memory.take(bytes).await.map_err(io::Error::other)? } else { Share::default() };
     for piece in &answer.frame.pieces {
         let sent = send_piece(stream, piece, &answer);
-        tokio::time::timeout(patience, sent)
-            .await
-            .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+        let slow = io::Error::from(io::ErrorKind::TimedOut);
+        match in_memory(piece) {
+            0..=SMALL => tokio::time::timeout(patience, sent).await.map_err(|_| slow)??,
+            bytes => in_time(sent, memory, bytes, patience).await?,
+        }
     }
     Ok(())
+}
+
+/// Where memory is short, a reader who takes his time gives back what his answer has.
+async fn in_time(
+    sent: impl Future<Output = io::Result<()>>,
+    memory: &RequestMemory,
+    bytes: usize,
+    most: Duration,
+) -> io::Result<()> {
+    let (begun, mut sent) = (Instant::now(), std::pin::pin!(sent));
+    loop {
+        if let Ok(sent) = tokio::time::timeout(LOOK, &mut sent).await {
+            return sent;
+        }
+        let taken = begun.elapsed();
+        if taken >= most || (memory.is_short() && taken >= memory::patience(bytes)) {
+            return Err(io::Error::from(io::ErrorKind::TimedOut));
+        }
+    }
+}
+
+fn in_memory(piece: &Piece) -> usize {
+    if let Piece::Bytes(bytes) = piece { bytes.len() } else { 0 }
 }
 
 async fn send_piece(stream: &mut TcpStream, piece: &Piece, answer: &Answer) -> io::Result<()> {
@@ -52,5 +88,9 @@ async fn send_region(stream: &mut TcpStream, region: &Region, slice: Option<&Sli
     Ok(())
 }
 
+/// Bytes of an answer that are not counted.
+const SMALL: usize = 16 * 1024;
+/// How often a reader is looked at.
+const LOOK: Duration = Duration::from_millis(500);
 /// Bytes at a time, so that one reader with a fast connection does not keep a thread.
 const CHUNK: usize = 1 << 20;

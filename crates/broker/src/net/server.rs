@@ -1,13 +1,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::connection::Connection;
-use super::frame::RequestMemory;
+use super::memory::RequestMemory;
 use super::places::{NoPlace, Places};
+use super::threads::NetworkThreads;
 use super::workers::Workers;
 use crate::shared::Shared;
 
@@ -19,7 +20,8 @@ pub(crate) async fn serve(
 ) -> std::io::Result<()> {
     let listener = TcpListener::from_std(listener)?;
     let config = &shared.config();
-    let memory = RequestMemory::new(config.max_queued_bytes, config.max_request_bytes);
+    let memory = RequestMemory::new(config.max_queued_bytes);
+    let mut threads = NetworkThreads::start(config.network_threads)?;
     let workers = Workers::new(config);
     let places = Places::default();
     let mut connections = JoinSet::new();
@@ -48,13 +50,19 @@ pub(crate) async fn serve(
         let (shared, memory, workers) = (Arc::clone(&shared), memory.clone(), workers.clone());
         let connection =
             Connection { shared, memory, workers, stopping: stopping.clone(), peer, took: Duration::ZERO };
-        connections.spawn(async move {
+        // It is to be known to the thread that serves it, and to no other.
+        let stream = stream.into_std();
+        let served = async move {
             let connections = connection.shared.metrics.connections.clone();
             connections.inc();
-            connection.run(stream).await;
+            match stream.and_then(TcpStream::from_std) {
+                Ok(stream) => connection.run(stream).await,
+                Err(error) => tracing::warn!(%peer, "cannot take a connection: {error}"),
+            }
             connections.dec();
             drop(place);
-        });
+        };
+        connections.spawn_on(served, threads.next());
     }
     drop(listener);
     let finish = async { while connections.join_next().await.is_some() {} };

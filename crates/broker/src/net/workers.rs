@@ -1,7 +1,5 @@
-//! Who answers requests. Logs are synchronous, and a cold read must not hold up other sockets: the runtime has
-//! `num.network.threads` and `num.io.threads` together, and at most `num.io.threads` of them answer requests at a time, so that the
-//! others are there for sockets. A request is answered on the thread that has read it: handing it to another costs more than
-//! most requests do (`docs/speed.md`).
+//! Who answers requests. What takes no longer than handing it to another thread is answered on the network thread that has read it;
+//! what may have to wait, for a disk or for others, on one of `num.io.threads`.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -19,6 +17,17 @@ pub(crate) struct Workers {
     commanding: Arc<Semaphore>,
 }
 
+/// What a request asks of its thread.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Lane {
+    /// Little, most often: it says so itself when it is more ([`Turn::may_block`](crate::handlers::Turn)).
+    Network,
+    /// It may have to wait for a disk.
+    Io,
+    /// It changes topics or settings, one after the other, and may take long.
+    Command,
+}
+
 impl Workers {
     pub(crate) fn new(config: &BrokerConfig) -> Workers {
         let semaphore = |permits: usize| Arc::new(Semaphore::new(permits.min(Semaphore::MAX_PERMITS)));
@@ -29,28 +38,23 @@ impl Workers {
         }
     }
 
-    /// Threads of the runtime.
-    pub(crate) fn threads(config: &BrokerConfig) -> usize {
-        config.network_threads + config.io_threads
-    }
-
-    /// Runs `work` when it is its turn; `None` when it panicked.
-    pub(crate) async fn run<T>(&self, work: impl FnOnce() -> T) -> Option<T> {
-        let queued = self.queued.acquire().await.ok()?;
-        let _answering = self.answering.acquire().await.ok()?;
-        drop(queued);
+    /// Runs `work` here and now; `None` when it panicked.
+    pub(crate) fn run_here<T>(work: impl FnOnce() -> T) -> Option<T> {
         let done = catch_unwind(AssertUnwindSafe(work));
         done.inspect_err(|_| tracing::error!("a request handler panicked; its connection is closed")).ok()
     }
 
-    /// Runs a command when it is its turn, on a thread of its own: one that creates ten thousand partitions must not keep
-    /// others from their records.
-    pub(crate) async fn command<T: Send + 'static>(
+    /// Runs `work` on another thread when it is its turn in the lane; `None` when it panicked.
+    pub(crate) async fn run<T: Send + 'static>(
         &self,
+        lane: Lane,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Option<T> {
-        let _commanding = self.commanding.acquire().await.ok()?;
-        let done = tokio::task::spawn_blocking(work).await;
-        done.inspect_err(|_| tracing::error!("a command panicked; its connection is closed")).ok()
+        let queued = self.queued.acquire().await.ok()?;
+        // A command that creates ten thousand partitions must not keep others from their records.
+        let places = if lane == Lane::Command { &self.commanding } else { &self.answering };
+        let _place = places.acquire().await.ok()?;
+        drop(queued);
+        tokio::task::spawn_blocking(|| Workers::run_here(work)).await.ok().flatten()
     }
 }

@@ -1,0 +1,94 @@
+//! The bound on the memory of requests that are being read or answered, and of answers that are being sent
+//! (`queued.max.request.bytes`).
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use thiserror::Error;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// The memory that all connections share.
+#[derive(Clone, Debug)]
+pub(crate) struct RequestMemory {
+    free: Arc<Semaphore>,
+    /// Those who wait for some.
+    waiting: Arc<AtomicUsize>,
+    most: usize,
+}
+
+/// Some of it, given back when it is dropped.
+#[derive(Debug, Default)]
+pub(crate) struct Share(Option<OwnedSemaphorePermit>);
+
+#[derive(Debug, Error)]
+#[error("no memory within {PATIENCE:?} (queued.max.request.bytes)")]
+pub(crate) struct OutOfMemory;
+
+/// Counts those who wait, for as long as they do.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl RequestMemory {
+    pub(crate) fn new(bytes: usize) -> RequestMemory {
+        let most = bytes.min(Semaphore::MAX_PERMITS).min(u32::MAX as usize);
+        RequestMemory { free: Arc::new(Semaphore::new(most)), waiting: Arc::default(), most }
+    }
+
+    /// Takes so many bytes, or all there are in the world if that is less; waits in line for them.
+    pub(crate) async fn take(&self, bytes: usize) -> Result<Share, OutOfMemory> {
+        let permits = u32::try_from(bytes.min(self.most)).unwrap_or(u32::MAX);
+        if let Ok(taken) = Arc::clone(&self.free).try_acquire_many_owned(permits) {
+            return Ok(Share(Some(taken)));
+        }
+        let _waiting = Waiting::new(&self.waiting);
+        let taken = tokio::time::timeout(PATIENCE, Arc::clone(&self.free).acquire_many_owned(permits)).await;
+        taken.ok().and_then(Result::ok).map(|taken| Share(Some(taken))).ok_or(OutOfMemory)
+    }
+
+    /// Whether somebody waits for memory.
+    pub(crate) fn is_short(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) > 0
+    }
+}
+
+/// How long it may take, where memory is short, to receive or send so many bytes: slow ones must not keep it from all others.
+pub(crate) fn patience(bytes: usize) -> Duration {
+    GRACE + Duration::from_millis(bytes as u64 / LEAST_BYTES_A_MILLISECOND)
+}
+
+impl Share {
+    pub(crate) fn bytes(&self) -> usize {
+        self.0.as_ref().map_or(0, OwnedSemaphorePermit::num_permits)
+    }
+
+    pub(crate) fn merge(&mut self, more: Share) {
+        match (&mut self.0, more.0) {
+            (Some(own), Some(more)) => own.merge(more),
+            (own @ None, more) => *own = more,
+            (Some(_), None) => {}
+        }
+    }
+
+    /// Splits off so many bytes, or all.
+    pub(crate) fn split(&mut self, bytes: usize) -> Share {
+        Share(self.0.as_mut().and_then(|own| own.split(bytes.min(own.num_permits()))))
+    }
+}
+
+impl<'a> Waiting<'a> {
+    fn new(waiting: &'a AtomicUsize) -> Waiting<'a> {
+        waiting.fetch_add(1, Ordering::Relaxed);
+        Waiting(waiting)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// How long anybody waits: those who have memory may wait for more themselves.
+const PATIENCE: Duration = Duration::from_secs(10);
+const GRACE: Duration = Duration::from_secs(1);
+const LEAST_BYTES_A_MILLISECOND: u64 = 64;
