@@ -1,7 +1,7 @@
 //! A client as plain as can be: one connection, one request at a time, any message in any version.
 
 use std::io::{self, Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
@@ -23,8 +23,17 @@ impl Client {
     /// When the broker does not listen.
     #[must_use]
     pub fn connect(broker: &Broker) -> Client {
-        let stream = TcpStream::connect(broker.bootstrap()).expect("the broker listens");
-        stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout can be set");
+        Client::connect_to(broker.bootstrap())
+    }
+
+    /// Connects to a broker that is a process of its own.
+    ///
+    /// # Panics
+    /// When nobody listens there.
+    #[must_use]
+    pub fn connect_to(address: impl ToSocketAddrs) -> Client {
+        let stream = TcpStream::connect(address).expect("the broker listens");
+        stream.set_read_timeout(Some(Duration::from_secs(60))).expect("a timeout can be set");
         Client { stream, next: 1 }
     }
 

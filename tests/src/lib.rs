@@ -4,6 +4,7 @@
 pub mod admin;
 pub mod client;
 pub mod fixtures;
+pub mod hostile;
 pub mod requests;
 
 /// The root's README, so that its snippets are compiled and run.

@@ -2,6 +2,7 @@ use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use klamm_log::{LogError, OpenError};
 use klamm_types::Timestamp;
@@ -127,7 +128,7 @@ impl Broker {
         let (stopping, stop) = watch::channel(false);
         let http = config.http_listener.map(listen_http).transpose()?;
         let http_address = http.as_ref().map(TcpListener::local_addr).transpose()?;
-        let server = Some(spawn(listener, http, Arc::clone(&shared), stop)?);
+        let server = Some(spawn(listener, http, config.io_threads, Arc::clone(&shared), stop)?);
         Ok(Broker {
             address,
             http_address,
@@ -237,10 +238,14 @@ fn advertised(address: &ListenerAddress) -> ListenerAddress {
 fn spawn(
     listener: TcpListener,
     http: Option<TcpListener>,
+    io_threads: usize,
     shared: Arc<Shared>,
     stop: watch::Receiver<bool>,
 ) -> std::io::Result<JoinHandle<()>> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    // One thread more for commands. They stay: what a thread has allocated and given back is used by the same thread alone.
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    runtime.enable_all().max_blocking_threads(io_threads + 1).thread_keep_alive(Duration::MAX);
+    let runtime = runtime.thread_name("klamm-io").build()?;
     std::thread::Builder::new().name("klamm-server".into()).spawn(move || {
         if let Some(http) = http {
             spawn_http(&runtime, http, &shared, &stop);

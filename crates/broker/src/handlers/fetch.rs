@@ -77,7 +77,7 @@ pub(super) fn handle(shared: &Shared, head: &RequestHead, turn: Turn) -> Result<
     let responses = by_topic(told);
     let response = FetchResponse { session_id, throttle_time_ms, responses, ..FetchResponse::default() };
     let frame = encode_response(&response, ApiKey::Fetch, head.version, head.correlation_id)?;
-    Ok(Outcome::Answer(Answer { frame, slices: fetching.slices }))
+    Ok(Outcome::Answer(Answer { frame, slices: fetching.slices, ..Answer::default() }))
 }
 
 /// Whether what is wanted was written long ago, and has perhaps to be read from the disk.

@@ -32,7 +32,7 @@ use klamm_protocol::{ApiKey, DecodeError, EncodeError, Message, Pieces, RequestH
 use klamm_types::TopicPartition;
 use thiserror::Error;
 
-use crate::net::Lane;
+use crate::net::{Lane, Share};
 use crate::shared::Shared;
 
 pub(crate) use fetch::Round;
@@ -94,6 +94,8 @@ pub(crate) enum Outcome {
 pub(crate) struct Answer {
     pub(crate) frame: Pieces,
     pub(crate) slices: HashMap<u64, Slice>,
+    /// Of the memory for answers, as long as it is here.
+    pub(crate) share: Share,
 }
 
 /// A fetch that waits for more.
@@ -165,5 +167,5 @@ fn message(text: &str) -> klamm_protocol::ByteString {
 /// The frame of a response.
 fn answer<M: Message>(response: &M, api: ApiKey, head: &RequestHead) -> Result<Outcome, HandleError> {
     let frame = encode_response(response, api, head.version, head.correlation_id)?;
-    Ok(Outcome::Answer(Answer { frame, slices: HashMap::new() }))
+    Ok(Outcome::Answer(Answer { frame, ..Answer::default() }))
 }

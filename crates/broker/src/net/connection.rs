@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::frame::{Frame, FrameReader};
 use super::memory::RequestMemory;
-use super::send::send;
+use super::send::{send, share_of};
 use super::workers::{Lane, Workers};
 use crate::handlers::{Delayed, Outcome, Round, Turn, handle, lane};
 use crate::probe::Fault;
@@ -23,6 +23,8 @@ use crate::shared::Shared;
 pub(crate) struct Connection {
     pub(crate) shared: Arc<Shared>,
     pub(crate) memory: RequestMemory,
+    /// The same for answers.
+    pub(crate) answers: RequestMemory,
     pub(crate) workers: Workers,
     pub(crate) stopping: watch::Receiver<bool>,
     pub(crate) peer: SocketAddr,
@@ -57,7 +59,7 @@ impl Connection {
             drop((head, frame));
             match outcome {
                 Outcome::Answer(answer) => {
-                    let sent = send(stream, answer, &self.memory, self.shared.config().max_idle).await;
+                    let sent = send(stream, answer, &self.answers, self.shared.config().max_idle).await;
                     sent.map_err(|error| format!("cannot answer: {error}"))?;
                 }
                 Outcome::Close(reason) => return Err(reason),
@@ -121,7 +123,7 @@ impl Connection {
         if lane == Lane::Network {
             let turn = Turn { round, may_block: false };
             let done = Workers::run_here(|| timed(&self.shared, head, turn));
-            match self.note(done)? {
+            match self.note(done).await? {
                 Outcome::Blocks => {}
                 outcome => return Ok(outcome),
             }
@@ -129,12 +131,17 @@ impl Connection {
         let (shared, head) = (Arc::clone(&self.shared), head.clone());
         let turn = Turn { round, may_block: true };
         let done = self.workers.run(lane, move || timed(&shared, &head, turn)).await;
-        self.note(done)
+        // The place is kept until the answer's memory is counted: there are no more uncounted ones than places.
+        let (done, _place) = done.unzip();
+        self.note(done).await
     }
 
-    fn note(&mut self, done: Option<(Outcome, Duration)>) -> Result<Outcome, String> {
-        let (outcome, took) = done.ok_or_else(|| "the request could not be answered".to_owned())?;
+    async fn note(&mut self, done: Option<(Outcome, Duration)>) -> Result<Outcome, String> {
+        let (mut outcome, took) = done.ok_or_else(|| "the request could not be answered".to_owned())?;
         self.took += took;
+        if let Outcome::Answer(answer) = &mut outcome {
+            answer.share = share_of(answer, &self.answers).await.map_err(|error| error.to_string())?;
+        }
         Ok(outcome)
     }
 

@@ -5,12 +5,13 @@ use std::io;
 use std::task::Poll;
 use std::time::Duration;
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 use thiserror::Error;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
+use super::buffer::Buffer;
 use super::memory::{OutOfMemory, RequestMemory, Share, patience};
 
 /// Reads the frames of one connection.
@@ -19,8 +20,8 @@ pub(crate) struct FrameReader {
     memory: RequestMemory,
     max_frame: usize,
     /// What has come and is not taken yet.
-    buffer: BytesMut,
-    /// Memory of the buffer. Invariant: at least as much as there is in the buffer.
+    buffer: Buffer,
+    /// Memory of the buffer beyond what is the connection's own. Invariant: with that at least as much as there is in the buffer.
     share: Share,
     /// Bytes that the last frame had: most are alike.
     expected: usize,
@@ -47,7 +48,7 @@ pub(crate) enum FrameError {
 
 impl FrameReader {
     pub(crate) fn new(memory: RequestMemory, max_frame: usize) -> FrameReader {
-        let (buffer, share) = (BytesMut::new(), Share::default());
+        let (buffer, share) = (Buffer::default(), Share::default());
         FrameReader { memory, max_frame, buffer, share, expected: LEAST }
     }
 
@@ -57,13 +58,13 @@ impl FrameReader {
         stream: &mut TcpStream,
         idle: Duration,
     ) -> Result<Option<Frame>, FrameError> {
-        if self.buffer.is_empty() && !self.first(stream, idle).await? {
+        if self.buffer.len() == 0 && !self.first(stream, idle).await? {
             return Ok(None);
         }
         let begun = Instant::now();
         loop {
             let missing = match self.declared()? {
-                Some(length) if self.buffer.len() >= PREFIX + length => return Ok(Some(self.split(length))),
+                Some(length) if self.buffer.len() >= PREFIX + length => return Ok(Some(self.split(length)?)),
                 Some(length) => PREFIX + length - self.buffer.len(),
                 None => self.expected,
             };
@@ -80,22 +81,25 @@ impl FrameReader {
             if let Poll::Ready(read) = poll_once(self.read(stream)).await {
                 return Ok(read? > 0);
             }
-            (self.buffer, self.share) = (BytesMut::new(), Share::default());
+            (self.buffer, self.share) = (Buffer::default(), Share::default());
             let Ok(ready) = tokio::time::timeout(idle, stream.readable()).await else { return Ok(false) };
             ready?;
         }
     }
 
-    /// Reads more of a frame that has begun at `begun`. Where memory is short, one that comes slowly gives back what it has.
+    /// Reads more of a frame that has begun at `begun`. Where memory is short, one that does not come, or slowly, gives back what it has.
     async fn more(&mut self, stream: &mut TcpStream, begun: Instant) -> Result<(), FrameError> {
         loop {
             match tokio::time::timeout(LOOK, self.read(stream)).await {
                 Ok(Ok(0)) => return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
+                Ok(Ok(_)) if self.memory.is_short() && begun.elapsed() > patience(self.buffer.len()) => {
+                    return Err(FrameError::Stalled(begun.elapsed()));
+                }
                 Ok(read) => return Ok(read.map(drop)?),
                 Err(_) => {}
             }
             let taken = begun.elapsed();
-            if taken >= STALL || (self.memory.is_short() && taken >= patience(self.buffer.len())) {
+            if taken >= STALL || (self.memory.is_short() && self.share.bytes() > 0) {
                 return Err(FrameError::Stalled(taken));
             }
         }
@@ -103,33 +107,51 @@ impl FrameReader {
 
     /// Reads as much as there is room for in the share. When it comes to nothing nothing is lost.
     async fn read(&mut self, stream: &mut TcpStream) -> io::Result<usize> {
-        let room = self.share.bytes() - self.buffer.len();
-        stream.read_buf(&mut (&mut self.buffer).limit(room)).await
+        let room = OWN + self.share.bytes() - self.buffer.len();
+        let read = stream.read(self.buffer.spare(room)).await?;
+        self.buffer.fill(read);
+        Ok(read)
     }
 
     /// Makes room for `more` bytes.
     async fn room(&mut self, more: usize) -> Result<(), FrameError> {
         let needed = self.buffer.len() + more;
-        if needed > self.share.bytes() {
-            let taken = self.memory.take(needed - self.share.bytes()).await?;
-            self.share.merge(taken);
+        let has = OWN + self.share.bytes();
+        if needed > has {
+            self.share.merge(self.memory.take(needed - has).await?);
         }
-        self.buffer.reserve(more);
+        if self.buffer.capacity() < needed {
+            self.replace(needed)?;
+        }
         Ok(())
+    }
+
+    /// Goes on in a buffer of so many bytes; returns the one before.
+    fn replace(&mut self, bytes: usize) -> io::Result<Buffer> {
+        let mut other = Buffer::new(bytes, self.memory.pool())?;
+        other.extend(self.buffer.as_ref());
+        Ok(std::mem::replace(&mut self.buffer, other))
     }
 
     /// Length of the frame that begins here, if it has come.
     fn declared(&self) -> Result<Option<usize>, FrameError> {
-        let Some(prefix) = self.buffer.first_chunk() else { return Ok(None) };
+        let Some(prefix) = self.buffer.as_ref().first_chunk() else { return Ok(None) };
         let (got, max) = (i32::from_be_bytes(*prefix), self.max_frame);
         let length = usize::try_from(got).ok().filter(|length| (8..=max).contains(length));
         length.map(Some).ok_or(FrameError::Length { got, max })
     }
 
-    fn split(&mut self, length: usize) -> Frame {
-        self.expected = (PREFIX + length).clamp(LEAST, MOST);
-        let bytes = self.buffer.split_to(PREFIX + length).freeze().slice(PREFIX..);
-        Frame { bytes, _share: self.share.split(PREFIX + length) }
+    /// Takes the first frame out; what has come behind it is little, most often nothing.
+    fn split(&mut self, length: usize) -> io::Result<Frame> {
+        let end = PREFIX + length;
+        self.expected = end.clamp(LEAST, MOST);
+        let mut rest = Buffer::default();
+        if self.buffer.len() > end {
+            rest = Buffer::new(self.buffer.len() - end, self.memory.pool())?;
+            rest.extend(&self.buffer.as_ref()[end..]);
+        }
+        let whole = std::mem::replace(&mut self.buffer, rest);
+        Ok(Frame { bytes: Bytes::from_owner(whole).slice(PREFIX..end), _share: self.share.split(end) })
     }
 }
 
@@ -143,9 +165,11 @@ const PREFIX: usize = 4;
 /// The least and the most that is read at first.
 const LEAST: usize = 4 * 1024;
 const MOST: usize = 1024 * 1024;
+/// What each connection has of its own: a small request gets its answer however short memory is.
+const OWN: usize = 8 * 1024;
 /// Read beyond a frame, so that the socket is known to be empty when nothing follows.
 const SLACK: usize = 512;
 /// How long a frame may take from its first byte to its last.
 const STALL: Duration = Duration::from_secs(60);
 /// How often a frame that does not come is looked at.
-const LOOK: Duration = Duration::from_millis(500);
+const LOOK: Duration = Duration::from_millis(200);

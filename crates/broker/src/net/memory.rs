@@ -1,5 +1,5 @@
 //! The bound on the memory of requests that are being read or answered, and of answers that are being sent
-//! (`queued.max.request.bytes`).
+//! (`queued.max.request.bytes`). Small ones are not counted: there are as many of them, at most, as connections (`max.connections`).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,6 +8,8 @@ use std::time::Duration;
 use thiserror::Error;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::buffer::Pool;
+
 /// The memory that all connections share.
 #[derive(Clone, Debug)]
 pub(crate) struct RequestMemory {
@@ -15,6 +17,7 @@ pub(crate) struct RequestMemory {
     /// Those who wait for some.
     waiting: Arc<AtomicUsize>,
     most: usize,
+    pool: Pool,
 }
 
 /// Some of it, given back when it is dropped.
@@ -31,7 +34,12 @@ struct Waiting<'a>(&'a AtomicUsize);
 impl RequestMemory {
     pub(crate) fn new(bytes: usize) -> RequestMemory {
         let most = bytes.min(Semaphore::MAX_PERMITS).min(u32::MAX as usize);
-        RequestMemory { free: Arc::new(Semaphore::new(most)), waiting: Arc::default(), most }
+        RequestMemory {
+            free: Arc::new(Semaphore::new(most)),
+            waiting: Arc::default(),
+            most,
+            pool: Pool::default(),
+        }
     }
 
     /// Takes so many bytes, or all there are in the world if that is less; waits in line for them.
@@ -43,6 +51,11 @@ impl RequestMemory {
         let _waiting = Waiting::new(&self.waiting);
         let taken = tokio::time::timeout(PATIENCE, Arc::clone(&self.free).acquire_many_owned(permits)).await;
         taken.ok().and_then(Result::ok).map(|taken| Share(Some(taken))).ok_or(OutOfMemory)
+    }
+
+    /// Where large buffers come from.
+    pub(super) fn pool(&self) -> &Pool {
+        &self.pool
     }
 
     /// Whether somebody waits for memory.

@@ -1,5 +1,6 @@
 //! Sockets: frames in, answers out, in order.
 
+mod buffer;
 mod connection;
 mod frame;
 mod memory;
@@ -9,5 +10,6 @@ mod server;
 mod threads;
 mod workers;
 
+pub(crate) use memory::Share;
 pub(crate) use server::serve;
 pub(crate) use workers::Lane;

@@ -11,7 +11,7 @@ use tokio::io::{AsyncWriteExt, Interest};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-use super::memory::{self, RequestMemory, Share};
+use super::memory::{self, OutOfMemory, RequestMemory, Share};
 use crate::handlers::Answer;
 
 /// Sends the whole answer; the other side has to take each piece within `patience`. After an error part of it may have
@@ -22,10 +22,6 @@ pub(crate) async fn send(
     memory: &RequestMemory,
     patience: Duration,
 ) -> io::Result<()> {
-    let bytes: usize = answer.frame.pieces.iter().map(in_memory).sum();
-    // Small ones are the connection's own.
-    let _share =
-        if bytes > SMALL { memory.take(bytes).await.map_err(io::Error::other)? } else { Share::default() };
     for piece in &answer.frame.pieces {
         let sent = send_piece(stream, piece, &answer);
         let slow = io::Error::from(io::ErrorKind::TimedOut);
@@ -54,6 +50,12 @@ async fn in_time(
             return Err(io::Error::from(io::ErrorKind::TimedOut));
         }
     }
+}
+
+/// Memory of an answer that waits to be sent; what is small is the connection's own.
+pub(super) async fn share_of(answer: &Answer, memory: &RequestMemory) -> Result<Share, OutOfMemory> {
+    let bytes: usize = answer.frame.pieces.iter().map(in_memory).sum();
+    if bytes > SMALL { memory.take(bytes).await } else { Ok(Share::default()) }
 }
 
 fn in_memory(piece: &Piece) -> usize {

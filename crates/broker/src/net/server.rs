@@ -20,7 +20,7 @@ pub(crate) async fn serve(
 ) -> std::io::Result<()> {
     let listener = TcpListener::from_std(listener)?;
     let config = &shared.config();
-    let memory = RequestMemory::new(config.max_queued_bytes);
+    let [memory, answers] = [(); 2].map(|()| RequestMemory::new(config.max_queued_bytes));
     let mut threads = NetworkThreads::start(config.network_threads)?;
     let workers = Workers::new(config);
     let places = Places::default();
@@ -48,8 +48,16 @@ pub(crate) async fn serve(
             }
         };
         let (shared, memory, workers) = (Arc::clone(&shared), memory.clone(), workers.clone());
-        let connection =
-            Connection { shared, memory, workers, stopping: stopping.clone(), peer, took: Duration::ZERO };
+        let answers = answers.clone();
+        let connection = Connection {
+            shared,
+            memory,
+            answers,
+            workers,
+            stopping: stopping.clone(),
+            peer,
+            took: Duration::ZERO,
+        };
         // It is to be known to the thread that serves it, and to no other.
         let stream = stream.into_std();
         let served = async move {

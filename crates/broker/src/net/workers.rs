@@ -4,7 +4,8 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use tokio::sync::Semaphore;
+use tokio::runtime::Handle;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::BrokerConfig;
 
@@ -15,6 +16,8 @@ pub(crate) struct Workers {
     queued: Arc<Semaphore>,
     /// For commands, which wait for each other in any case.
     commanding: Arc<Semaphore>,
+    /// The runtime whose threads they have.
+    threads: Handle,
 }
 
 /// What a request asks of its thread.
@@ -29,12 +32,14 @@ pub(crate) enum Lane {
 }
 
 impl Workers {
+    /// Those of the runtime that this is called in.
     pub(crate) fn new(config: &BrokerConfig) -> Workers {
         let semaphore = |permits: usize| Arc::new(Semaphore::new(permits.min(Semaphore::MAX_PERMITS)));
         Workers {
             answering: semaphore(config.io_threads),
             queued: semaphore(config.max_queued_requests),
             commanding: semaphore(1),
+            threads: Handle::current(),
         }
     }
 
@@ -44,17 +49,19 @@ impl Workers {
         done.inspect_err(|_| tracing::error!("a request handler panicked; its connection is closed")).ok()
     }
 
-    /// Runs `work` on another thread when it is its turn in the lane; `None` when it panicked.
+    /// Runs `work` on another thread when it is its turn in the lane; `None` when it panicked. Nobody else has the place before it is
+    /// dropped.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
         lane: Lane,
         work: impl FnOnce() -> T + Send + 'static,
-    ) -> Option<T> {
+    ) -> Option<(T, OwnedSemaphorePermit)> {
         let queued = self.queued.acquire().await.ok()?;
         // A command that creates ten thousand partitions must not keep others from their records.
         let places = if lane == Lane::Command { &self.commanding } else { &self.answering };
-        let _place = places.acquire().await.ok()?;
+        let place = Arc::clone(places).acquire_owned().await.ok()?;
         drop(queued);
-        tokio::task::spawn_blocking(|| Workers::run_here(work)).await.ok().flatten()
+        let done = self.threads.spawn_blocking(|| Workers::run_here(work)).await.ok().flatten();
+        done.map(|done| (done, place))
     }
 }

@@ -1,0 +1,56 @@
+//! A broker under siege, as a process of its own, with a client beside that wants to be served all the while.
+//!
+//! ```sh
+//! cargo run --release -p klamm-tests --bin siege -- frames 1000000   # hostile frames, of every API and version
+//! cargo run --release -p klamm-tests --bin siege -- flood            # 1,000 connections that send more than there is memory for
+//! cargo run --release -p klamm-tests --bin siege -- kills 200        # kill -9 under load, and what was acknowledged
+//! ```
+//!
+//! A failure prints the seed with which the same is tried again: `--seed N`.
+
+mod bystander;
+mod dice;
+mod flood;
+mod frames;
+mod kills;
+mod server;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+struct Siege {
+    #[command(subcommand)]
+    kind: Kind,
+    /// The same seed, the same siege, but for what the clock and the threads do.
+    #[arg(long, global = true, default_value_t = 1)]
+    seed: u64,
+}
+
+#[derive(Subcommand)]
+enum Kind {
+    /// Frames of every API and version: random, or mutated from captures of real clients and from messages that are right.
+    Frames { count: u64 },
+    /// Connections that send more than there is memory for, slowly or without reading the answers.
+    Flood {
+        #[arg(default_value_t = 1000)]
+        connections: usize,
+    },
+    /// Rounds of kill -9 under load.
+    Kills {
+        #[arg(default_value_t = 200)]
+        rounds: u64,
+    },
+    /// The broker itself: settings as KEY=VALUE.
+    #[command(hide = true)]
+    Serve { settings: Vec<String> },
+}
+
+fn main() {
+    let Siege { kind, seed } = Siege::parse();
+    match kind {
+        Kind::Frames { count } => frames::run(count, seed),
+        Kind::Flood { connections } => flood::run(connections, seed),
+        Kind::Kills { rounds } => kills::run(rounds, seed),
+        Kind::Serve { settings } => server::serve(&settings),
+    }
+}
