@@ -292,7 +292,7 @@ fn a_compacted_topic_takes_no_record_without_a_key() {
 #[test]
 fn topics_are_created_deleted_and_checked() {
     let (_broker, mut client) = start();
-    assert_eq!(create(&mut client, "t", &[("segment.bytes", "2000")], 7).0, 0);
+    assert_eq!(create(&mut client, "t", &[("internal.segment.bytes", "2000")], 7).0, 0);
     assert_eq!(create(&mut client, "t", &[], 7), (36, "topic \"t\" exists already".to_owned()));
     assert_eq!(create(&mut client, "../x", &[], 5).0, 17);
     assert_eq!(create(&mut client, "u", &[("segment.bytes", "x")], 5).0, 40);
@@ -354,7 +354,7 @@ fn a_refusal_is_never_too_long_to_send() {
 #[test]
 fn a_fetch_that_ends_with_its_segment_does_not_wait_for_more() {
     let (_broker, mut client) = start();
-    create(&mut client, "t", &[("segment.bytes", "1024")], 7);
+    create(&mut client, "t", &[("internal.segment.bytes", "1024")], 7);
     let id = topic(&mut client, "t");
     for _ in 0..30 {
         produce(&mut client, "t", id, batch(&["some value"], Compression::None), 1, 9);

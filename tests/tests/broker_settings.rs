@@ -176,7 +176,7 @@ fn min_insync_replicas_above_one_refuses_who_waits_for_all() {
 
 #[test]
 fn segment_bytes_begins_new_segments() {
-    let mut running = Running::with(&[("segment.bytes", "1024")]);
+    let mut running = Running::with(&[("internal.segment.bytes", "1024")]);
     running.fill(9);
     assert_eq!(running.files(".log").len(), 5, "two batches in each");
 }
@@ -195,7 +195,8 @@ fn segment_ms_closes_a_segment_by_its_age() {
 fn index_interval_bytes_is_between_two_entries() {
     let mut counts = Vec::new();
     for interval in ["400", "4000"] {
-        let mut running = Running::with(&[("index.interval.bytes", interval), ("segment.bytes", "10000")]);
+        let mut running =
+            Running::with(&[("index.interval.bytes", interval), ("internal.segment.bytes", "10000")]);
         running.fill(25);
         let path = running.broker.path().join("t-0/00000000000000000000.index");
         counts.push(std::fs::metadata(path).unwrap().len() / 8);
@@ -213,7 +214,8 @@ fn segment_index_bytes_begins_new_segments() {
 
 #[test]
 fn retention_bytes_deletes_the_oldest_segments() {
-    let configs = [("segment.bytes", "1024"), ("retention.bytes", "2000"), ("file.delete.delay.ms", "0")];
+    let configs =
+        [("internal.segment.bytes", "1024"), ("retention.bytes", "2000"), ("file.delete.delay.ms", "0")];
     let mut running = Running::with(&configs);
     running.fill(20);
     until("old segments are deleted", || running.files(".log").len() <= 3);

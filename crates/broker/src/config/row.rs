@@ -19,6 +19,8 @@ pub(crate) struct Row<C> {
     pub(crate) meaning: &'static str,
     /// Whether it can be changed while the broker runs.
     pub(crate) is_dynamic: bool,
+    /// Whether it is told to nobody: Kafka has some for its tests.
+    pub(crate) is_internal: bool,
     /// For a topic's setting: the broker's settings that it is taken from, those that win first.
     pub(crate) inherits: &'static [&'static str],
     /// `None` for a value that cannot be.
@@ -50,12 +52,18 @@ impl<C> Row<C> {
         (set, get): (Set<C>, Get<C>),
         meaning: &'static str,
     ) -> Row<C> {
-        Row { key, kind, expected, meaning, is_dynamic: false, inherits: &[], set, get }
+        Row { key, kind, expected, meaning, is_dynamic: false, is_internal: false, inherits: &[], set, get }
     }
 
     /// It can be changed while the broker runs.
     pub(crate) const fn dynamic(mut self) -> Row<C> {
         self.is_dynamic = true;
+        self
+    }
+
+    /// It is told to nobody.
+    pub(crate) const fn internal(mut self) -> Row<C> {
+        self.is_internal = true;
         self
     }
 
@@ -129,6 +137,7 @@ macro_rules! at {
 pub(crate) use at;
 
 pub(crate) const BYTES: &str = "a number of bytes from 1 to 2,147,483,647";
+pub(crate) const SEGMENT: &str = "a number of bytes from 1,048,576 to 2,147,483,647";
 pub(crate) const NUMBER: &str = "a number from 1 to 2,147,483,647";
 pub(crate) const SWITCH: &str = "true or false";
 pub(crate) const MILLIS: &str = "a number of milliseconds, at least 1";
@@ -174,8 +183,18 @@ pub(crate) fn bounded_millis(value: &str) -> Option<Option<Duration>> {
     if value == NO_BOUND { Some(None) } else { age(value).map(Some) }
 }
 
+/// Kafka's longs go up to 9,223,372,036,854,775,807.
+pub(crate) fn count(value: &str) -> Option<u64> {
+    value.parse().ok().filter(|n| *n <= LARGEST)
+}
+
+/// A segment's bytes: Kafka does not start with a topic that has smaller ones.
+pub(crate) fn segment(value: &str) -> Option<u32> {
+    unsigned(value).filter(|bytes| *bytes >= 1 << 20)
+}
+
 pub(crate) fn bounded_count(value: &str) -> Option<Option<u64>> {
-    if value == NO_BOUND { Some(None) } else { value.parse().ok().filter(|n| *n > 0).map(Some) }
+    if value == NO_BOUND { Some(None) } else { count(value).filter(|n| *n > 0).map(Some) }
 }
 
 pub(crate) fn ratio(value: &str) -> Option<f64> {

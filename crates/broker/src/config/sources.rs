@@ -187,7 +187,7 @@ mod tests {
             (
                 "log.segment.bytes",
                 "12",
-                "settings together: log.segment.bytes is \"12\", expected 1,024 to 2,147,483,647",
+                "flag --log-segment-bytes: log.segment.bytes is \"12\", expected a number of bytes from 1,048,576 to 2,147,483,647",
             ),
             (
                 "log.retention.ms",

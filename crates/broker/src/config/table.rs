@@ -4,10 +4,10 @@
 use std::time::Duration;
 
 use super::row::{
-    AGE, BYTES, CODEC, Kind, MILLIS, NUMBER, OR_NONE, POLICY, RATIO, Row, SWITCH, TIME, age, at,
-    bounded_count, bounded_millis, codec, codec_name, count_or_unbounded, in_millis, is_some, millis,
+    AGE, BYTES, CODEC, Kind, MILLIS, NUMBER, OR_NONE, POLICY, RATIO, Row, SEGMENT, SWITCH, TIME, age, at,
+    bounded_count, bounded_millis, codec, codec_name, count, count_or_unbounded, in_millis, is_some, millis,
     millis_or_none, millis_or_unbounded, number, or_none, policy, policy_name, preallocation, put, ratio,
-    size, switch, text, text_or_none, timestamp_type, timestamp_type_name, unsigned,
+    segment, size, switch, text, text_or_none, timestamp_type, timestamp_type_name, unsigned,
 };
 use super::{BrokerConfig, ListenerAddress};
 
@@ -235,8 +235,8 @@ pub(super) const TABLE: &[Setting] = &[
     Setting::new(
         "log.segment.bytes",
         Kind::Int,
-        BYTES,
-        at!(topic.log.segment_bytes, unsigned, text),
+        SEGMENT,
+        at!(topic.log.segment_bytes, segment, text),
         "Bytes after which a new segment is begun.",
     )
     .dynamic(),
@@ -449,10 +449,6 @@ fn sessions(value: &str) -> Option<usize> {
 
 fn threads(value: &str) -> Option<usize> {
     size(value).filter(|n| *n <= 1024)
-}
-
-fn count(value: &str) -> Option<u64> {
-    value.parse().ok()
 }
 
 fn rate(value: &str) -> Option<Option<u64>> {

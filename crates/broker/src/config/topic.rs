@@ -7,10 +7,11 @@ use klamm_log::{Compression, LogConfig};
 use klamm_record::TimestampType;
 
 use super::row::{
-    AGE, BYTES, CODEC, Kind, MILLIS, NUMBER, OR_NONE, POLICY, RATIO, Row, SWITCH, TIME, WrongSetting, age,
-    at, bounded_count, bounded_millis, codec, codec_name, count_or_unbounded, in_millis, is_some, millis,
-    millis_or_none, millis_or_unbounded, number, or_none, policy, policy_name, preallocation, put, ratio,
-    set_all, switch, text, text_or_none, timestamp_type, timestamp_type_name, unsigned,
+    AGE, BYTES, CODEC, Kind, MILLIS, NUMBER, OR_NONE, POLICY, RATIO, Row, SEGMENT, SWITCH, TIME,
+    WrongSetting, age, at, bounded_count, bounded_millis, codec, codec_name, count, count_or_unbounded,
+    in_millis, is_some, millis, millis_or_none, millis_or_unbounded, number, or_none, policy, policy_name,
+    preallocation, put, ratio, segment, set_all, switch, text, text_or_none, timestamp_type,
+    timestamp_type_name, unsigned,
 };
 
 /// How a topic behaves. Each field names Kafka's topic property and its default.
@@ -139,7 +140,7 @@ const TABLE: &[Setting] = &[
         "max.compaction.lag.ms",
         Kind::Long,
         MILLIS,
-        at!(log.max_compaction_lag, bounded_millis, millis_or_unbounded),
+        at!(log.max_compaction_lag, bounded_lag, millis_or_unbounded),
         "Age after which a record of a compacted topic is cleaned, however little is dirty.",
     )
     .inherits(&["log.cleaner.max.compaction.lag.ms"]),
@@ -226,11 +227,20 @@ const TABLE: &[Setting] = &[
     Setting::new(
         "segment.bytes",
         Kind::Int,
-        BYTES,
-        at!(log.segment_bytes, unsigned, text),
+        SEGMENT,
+        at!(log.segment_bytes, segment, text),
         "Bytes after which a new segment is begun.",
     )
     .inherits(&["log.segment.bytes"]),
+    // After the one that it overrules.
+    Setting::new(
+        "internal.segment.bytes",
+        Kind::Int,
+        BYTES,
+        at!(log.segment_bytes, unsigned, text),
+        "The same, as small as tests want it.",
+    )
+    .internal(),
     Setting::new(
         "segment.index.bytes",
         Kind::Int,
@@ -261,6 +271,6 @@ fn at_least_one(value: &str) -> Option<i32> {
     number(value, 1)
 }
 
-fn count(value: &str) -> Option<u64> {
-    value.parse().ok()
+fn bounded_lag(value: &str) -> Option<Option<Duration>> {
+    bounded_millis(value).filter(|lag| *lag != Some(Duration::ZERO))
 }

@@ -104,7 +104,11 @@ impl Metadata {
     /// All settings of a topic.
     pub(crate) fn describe_topic(&self, topic: &Topic) -> Result<Vec<ConfigEntry>, TopicError> {
         let config = self.topic_config(topic);
-        Ok(TopicConfig::TABLE.iter().map(|row| self.topic_entry(row, topic, &config)).collect())
+        Ok(TopicConfig::TABLE
+            .iter()
+            .filter(|row| !row.is_internal)
+            .map(|row| self.topic_entry(row, topic, &config))
+            .collect())
     }
 
     fn topic_entry(&self, row: &Row<TopicConfig>, topic: &Topic, config: &TopicConfig) -> ConfigEntry {

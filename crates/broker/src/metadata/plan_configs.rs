@@ -285,7 +285,7 @@ mod tests {
                 "log.segment.bytes",
                 set("1"),
                 false,
-                Err("segment.bytes is \"1\", expected 1,024 to 2,147,483,647"),
+                Err("log.segment.bytes is \"1\", expected a number of bytes from 1,048,576 to 2,147,483,647"),
             ),
             (&other, "max.connections", set("9"), false, Err("there is no broker \"2\"; this is broker 1")),
         ] {
