@@ -31,11 +31,12 @@ use klamm_protocol::metadata::topic_record::TopicRecord;
 use klamm_protocol::metadata::unregister_broker_record::UnregisterBrokerRecord;
 use klamm_protocol::metadata::user_scram_credential_record::UserScramCredentialRecord;
 use klamm_protocol::{Message, Record, Uuid, encode_metadata_record};
-use klamm_record::{BatchBuilder, BatchOptions};
+use klamm_record::{BatchBuilder, BatchOptions, Batches, RecordBatch};
 use klamm_tests::admin::{create, value};
 use klamm_tests::client::Client;
 use klamm_tests::fixtures;
 use klamm_tests::requests::{batch_of, produce};
+use klamm_types::Timestamp;
 use tempfile::TempDir;
 
 fn copy(from: &Path, to: &Path) {
@@ -43,9 +44,9 @@ fn copy(from: &Path, to: &Path) {
     for entry in fs::read_dir(from).unwrap().map(|entry| entry.unwrap()) {
         let target = to.join(entry.file_name());
         if entry.path().is_dir() {
-            copy(&entry.path(), &target)
+            copy(&entry.path(), &target);
         } else {
-            drop(fs::copy(entry.path(), target))
+            fs::copy(entry.path(), target).unwrap();
         }
     }
 }
@@ -70,9 +71,9 @@ fn contents(path: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut found = BTreeMap::new();
     for entry in fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()) {
         if entry.is_dir() {
-            found.extend(contents(&entry))
+            found.extend(contents(&entry));
         } else {
-            drop(found.insert(entry.clone(), fs::read(&entry).unwrap()))
+            found.insert(entry.clone(), fs::read(&entry).unwrap());
         }
     }
     found
@@ -185,11 +186,176 @@ fn a_log_without_the_snapshot_that_it_needs_is_refused() {
         error.contains("begins at offset 50, expected a snapshot up to there, got one up to 0"),
         "{error}"
     );
-    // A snapshot that is not whole is no snapshot either.
-    for cut in [10, 200, whole.len() - 1] {
+    // A snapshot that is not whole is no snapshot either, wherever it is cut.
+    let footer = whole.len() - 75;
+    for (cut, want) in [
+        (0, "is no whole snapshot"),
+        (10, "checkpoint at byte 0"),
+        (83, "is no whole snapshot"),
+        (200, "checkpoint at byte 83"),
+        (footer, "is no whole snapshot"),
+        (whole.len() - 1, "checkpoint at byte"),
+    ] {
         fs::write(&snapshot, &whole[..cut]).unwrap();
         let error = start(folder.path()).unwrap_err();
-        assert!(error.contains("checkpoint at byte"), "cut at {cut}: {error}");
+        assert!(error.contains(want), "cut at {cut}: {error}");
+    }
+}
+
+/// Kafka's log may have been cut back to before its snapshot: what is decided now must not come before the snapshot's end.
+#[test]
+fn a_log_that_ends_before_its_snapshot_goes_on_behind_it() {
+    for is_empty in [false, true] {
+        let folder = folder("kafka-snapshot");
+        let segment = folder.path().join("__cluster_metadata-0/00000000000000000050.log");
+        if is_empty {
+            fs::write(segment, "").unwrap()
+        } else {
+            fs::remove_file(segment).unwrap()
+        }
+        for round in 0..2 {
+            let (_broker, mut client) = start(folder.path()).unwrap();
+            let expected = if round == 0 { vec!["kept"] } else { vec!["fresh", "kept"] };
+            assert_eq!(names(&mut client), expected, "empty: {is_empty}, round {round}");
+            create(&mut client, "fresh", 1, &[]);
+        }
+    }
+}
+
+/// A batch of the metadata log.
+struct Logged {
+    times: Vec<Option<Timestamp>>,
+    values: Vec<Bytes>,
+}
+
+fn logged(path: &Path) -> Vec<Logged> {
+    let log = path.join("__cluster_metadata-0");
+    let mut names: Vec<_> = fs::read_dir(log).unwrap().map(|entry| entry.unwrap().path()).collect();
+    names.retain(|name| name.extension().is_some_and(|extension| extension == "log"));
+    names.sort();
+    let all = names.iter().flat_map(|name| Batches::new(fs::read(name).unwrap().into())).map(Result::unwrap);
+    let read = |batch: RecordBatch| {
+        let records = batch.records(1 << 20).unwrap();
+        let records = records.iter().map(Result::unwrap);
+        let (times, values) =
+            records.map(|r| (r.timestamp, Bytes::copy_from_slice(r.value.unwrap()))).unzip();
+        Logged { times, values }
+    };
+    all.filter(|batch| !batch.is_control()).map(read).collect()
+}
+
+/// Kafka's controllers read no batch whose records differ in time, and do not start when they find one.
+#[test]
+fn all_records_of_a_batch_of_metadata_bear_one_time() {
+    let folder = tempfile::tempdir().unwrap();
+    {
+        let (_broker, mut client) = start(folder.path()).unwrap();
+        assert_eq!(create(&mut client, "large", 2000, &[]).0, 0);
+    }
+    let batches = logged(folder.path());
+    assert!(batches.iter().any(|batch| batch.values.len() > 2000));
+    for batch in batches {
+        assert!(batch.times.windows(2).all(|two| two[0] == two[1]), "{:?}", batch.times);
+    }
+}
+
+/// A cluster whose features were never upgraded does not know which folder a partition is in.
+#[test]
+fn records_are_those_of_the_clusters_metadata_version() {
+    for (level, version) in [(7, 0), (16, 0), (17, 1), (30, 1)] {
+        let folder = folder("kafka-snapshot");
+        let record = FeatureLevelRecord { name: "metadata.version".into(), feature_level: level };
+        append(folder.path(), &[encoded(&record, 0)]);
+        {
+            let (_broker, mut client) = start(folder.path()).unwrap();
+            assert_eq!(create(&mut client, "new", 1, &[]).0, 0);
+        }
+        let values = logged(folder.path()).pop().unwrap().values;
+        let frame = klamm_protocol::decode_metadata_record(values.last().unwrap().clone()).unwrap();
+        assert_eq!((frame.record_type, frame.version), (PartitionRecord::TYPE, version), "level {level}");
+        assert_eq!(names(&mut start(folder.path()).unwrap().1), ["kept", "late", "new"], "level {level}");
+    }
+}
+
+/// What `kafka-storage format` leaves: an identity, and what the first start is to decide.
+fn formatted(records: &[Bytes]) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let kafka = fixtures::root().with_file_name("kafka-snapshot");
+    fs::copy(kafka.join("meta.properties"), folder.path().join("meta.properties")).unwrap();
+    let mut snapshot = Vec::new();
+    let batch = |control, key: Option<&[u8]>, values: &[Bytes]| {
+        let mut builder = BatchBuilder::new(Vec::new(), BatchOptions { control, ..BatchOptions::default() });
+        for value in values {
+            let record = NewRecord::new(value.as_ref());
+            builder.append(&key.map_or(record, |key| record.key(key))).unwrap();
+        }
+        builder.finish().unwrap().buffer
+    };
+    snapshot.extend(batch(true, Some(&[0, 0, 0, 3]), &[Bytes::from_static(&[0; 11])]));
+    snapshot.extend(batch(false, None, records));
+    snapshot.extend(batch(true, Some(&[0, 0, 0, 4]), &[Bytes::from_static(&[0; 3])]));
+    fs::write(folder.path().join("bootstrap.checkpoint"), snapshot).unwrap();
+    folder
+}
+
+#[test]
+fn a_folder_that_was_only_formatted_begins_with_what_it_was_formatted_with() {
+    let level =
+        |level| encoded(&FeatureLevelRecord { name: "metadata.version".into(), feature_level: level }, 0);
+    let user =
+        encoded(&UserScramCredentialRecord { name: "alice".into(), mechanism: 1, ..Default::default() }, 0);
+    let formatted_with = [level(21), level(20)];
+    let folder = formatted(&formatted_with);
+    {
+        let (_broker, mut client) = start(folder.path()).unwrap();
+        assert_eq!(create(&mut client, "new", 1, &[]).0, 0);
+    }
+    assert_eq!(logged(folder.path())[0].values, formatted_with);
+    let folder = formatted(&[level(21), user]);
+    let before = contents(folder.path());
+    let error = start(folder.path()).unwrap_err();
+    assert!(error.contains("the SCRAM credentials of user alice"), "{error}");
+    assert!(contents(folder.path()) == before, "the folder has changed");
+}
+
+#[test]
+fn logs_that_are_in_the_way_are_named_before_a_byte_changes() {
+    let kept = |folder: &Path| folder.join("kept-0/partition.metadata");
+    type Harm = fn(&Path);
+    let harms: [(Harm, &str); 4] = [
+        (
+            |folder| fs::create_dir(folder.join("kept-0.0123456789abcdef0123456789abcdef-future")).unwrap(),
+            "a partition on its way",
+        ),
+        (
+            |folder| copy(&folder.join("late-0"), &folder.join("kept-0")),
+            "holds a log that belongs to no topic or to another",
+        ),
+        (
+            |folder| {
+                fs::remove_file(folder.join("kept-0/partition.metadata")).unwrap();
+                fs::write(folder.join("kept-0/00000000000000000000.log"), [0; 100]).unwrap();
+            },
+            "holds a log that belongs to no topic or to another",
+        ),
+        (
+            |folder| copy(&folder.join("__cluster_metadata-0"), &folder.join("more/__cluster_metadata-0")),
+            "move one away",
+        ),
+    ];
+    for (harm, want) in harms {
+        let folder = folder("kafka-snapshot");
+        assert!(kept(folder.path()).exists());
+        harm(folder.path());
+        fs::remove_file(folder.path().join(".kafka_cleanshutdown")).unwrap();
+        let before = contents(folder.path());
+        let config = BrokerConfig {
+            log_dirs: vec![folder.path().to_owned(), folder.path().join("more")],
+            ..BrokerConfig::for_test()
+        };
+        let error = Broker::start(config).unwrap_err().to_string();
+        assert!(error.contains(want), "{error}");
+        assert!(contents(folder.path()) == before, "{want}: the folder has changed");
     }
 }
 
@@ -254,8 +420,7 @@ fn append_batch(path: &Path, options: BatchOptions, records: &[(Option<&[u8]>, &
 #[test]
 fn what_cannot_be_carried_over_is_refused_by_name_before_a_byte_changes() {
     let acl = |id| encoded(&AccessControlEntryRecord { id: Uuid([id; 16]), ..Default::default() }, 0);
-    let no_acl =
-        |id| encoded(&RemoveAccessControlEntryRecord { id: Uuid([id; 16]), ..Default::default() }, 0);
+    let no_acl = |id| encoded(&RemoveAccessControlEntryRecord { id: Uuid([id; 16]) }, 0);
     let user =
         encoded(&UserScramCredentialRecord { name: "alice".into(), mechanism: 1, ..Default::default() }, 0);
     let token = encoded(&DelegationTokenRecord { token_id: "t".into(), ..Default::default() }, 0);
@@ -282,7 +447,12 @@ fn what_cannot_be_carried_over_is_refused_by_name_before_a_byte_changes() {
             Some("It has the remote segments of topic moved (remote.storage.enable)"),
         ),
         (vec![topic_record("moved"), partition(&[1]), remote("true"), remote("false")], None),
-        (vec![topic_record("moved"), partition(&[1]), remote("true"), removed], None),
+        (vec![topic_record("moved"), partition(&[1]), remote("true"), removed.clone()], None),
+        (
+            vec![topic_record("moved"), partition(&[1]), remote(" TRUE")],
+            Some("It has the remote segments of topic moved (remote.storage.enable)"),
+        ),
+        (vec![topic_record("moved"), partition(&[1]), remote("true"), removed, topic_record("moved")], None),
         (vec![acl(1), acl(2)], Some("It has 2 access control entries (kafka-acls --list)")),
         (vec![acl(1), no_acl(1)], None),
         (vec![user.clone(), token], Some("It has the SCRAM credentials of user alice; 1 delegation tokens")),

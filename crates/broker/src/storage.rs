@@ -164,7 +164,6 @@ fn open_folder(
     first: Option<&Identity>,
 ) -> Result<(Folder, Identity), StorageError> {
     let logs = LogDir::open_with(path, config)?;
-    logs.cuts().iter().for_each(|cut| tracing::warn!("after an unclean stop: {cut}"));
     let identity = Identity::load_or_create(path, node_id, first)?;
     Ok((Folder { path: path.to_owned(), id: identity.directory, logs: Some(logs) }, identity))
 }

@@ -610,3 +610,29 @@ fn follower_gap_at_a_roll_survives_a_kill() {
     let dir = open(&dead, LogConfig::default());
     assert_eq!((values(&dir.log("t", 0).unwrap()).len(), dir.cuts()), (90, Vec::new()));
 }
+
+/// Opening passes over the log of the metadata quorum. Where nobody has asked for it, and it was not recovered, a clean stop of the
+/// others must not vouch for it.
+#[test]
+fn no_marker_stands_over_a_log_that_was_not_recovered() {
+    let root = tempfile::tempdir().unwrap();
+    let name: TopicPartition = "__cluster_metadata-0".parse().unwrap();
+    let marker = root.path().join(".kafka_cleanshutdown");
+    let append = |log: &Log| drop(log.append(&NewRecord::new("v"), Durability::Written).unwrap());
+    {
+        let dir = LogDir::open(root.path()).unwrap();
+        append(&dir.create(&name, LogConfig::default(), None).unwrap());
+        append(&dir.log("t", 0).unwrap());
+    }
+    std::fs::remove_file(&marker).unwrap();
+    {
+        let dir = LogDir::open(root.path()).unwrap();
+        append(&dir.log("t", 0).unwrap());
+    }
+    assert!(!marker.exists(), "the metadata log was not recovered");
+    {
+        let dir = LogDir::open(root.path()).unwrap();
+        dir.create(&name, LogConfig::default(), None).unwrap();
+    }
+    assert!(marker.exists());
+}

@@ -4,11 +4,12 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use klamm_log::Clock;
+use klamm_log::{Clock, LogDir};
 use klamm_types::{ProducerId, TopicId};
 use parking_lot::{Mutex, MutexGuard, RwLock};
 
-use super::log::MetadataLog;
+use super::bootstrap::bootstrap_of;
+use super::log::{LATEST, MetadataLog};
 use super::plan::Surroundings;
 use super::record::MetadataRecord;
 use super::{Identity, MetadataImage, TopicError};
@@ -52,7 +53,10 @@ impl Metadata {
             log: Mutex::new(log),
             producer_ids: Mutex::new(0..0),
         };
-        metadata.decide_features().map_err(|e| e.to_string())?;
+        // Of the metadata log too, which was opened last.
+        let cuts = metadata.storage.dirs().flat_map(LogDir::cuts);
+        cuts.for_each(|cut| tracing::warn!("after an unclean stop: {cut}"));
+        metadata.decide_features()?;
         metadata.resolve_config();
         metadata.remove_leftovers().map_err(|e| e.to_string())?;
         let image = metadata.image();
@@ -60,14 +64,23 @@ impl Metadata {
         Ok(metadata)
     }
 
-    /// A log that Kafka is to read must say which features the cluster has, before all else.
-    fn decide_features(&self) -> Result<(), TopicError> {
+    /// A log that Kafka is to read must say which features the cluster has, before all else: those that the folder was formatted
+    /// with, where it was.
+    fn decide_features(&self) -> Result<(), String> {
         let turn = self.turn();
-        if self.image().feature(FEATURES[0].0).is_some() {
+        if self.image().feature(METADATA_VERSION).is_some() {
             return Ok(());
         }
-        let decided = |(name, level): (&str, _)| MetadataRecord::Feature { name: name.to_owned(), level };
-        self.commit(&turn, &FEATURES.map(decided))
+        let folders = self.storage.folders().iter().map(|folder| &*folder.path);
+        let Some(bootstrap) = bootstrap_of(folders)? else {
+            let decided = |(name, level): (&str, _)| MetadataRecord::Feature { name: name.to_owned(), level };
+            return self.commit(&turn, &FEATURES.map(decided)).map_err(|error| error.to_string());
+        };
+        turn.append(bootstrap.values()).map_err(|error| error.to_string())?;
+        let mut image = MetadataImage::clone(&self.image());
+        bootstrap.records().for_each(|record| image.apply(&record));
+        *self.image.write() = Arc::new(image);
+        Ok(())
     }
 
     /// What there is now.
@@ -111,7 +124,8 @@ impl Metadata {
 
     /// Logs the records durably, then applies them.
     pub(super) fn commit(&self, turn: &MetadataLog, records: &[MetadataRecord]) -> Result<(), TopicError> {
-        turn.append(records)?;
+        let level = self.image().feature(METADATA_VERSION).unwrap_or(LATEST);
+        turn.append(&turn.encode(records, level)?)?;
         let mut image = MetadataImage::clone(&self.image());
         records.iter().for_each(|record| image.apply(record));
         *self.image.write() = Arc::new(image);
@@ -119,12 +133,13 @@ impl Metadata {
     }
 }
 
+pub(super) const METADATA_VERSION: &str = "metadata.version";
 /// Producer ids in a block, as in Kafka.
 const PRODUCER_IDS: i64 = 1000;
 /// What `kafka-storage format` of Kafka 4.3 decides, but for `eligible.leader.replicas.version`, which one replica has no use for.
 /// The first one must come first.
 const FEATURES: [(&str, i16); 5] = [
-    ("metadata.version", 30),
+    (METADATA_VERSION, LATEST),
     ("group.version", 1),
     ("share.version", 1),
     ("streams.version", 1),

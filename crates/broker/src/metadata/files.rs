@@ -12,12 +12,13 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use klamm_record::{BatchHeader, RecordBatch};
+use klamm_types::{LeaderEpoch, Offset};
 
 /// The files of a metadata log.
 #[derive(Debug)]
 pub(super) struct MetadataFiles {
-    /// The latest snapshot, and the first offset that is not in it.
-    snapshot: Option<(i64, PathBuf)>,
+    /// The latest snapshot: the first offset that is not in it, the epoch of the one before, and where it is.
+    snapshot: Option<(i64, i32, PathBuf)>,
     /// The segments by their first offset, in order.
     segments: Vec<(i64, PathBuf)>,
 }
@@ -40,6 +41,9 @@ pub(super) enum Tail {
     IsWhole,
 }
 
+/// Types of the records that frame a snapshot.
+const HEADER: i16 = 3;
+const FOOTER: i16 = 4;
 /// A batch that is longer is none: Kafka's are at most 8 MiB.
 const LARGEST: usize = 64 << 20;
 
@@ -53,7 +57,10 @@ impl MetadataFiles {
         };
         let mut files = MetadataFiles { snapshot: None, segments: Vec::new() };
         for entry in entries {
-            files.note(entry.map_err(failed)?.path());
+            let path = entry.map_err(failed)?.path();
+            if path.is_file() {
+                files.note(path);
+            }
         }
         files.segments.sort_unstable();
         files.check(folder)?;
@@ -64,13 +71,14 @@ impl MetadataFiles {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or("");
         if let Some(base) = name.strip_suffix(".log").and_then(number) {
             self.segments.push((base, path));
-        } else if let Some(end) = name.strip_suffix(".checkpoint").and_then(snapshot_end) {
-            self.snapshot = self.snapshot.take().max(Some((end, path)));
+        } else if let Some((end, epoch)) = name.strip_suffix(".checkpoint").and_then(snapshot_end) {
+            self.snapshot = self.snapshot.take().max(Some((end, epoch, path)));
         }
     }
 
     fn check(&self, folder: &Path) -> Result<(), String> {
-        let (end, first) = (self.end_of_snapshot(), self.segments.first().map_or(0, |(base, _)| *base));
+        let (end, first) =
+            (self.end_of_snapshot().0.get(), self.segments.first().map_or(0, |(base, _)| *base));
         if first > end {
             return Err(format!(
                 "{}: the log begins at offset {first}, expected a snapshot up to there, got one up to {end}",
@@ -80,8 +88,10 @@ impl MetadataFiles {
         Ok(())
     }
 
-    fn end_of_snapshot(&self) -> i64 {
-        self.snapshot.as_ref().map_or(0, |(end, _)| *end)
+    /// The first offset that is not in the snapshot, and the epoch of the one before.
+    pub(super) fn end_of_snapshot(&self) -> (Offset, LeaderEpoch) {
+        let (end, epoch) = self.snapshot.as_ref().map_or((0, 0), |(end, epoch, _)| (*end, *epoch));
+        (Offset::new(end).unwrap_or_default(), LeaderEpoch::new(epoch).unwrap_or_default())
     }
 
     /// Shows `visit` all records in order. What it refuses is told with the place.
@@ -90,10 +100,10 @@ impl MetadataFiles {
         tail: Tail,
         mut visit: impl FnMut(Entry) -> Result<(), String>,
     ) -> Result<(), String> {
-        if let Some((_, path)) = &self.snapshot {
-            Batches::open(path)?.read(0, &mut visit)?;
+        if let Some((.., path)) = &self.snapshot {
+            read_snapshot(path, &mut visit)?;
         }
-        let from = self.end_of_snapshot();
+        let from = self.end_of_snapshot().0.get();
         let last = self.segments.last().map(|(base, _)| *base);
         for (base, path) in &self.segments {
             match Batches::open(path)?.read(from, &mut visit) {
@@ -102,6 +112,28 @@ impl MetadataFiles {
             }
         }
         Ok(())
+    }
+}
+
+/// Shows `visit` all records of a snapshot, which has a header and a footer.
+pub(super) fn read_snapshot(
+    path: &Path,
+    visit: &mut impl FnMut(Entry) -> Result<(), String>,
+) -> Result<(), String> {
+    let (mut first, mut last) = (None, None);
+    let mut note = |entry: Entry| {
+        let kind = if let Entry::Quorum { kind, .. } = entry { Some(kind) } else { None };
+        first = first.or(Some(kind));
+        last = Some(kind);
+        visit(entry)
+    };
+    Batches::open(path)?.read(0, &mut note)?;
+    match (first.flatten(), last.flatten()) {
+        (Some(HEADER), Some(FOOTER)) => Ok(()),
+        _ => Err(format!(
+            "{} is no whole snapshot: it has to begin with a header and to end with a footer",
+            path.display()
+        )),
     }
 }
 
@@ -188,11 +220,10 @@ fn show(
 }
 
 /// `<end offset, 20 digits>-<epoch, 10 digits>`
-fn snapshot_end(name: &str) -> Option<i64> {
+fn snapshot_end(name: &str) -> Option<(i64, i32)> {
     let (end, epoch) = name.split_once('-')?;
     let epoch = (epoch.len() == 10).then_some(epoch)?;
-    epoch.parse::<i32>().ok()?;
-    number(end)
+    Some((number(end)?, epoch.parse().ok()?))
 }
 
 fn number(digits: &str) -> Option<i64> {

@@ -14,6 +14,7 @@ use klamm_protocol::metadata::register_broker_record::RegisterBrokerRecord;
 use klamm_protocol::metadata::remove_access_control_entry_record::RemoveAccessControlEntryRecord;
 use klamm_protocol::metadata::remove_delegation_token_record::RemoveDelegationTokenRecord;
 use klamm_protocol::metadata::remove_user_scram_credential_record::RemoveUserScramCredentialRecord;
+use klamm_protocol::metadata::topic_record::TopicRecord;
 use klamm_protocol::metadata::unregister_broker_record::UnregisterBrokerRecord;
 use klamm_protocol::metadata::user_scram_credential_record::UserScramCredentialRecord;
 use klamm_protocol::{DecodeError, Message, MetadataFrame, Record, Uuid};
@@ -66,6 +67,8 @@ impl Foreign {
                     self.replicas((record.topic_id, record.partition_id), replicas, node);
                 }
             }
+            // A topic of the same name may have been before.
+            TopicRecord::TYPE => drop(self.tiered.remove(&*TopicRecord::decode(body, version)?.name)),
             ConfigRecord::TYPE => self.config(&ConfigRecord::decode(body, version)?),
             AccessControlEntryRecord::TYPE => {
                 self.acls.insert(AccessControlEntryRecord::decode(body, version)?.id);
@@ -122,7 +125,7 @@ impl Foreign {
         if record.resource_type != TOPIC || &*record.name != "remote.storage.enable" {
             return;
         }
-        match record.value.as_deref() {
+        match record.value.as_deref().map(|value| value.trim().to_ascii_lowercase()).as_deref() {
             Some("true") => drop(self.tiered.insert(record.resource_name.to_string())),
             _ => drop(self.tiered.remove(&*record.resource_name)),
         }

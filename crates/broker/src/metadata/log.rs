@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use klamm_log::{
     AppendError, Clock, Depth, Durability, LeaderEpoch, Log, LogConfig, LogDir, NewRecord, TopicPartition,
 };
 use klamm_record::{BatchBuilder, BatchOptions};
 use klamm_types::TopicId;
 
-use super::files::Tail;
-use super::record::MetadataRecord;
+use super::files::{MetadataFiles, Tail};
+use super::record::{Dialect, MetadataRecord};
 use super::replay::Replay;
 use super::{MetadataImage, TopicError};
 use crate::storage::Storage;
@@ -20,6 +21,8 @@ pub(super) struct MetadataLog {
     log: Log,
     node: i32,
     clock: Arc<dyn Clock>,
+    /// The reign in which the snapshot was made: what comes now is not of an earlier one.
+    least: LeaderEpoch,
 }
 
 impl MetadataLog {
@@ -29,28 +32,40 @@ impl MetadataLog {
         node: i32,
         clock: &Arc<dyn Clock>,
     ) -> Result<(MetadataLog, MetadataImage), String> {
-        let log = MetadataLog { log: find(storage)?, node, clock: Arc::clone(clock) };
+        let log = find(storage)?;
+        let gone = || format!("{} is gone", log.path().display());
+        let (end, least) = MetadataFiles::find(log.path())?.ok_or_else(gone)?.end_of_snapshot();
+        if log.bounds().end() < end {
+            // What the snapshot has is what counts, and nothing comes before its end.
+            log.restart_at(end).map_err(|error| error.to_string())?;
+        }
         // It was opened, and has therefore no torn end any more.
-        let replay = Replay::of_folder(log.log.path(), node, Tail::IsWhole)?;
-        let replay = replay.ok_or_else(|| format!("{} is gone", log.log.path().display()))?;
+        let replay = Replay::of_folder(log.path(), node, Tail::IsWhole)?.ok_or_else(gone)?;
+        let log = MetadataLog { log, node, clock: Arc::clone(clock), least };
         if replay.is_in_transaction() {
-            log.append(&[MetadataRecord::AbortTransaction]).map_err(|error| error.to_string())?;
+            let abort = log.encode(&[MetadataRecord::AbortTransaction], LATEST);
+            abort.and_then(|values| log.append(&values)).map_err(|error| error.to_string())?;
         }
         Ok((log, replay.into_image()))
     }
 
-    /// Logs the records durably, as one batch.
-    pub(super) fn append(&self, records: &[MetadataRecord]) -> Result<(), TopicError> {
-        let mut builder = BatchBuilder::new(Vec::new(), BatchOptions::default());
-        for record in records {
-            let value = record
-                .encode(self.node)
-                .map_err(|error| TopicError::Assignment { reason: error.to_string() })?;
-            builder.append(&NewRecord::new(&value).at(self.clock.now())).map_err(AppendError::from)?;
+    /// The values of records, where `metadata.version` has this level.
+    pub(super) fn encode(&self, records: &[MetadataRecord], level: i16) -> Result<Vec<Bytes>, TopicError> {
+        let dialect = Dialect { node: self.node, level };
+        let values = records.iter().map(|record| record.encode(dialect));
+        let values: Result<Vec<_>, _> = values.collect();
+        values.map_err(|error| TopicError::Assignment { reason: error.to_string() })
+    }
+
+    /// Logs records durably, as one batch. All bear one time: Kafka reads no others.
+    pub(super) fn append(&self, values: &[Bytes]) -> Result<(), TopicError> {
+        let (mut builder, now) = (BatchBuilder::new(Vec::new(), BatchOptions::default()), self.clock.now());
+        for value in values {
+            builder.append(&NewRecord::new(value).at(now)).map_err(AppendError::from)?;
         }
         let mut batch = builder.finish().map_err(AppendError::from)?.buffer;
         // The only voter goes on in the reign that it finds.
-        let epoch = self.log.epochs().latest().map_or(LeaderEpoch::ZERO, |latest| latest.epoch);
+        let epoch = self.log.epochs().latest().map_or(self.least, |latest| latest.epoch.max(self.least));
         self.log
             .append_batches(&mut batch, epoch, Depth::Header, Durability::Synced)
             .inspect_err(|error| tracing::error!(%error, "a change of the metadata was not logged"))?;
@@ -93,6 +108,8 @@ fn begin(storage: &Storage, open: impl FnOnce(&LogDir) -> Result<Log, String>) -
     open(storage.dirs().next().ok_or("there is no folder for the metadata")?)
 }
 
+/// The level of `metadata.version` that a new cluster has.
+pub(super) const LATEST: i16 = 30;
 pub(super) const METADATA_LOG: &str = "__cluster_metadata-0";
 /// The id of its topic is the same everywhere.
 const METADATA_ID: [u8; 16] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];

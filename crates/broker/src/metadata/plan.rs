@@ -172,6 +172,7 @@ pub(crate) fn plan_deletion(
 
 #[cfg(test)]
 mod tests {
+    use super::super::record::Dialect;
     use super::*;
 
     fn plan(wanted: &NewTopic) -> Result<u32, String> {
@@ -185,7 +186,8 @@ mod tests {
     }
 
     fn read(record: &MetadataRecord) -> MetadataRecord {
-        let frame = klamm_protocol::decode_metadata_record(record.encode(1).unwrap()).unwrap();
+        let dialect = Dialect { node: 1, level: 30 };
+        let frame = klamm_protocol::decode_metadata_record(record.encode(dialect).unwrap()).unwrap();
         MetadataRecord::decode(&frame).unwrap()
     }
 

@@ -78,8 +78,19 @@ const TOPIC: i8 = 2;
 const BROKER: i8 = 4;
 /// From this version on a partition's record names its folder.
 const WITH_FOLDERS: i16 = 1;
+/// The level of `metadata.version` (3.7-IV2) that has them (KIP-858).
+const LEVEL_WITH_FOLDERS: i16 = 17;
 /// The leader of a change that changes none.
 const SAME_LEADER: i32 = -2;
+
+/// For whom a record is written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Dialect {
+    /// The only broker of the cluster.
+    pub(crate) node: i32,
+    /// Level of `metadata.version`: Kafka must find nothing that its level does not have.
+    pub(crate) level: i16,
+}
 
 impl MetadataRecord {
     /// Reads a record of the log.
@@ -103,8 +114,11 @@ impl MetadataRecord {
         Ok(known.unwrap_or(other))
     }
 
-    /// Writes it as the value of a record of the log, for a cluster whose only broker is `node`.
-    pub(crate) fn encode(&self, node: i32) -> Result<Bytes, EncodeError> {
+    /// Writes it as the value of a record of the log.
+    pub(crate) fn encode(&self, dialect: Dialect) -> Result<Bytes, EncodeError> {
+        let Dialect { node, level } = dialect;
+        let with_folders = level >= LEVEL_WITH_FOLDERS;
+        let version = if with_folders { WITH_FOLDERS } else { 0 };
         match self {
             MetadataRecord::Topic { name, id } => {
                 encode_metadata_record(&TopicRecord { name: name.as_str().into(), topic_id: (*id).into() }, 0)
@@ -118,20 +132,20 @@ impl MetadataRecord {
                     leader: node,
                     leader_epoch: state.leader_epoch.get(),
                     partition_epoch: 0,
-                    directories: vec![state.home],
+                    directories: if with_folders { vec![state.home] } else { Vec::new() },
                     ..PartitionRecord::default()
                 };
-                encode_metadata_record(&record, WITH_FOLDERS)
+                encode_metadata_record(&record, version)
             }
             MetadataRecord::PartitionChange { topic, number, new_leader, home } => {
                 let record = PartitionChangeRecord {
                     partition_id: i32::try_from(*number).unwrap_or(i32::MAX),
                     topic_id: (*topic).into(),
                     leader: if *new_leader { node } else { SAME_LEADER },
-                    directories: home.map(|home| vec![home]),
+                    directories: home.filter(|_| with_folders).map(|home| vec![home]),
                     ..PartitionChangeRecord::default()
                 };
-                encode_metadata_record(&record, WITH_FOLDERS)
+                encode_metadata_record(&record, version)
             }
             MetadataRecord::Feature { name, level } => {
                 let record = FeatureLevelRecord { name: name.as_str().into(), feature_level: *level };

@@ -9,7 +9,7 @@ use klamm_protocol::metadata::end_transaction_record::EndTransactionRecord;
 use klamm_protocol::{DecodeError, MetadataFrame, Record, decode_metadata_record};
 
 use super::MetadataImage;
-use super::files::{Entry, MetadataFiles, Tail};
+use super::files::{Entry, MetadataFiles, Tail, read_snapshot};
 use super::foreign::Foreign;
 use super::record::MetadataRecord;
 
@@ -27,10 +27,19 @@ impl Replay {
     /// Reads the metadata in the folder of its log, for the broker `node`; `None` when there is no such folder.
     pub(super) fn of_folder(log: &Path, node: i32, tail: Tail) -> Result<Option<Replay>, String> {
         let Some(files) = MetadataFiles::find(log)? else { return Ok(None) };
-        let mut replay =
-            Replay { node, image: MetadataImage::default(), foreign: Foreign::default(), begun: None };
+        let mut replay = Replay::new(node);
         files.read(tail, |entry| replay.take(entry))?;
         Ok(Some(replay))
+    }
+
+    /// Adds what a snapshot says.
+    pub(super) fn add(&mut self, snapshot: &Path) -> Result<(), String> {
+        read_snapshot(snapshot, &mut |entry| self.take(entry))
+    }
+
+    /// Nothing yet.
+    pub(super) fn new(node: i32) -> Replay {
+        Replay { node, image: MetadataImage::default(), foreign: Foreign::default(), begun: None }
     }
 
     fn take(&mut self, entry: Entry) -> Result<(), String> {
@@ -73,6 +82,10 @@ impl Replay {
     /// What cannot be carried over, in words.
     pub(super) fn refusals(&self) -> Vec<String> {
         self.foreign.refusals(self.node, &self.image)
+    }
+
+    pub(super) fn image(&self) -> &MetadataImage {
+        &self.image
     }
 
     pub(super) fn into_image(self) -> MetadataImage {

@@ -206,7 +206,9 @@ impl Shared {
         let results = in_parallel(self.config.recovery_threads, logs, |log| log.sync_for_close());
         self.write_checkpoints(logs, |_| true)?;
         results.into_iter().collect::<Result<(), _>>()?;
-        self.folder.replace(CLEAN_SHUTDOWN, self.marker.text())?;
+        if self.was_clean || !self.is_one_left.load(Ordering::Relaxed) {
+            self.folder.replace(CLEAN_SHUTDOWN, self.marker.text())?;
+        }
         Ok(())
     }
 }

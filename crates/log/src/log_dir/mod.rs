@@ -19,7 +19,7 @@ mod shared;
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::time::Duration;
 
 use klamm_types::{Timestamp, TopicId, TopicName, TopicPartition};
@@ -151,6 +151,7 @@ impl LogDir {
             cuts: Mutex::default(),
             removed: AtomicUsize::new(0),
             was_clean: clean,
+            is_one_left: AtomicBool::new(false),
         });
         if shared.config.on_damage == OnDamage::Cut {
             shared.marker.mark_dirty()?;

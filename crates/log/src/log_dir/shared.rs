@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use klamm_record::BatchError;
 use klamm_types::{Offset, Timestamp, TopicId, TopicPartition};
@@ -30,6 +30,8 @@ pub(crate) struct Shared {
     pub(super) removed: AtomicUsize,
     /// Whether the folder had been closed cleanly when it was opened.
     pub(super) was_clean: bool,
+    /// Whether there is a log that was passed over and has not been recovered: the folder is then no cleaner than it was.
+    pub(super) is_one_left: AtomicBool,
 }
 
 pub(super) struct HeldLock(#[allow(dead_code)] pub(super) Box<dyn Send + Sync>);
@@ -76,7 +78,9 @@ impl Shared {
                 self.folder.remove_folder(&name)?;
             } else if let Ok(partition) = name.parse::<TopicPartition>() {
                 let is_dir = self.folder.stat(&name)?.is_some_and(|stat| stat.is_dir);
-                if is_dir && name != METADATA_LOG {
+                if is_dir && name == METADATA_LOG {
+                    self.is_one_left.store(true, Ordering::Relaxed);
+                } else if is_dir {
                     partitions.push(partition);
                 }
             }
@@ -162,6 +166,9 @@ impl Shared {
             true => self.load_one(partition, config)?,
             false => self.open_log(partition, config, Trust::NOTHING, None)?,
         };
+        if partition.to_string() == METADATA_LOG {
+            self.is_one_left.store(false, Ordering::Relaxed);
+        }
         folder.sync()?;
         self.folder.sync()?;
         Ok(log)

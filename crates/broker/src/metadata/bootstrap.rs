@@ -1,0 +1,47 @@
+//! What `kafka-storage format` has noted for the first start: features, and credentials, if there are any.
+
+use std::path::Path;
+
+use bytes::Bytes;
+use klamm_protocol::decode_metadata_record;
+
+use super::files::{Entry, read_snapshot};
+use super::record::MetadataRecord;
+
+/// The records that a new metadata log begins with.
+#[derive(Debug)]
+pub(super) struct Bootstrap {
+    values: Vec<Bytes>,
+}
+
+pub(super) const BOOTSTRAP: &str = "bootstrap.checkpoint";
+
+/// Those of the first folder that has some.
+pub(super) fn bootstrap_of<'a>(
+    mut folders: impl Iterator<Item = &'a Path>,
+) -> Result<Option<Bootstrap>, String> {
+    let Some(path) = folders.find_map(|folder| Some(folder.join(BOOTSTRAP)).filter(|path| path.is_file()))
+    else {
+        return Ok(None);
+    };
+    let mut values = Vec::new();
+    read_snapshot(&path, &mut |entry| {
+        if let Entry::Metadata { value, .. } = entry {
+            values.push(value);
+        }
+        Ok(())
+    })?;
+    Ok(Some(Bootstrap { values }).filter(|bootstrap| !bootstrap.values.is_empty()))
+}
+
+impl Bootstrap {
+    pub(super) fn values(&self) -> &[Bytes] {
+        &self.values
+    }
+
+    /// Those that mean something to one broker.
+    pub(super) fn records(&self) -> impl Iterator<Item = MetadataRecord> {
+        let frames = self.values.iter().filter_map(|value| decode_metadata_record(value.clone()).ok());
+        frames.filter_map(|frame| MetadataRecord::decode(&frame).ok())
+    }
+}
