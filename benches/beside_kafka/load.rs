@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
+use klamm_protocol::messages::api_versions_request::ApiVersionsRequest;
 use klamm_protocol::messages::create_topics_request::{
     CreatableTopic, CreatableTopicConfig, CreateTopicsRequest,
 };
@@ -83,6 +84,13 @@ impl Client {
         stream.set_nodelay(true).expect("can be set");
         stream.set_read_timeout(Some(Duration::from_secs(60))).expect("can be set");
         Client { stream, answer: Vec::new() }
+    }
+
+    /// Whether somebody answers there.
+    pub(crate) fn answers(address: SocketAddr) -> bool {
+        let Ok(mut stream) = TcpStream::connect(address) else { return false };
+        let asked = stream.write_all(&frame(&ApiVersionsRequest::default(), 0));
+        asked.and_then(|()| stream.read_exact(&mut [0; 4])).is_ok()
     }
 
     pub(crate) fn send(&mut self, frame: &[u8]) {

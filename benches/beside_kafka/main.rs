@@ -2,7 +2,7 @@
 //!
 //! `cargo build --release --examples && cargo bench -p klamm-benches --bench beside_kafka -- FOLDER-OF-KAFKA [PART...]`, where the folder is
 //! what `tests/clients/tools` makes (`.cache/kafka`): its `bin` and `lib`; `alone` in its place measures without Kafka, for a profile.
-//! Parts: produce, consume, latency, idle.
+//! Parts: produce, consume, latency, idle, partitions.
 //!
 //! The client costs next to nothing: requests are encoded before the clock runs, answers are counted and thrown away.
 #![allow(
@@ -18,6 +18,7 @@ mod idle;
 mod latency;
 mod load;
 mod node;
+mod partitions;
 mod produce;
 
 use std::path::PathBuf;
@@ -46,6 +47,7 @@ fn main() {
         ("consume", consume::run),
         ("latency", latency::run),
         ("idle", idle::run),
+        ("partitions", partitions::run),
     ] {
         if wants(part) {
             let which = if alone { &[Which::Klamm][..] } else { &[Which::Klamm, Which::Kafka] };

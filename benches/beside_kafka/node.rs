@@ -1,15 +1,17 @@
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use crate::load::Client;
+
 /// A broker as a process.
 pub(crate) struct Node {
     pub(crate) which: Which,
     pub(crate) address: SocketAddr,
-    /// From the start of the process to the first connection.
+    /// From the start of the process to its first answer.
     pub(crate) ready: Duration,
     pid: u32,
     child: Option<Child>,
@@ -46,8 +48,8 @@ impl Node {
             Which::Klamm => self.launch_klamm(),
             Which::Kafka => self.launch_kafka(),
         }
-        while TcpStream::connect(self.address).is_err() {
-            assert!(begun.elapsed() < Duration::from_secs(60), "{:?} does not listen", self.which);
+        while !Client::answers(self.address) {
+            assert!(begun.elapsed() < Duration::from_secs(60), "{:?} does not answer", self.which);
             std::thread::sleep(Duration::from_micros(200));
         }
         self.ready = begun.elapsed();
@@ -74,6 +76,22 @@ impl Node {
         assert!(command.stdout(Stdio::null()).status().expect("runs").success(), "Kafka does not start");
         let pid = std::fs::read_to_string(self.folder.path().join("pid")).expect("its process id");
         self.pid = pid.trim().parse().expect("a number");
+    }
+
+    /// Stops it as an operator does, and starts it again on the same folder.
+    pub(crate) fn restart(&mut self) {
+        let asked = Command::new("kill").arg(self.pid.to_string()).status();
+        assert!(asked.expect("runs").success(), "it runs");
+        match &mut self.child {
+            Some(child) => drop(child.wait()),
+            None => {
+                while Path::new(&format!("/proc/{}", self.pid)).exists() {
+                    std::thread::sleep(Duration::from_millis(20));
+                }
+                let _ = std::fs::remove_file(self.folder.path().join("server.log"));
+            }
+        }
+        self.launch();
     }
 
     /// CPU seconds of all its threads.
