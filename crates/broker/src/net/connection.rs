@@ -5,16 +5,16 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use klamm_protocol::RequestHead;
+use klamm_protocol::{ApiKey, RequestHead};
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use super::frame::{Frame, FrameReader};
 use super::memory::RequestMemory;
-use super::send::{send, share_of};
+use super::send::{Answers, send, share_of};
 use super::workers::{Lane, Workers};
-use crate::handlers::{Delayed, Outcome, Round, Turn, handle, lane};
+use crate::handlers::{Answer, Delayed, Outcome, Round, Turn, handle, lane};
 use crate::probe::Fault;
 use crate::shared::Shared;
 
@@ -45,7 +45,25 @@ impl Connection {
 
     async fn serve(&mut self, stream: &mut TcpStream) -> Result<(), String> {
         let mut frames = FrameReader::new(self.memory.clone(), self.shared.config().max_request_bytes);
-        while let Some(frame) = self.next_frame(&mut frames, stream).await? {
+        let mut ready = Answers::default();
+        let served = self.serve_frames(&mut frames, &mut ready, stream).await;
+        // Those before the one that ended it.
+        let flushed = self.flush(&mut ready, stream).await;
+        served.and(flushed)
+    }
+
+    async fn serve_frames(
+        &mut self,
+        frames: &mut FrameReader,
+        ready: &mut Answers,
+        stream: &mut TcpStream,
+    ) -> Result<(), String> {
+        loop {
+            // Answers to appends that came together go together.
+            if !frames.next_is(ApiKey::Produce) {
+                self.flush(ready, stream).await?;
+            }
+            let Some(frame) = self.next_frame(frames, stream).await? else { return Ok(()) };
             let head = RequestHead::read(frame.bytes.clone())
                 .map_err(|error| format!("request has no head: {error}"))?;
             let outcome = match self.shared.probe.came(&head) {
@@ -59,16 +77,32 @@ impl Connection {
             drop((head, frame));
             match outcome {
                 Outcome::Answer(answer) => {
-                    let sent = send(stream, answer, &self.answers, self.shared.config().max_idle).await;
-                    sent.map_err(|error| format!("cannot answer: {error}"))?;
+                    if let Some(answer) = ready.add(answer) {
+                        self.flush(ready, stream).await?;
+                        self.send(answer, stream).await?;
+                    }
                 }
                 Outcome::Close(reason) => return Err(reason),
                 Outcome::Gone => return Ok(()),
                 Outcome::Silence | Outcome::Wait(_) | Outcome::Blocks => {}
             }
-            self.mute(wait, stream).await;
+            if !wait.is_zero() {
+                self.flush(ready, stream).await?;
+                self.mute(wait, stream).await;
+            }
         }
-        Ok(())
+    }
+
+    async fn flush(&mut self, ready: &mut Answers, stream: &mut TcpStream) -> Result<(), String> {
+        match ready.take() {
+            Some(answer) => self.send(answer, stream).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn send(&mut self, answer: Answer, stream: &mut TcpStream) -> Result<(), String> {
+        let sent = send(stream, answer, &self.answers, self.shared.config().max_idle).await;
+        sent.map_err(|error| format!("cannot answer: {error}"))
     }
 
     /// Reads nothing for so long: the client has used more than its quotas (KIP-219).

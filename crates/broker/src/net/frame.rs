@@ -2,10 +2,12 @@
 //! there is of several, in one call; one that is silent has none.
 
 use std::io;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
+use klamm_protocol::ApiKey;
 use thiserror::Error;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
@@ -19,11 +21,13 @@ use super::memory::{OutOfMemory, RequestMemory, Share, patience};
 pub(crate) struct FrameReader {
     memory: RequestMemory,
     max_frame: usize,
-    /// What has come and is not taken yet.
+    /// Whole frames that have come and are not taken yet, each with its length, and their share of the memory.
+    whole: (Bytes, Arc<Share>),
+    /// What has come behind them.
     buffer: Buffer,
     /// Memory of the buffer beyond what is the connection's own. Invariant: with that at least as much as there is in the buffer.
     share: Share,
-    /// Bytes that the last frame had: most are alike.
+    /// Bytes that come at a time: what came last is the best guess.
     expected: usize,
 }
 
@@ -31,7 +35,7 @@ pub(crate) struct FrameReader {
 #[derive(Debug)]
 pub(crate) struct Frame {
     pub(crate) bytes: Bytes,
-    _share: Share,
+    _share: Arc<Share>,
 }
 
 #[derive(Debug, Error)]
@@ -48,8 +52,13 @@ pub(crate) enum FrameError {
 
 impl FrameReader {
     pub(crate) fn new(memory: RequestMemory, max_frame: usize) -> FrameReader {
-        let (buffer, share) = (Buffer::default(), Share::default());
-        FrameReader { memory, max_frame, buffer, share, expected: LEAST }
+        let (buffer, share, whole) = (Buffer::default(), Share::default(), Default::default());
+        FrameReader { memory, max_frame, whole, buffer, share, expected: LEAST }
+    }
+
+    /// Whether the next frame is there, and asks for this API.
+    pub(crate) fn next_is(&self, api: ApiKey) -> bool {
+        self.whole.0.get(PREFIX..PREFIX + 2).is_some_and(|key| *key == api.code().to_be_bytes())
     }
 
     /// The next frame; `None` when the other side has closed between two frames, or was silent for `idle`.
@@ -58,18 +67,26 @@ impl FrameReader {
         stream: &mut TcpStream,
         idle: Duration,
     ) -> Result<Option<Frame>, FrameError> {
+        if let Some(frame) = self.split() {
+            return Ok(Some(frame));
+        }
         if self.buffer.len() == 0 && !self.first(stream, idle).await? {
             return Ok(None);
         }
         let begun = Instant::now();
         loop {
-            let missing = match self.declared()? {
-                Some(length) if self.buffer.len() >= PREFIX + length => return Ok(Some(self.split(length)?)),
-                Some(length) => PREFIX + length - self.buffer.len(),
+            let missing = match declared(self.buffer.as_ref(), self.max_frame)? {
+                Some(end) if self.buffer.len() >= end => {
+                    self.gather()?;
+                    return Ok(self.split());
+                }
+                Some(end) => end - self.buffer.len(),
                 None => self.expected,
             };
+            let has = self.buffer.len();
             // Room for as much again as has come: what is taken is at most twice what was sent.
-            self.room(missing.min(self.buffer.len().max(self.expected)) + SLACK).await?;
+            let room = missing.min(has.max(self.expected)).max(self.expected.saturating_sub(has));
+            self.room(room + SLACK).await?;
             self.more(stream, begun).await?;
         }
     }
@@ -77,13 +94,15 @@ impl FrameReader {
     /// Waits for the first bytes of a frame, without a buffer if there are none yet; says whether there are any.
     async fn first(&mut self, stream: &mut TcpStream, idle: Duration) -> Result<bool, FrameError> {
         loop {
+            if poll_once(stream.readable()).await.is_pending() {
+                (self.buffer, self.share) = (Buffer::default(), Share::default());
+                let Ok(ready) = tokio::time::timeout(idle, stream.readable()).await else { return Ok(false) };
+                ready?;
+            }
             self.room(self.expected + SLACK).await?;
             if let Poll::Ready(read) = poll_once(self.read(stream)).await {
                 return Ok(read? > 0);
             }
-            (self.buffer, self.share) = (Buffer::default(), Share::default());
-            let Ok(ready) = tokio::time::timeout(idle, stream.readable()).await else { return Ok(false) };
-            ready?;
         }
     }
 
@@ -133,26 +152,49 @@ impl FrameReader {
         Ok(std::mem::replace(&mut self.buffer, other))
     }
 
-    /// Length of the frame that begins here, if it has come.
-    fn declared(&self) -> Result<Option<usize>, FrameError> {
-        let Some(prefix) = self.buffer.as_ref().first_chunk() else { return Ok(None) };
-        let (got, max) = (i32::from_be_bytes(*prefix), self.max_frame);
-        let length = usize::try_from(got).ok().filter(|length| (8..=max).contains(length));
-        length.map(Some).ok_or(FrameError::Length { got, max })
+    /// Takes the whole frames out of the buffer; a part of one stays.
+    fn gather(&mut self) -> io::Result<()> {
+        let bytes = self.buffer.as_ref();
+        let mut end = 0;
+        // One that declares what it may not is told of when its turn comes.
+        while let Ok(Some(length)) = declared(&bytes[end..], self.max_frame) {
+            if bytes.len() - end < length {
+                break;
+            }
+            end += length;
+        }
+        // Where there was more than was read, more is read at a time.
+        let is_full = bytes.len() >= self.expected + SLACK;
+        let more = if is_full { AHEAD.min(2 * self.expected) } else { 0 };
+        self.expected = end.max(more).clamp(LEAST, MOST);
+        let mut rest = Buffer::default();
+        if bytes.len() > end {
+            rest = Buffer::new(bytes.len() - end, self.memory.pool())?;
+            rest.extend(&bytes[end..]);
+        }
+        let whole = Bytes::from_owner(std::mem::replace(&mut self.buffer, rest)).slice(..end);
+        self.whole = (whole, Arc::new(self.share.split(end)));
+        Ok(())
     }
 
-    /// Takes the first frame out; what has come behind it is little, most often nothing.
-    fn split(&mut self, length: usize) -> io::Result<Frame> {
-        let end = PREFIX + length;
-        self.expected = end.clamp(LEAST, MOST);
-        let mut rest = Buffer::default();
-        if self.buffer.len() > end {
-            rest = Buffer::new(self.buffer.len() - end, self.memory.pool())?;
-            rest.extend(&self.buffer.as_ref()[end..]);
+    /// Takes the first of the whole frames.
+    fn split(&mut self) -> Option<Frame> {
+        let (whole, share) = &mut self.whole;
+        let end = declared(whole, self.max_frame).ok().flatten()?;
+        let (frame, share) = (whole.split_to(end), Arc::clone(share));
+        if whole.is_empty() {
+            self.whole = Default::default();
         }
-        let whole = std::mem::replace(&mut self.buffer, rest);
-        Ok(Frame { bytes: Bytes::from_owner(whole).slice(PREFIX..end), _share: self.share.split(end) })
+        Some(Frame { bytes: frame.slice(PREFIX..), _share: share })
     }
+}
+
+/// Bytes of the frame that begins here, its length among them, if that has come.
+fn declared(bytes: &[u8], max: usize) -> Result<Option<usize>, FrameError> {
+    let Some(prefix) = bytes.first_chunk() else { return Ok(None) };
+    let got = i32::from_be_bytes(*prefix);
+    let length = usize::try_from(got).ok().filter(|length| (8..=max).contains(length));
+    length.map(|length| Some(PREFIX + length)).ok_or(FrameError::Length { got, max })
 }
 
 async fn poll_once<F: Future>(future: F) -> Poll<F::Output> {
@@ -165,6 +207,8 @@ const PREFIX: usize = 4;
 /// The least and the most that is read at first.
 const LEAST: usize = 4 * 1024;
 const MOST: usize = 1024 * 1024;
+/// The most that is read of several frames at a time.
+const AHEAD: usize = 64 * 1024;
 /// What each connection has of its own: a small request gets its answer however short memory is.
 const OWN: usize = 8 * 1024;
 /// Read beyond a frame, so that the socket is known to be empty when nothing follows.

@@ -5,7 +5,7 @@ use std::os::fd::AsFd;
 use std::time::Duration;
 
 use klamm_log::Slice;
-use klamm_protocol::{Piece, Region};
+use klamm_protocol::{Piece, Pieces, Region};
 use nix::sys::sendfile::sendfile;
 use tokio::io::{AsyncWriteExt, Interest};
 use tokio::net::TcpStream;
@@ -13,6 +13,29 @@ use tokio::time::Instant;
 
 use super::memory::{self, OutOfMemory, RequestMemory, Share};
 use crate::handlers::Answer;
+
+/// Small answers that are ready, to be sent in one call.
+#[derive(Debug, Default)]
+pub(super) struct Answers(Vec<u8>);
+
+impl Answers {
+    /// Adds a small one; gives back one that goes by itself.
+    pub(super) fn add(&mut self, answer: Answer) -> Option<Answer> {
+        let [Piece::Bytes(bytes)] = &answer.frame.pieces[..] else { return Some(answer) };
+        if bytes.len() > TOGETHER || self.0.len() > SMALL - TOGETHER {
+            return Some(answer);
+        }
+        self.0.extend_from_slice(bytes);
+        None
+    }
+
+    /// All of them, as one.
+    pub(super) fn take(&mut self) -> Option<Answer> {
+        let bytes = Some(std::mem::take(&mut self.0)).filter(|bytes| !bytes.is_empty())?;
+        let frame = Pieces { pieces: vec![Piece::Bytes(bytes.into())] };
+        Some(Answer { frame, ..Answer::default() })
+    }
+}
 
 /// Sends the whole answer; the other side has to take each piece within `patience`. After an error part of it may have
 /// been sent, and the connection must be closed.
@@ -90,6 +113,8 @@ async fn send_region(stream: &mut TcpStream, region: &Region, slice: Option<&Sli
     Ok(())
 }
 
+/// Bytes of an answer that may wait for others.
+const TOGETHER: usize = 1024;
 /// Bytes of an answer that are not counted.
 const SMALL: usize = 16 * 1024;
 /// How often a reader is looked at.
