@@ -2,6 +2,7 @@
 //!
 //! `cargo build --release --examples && cargo bench -p klamm-benches --bench beside_kafka -- FOLDER-OF-KAFKA [PART...]`, where the folder is
 //! what `tests/clients/tools` makes (`.cache/kafka`): its `bin` and `lib`; `alone` in its place measures without Kafka, for a profile.
+//! `chart FROM.md TO.svg` draws the tables that were printed.
 //! Parts: produce, consume, latency, idle, partitions.
 //!
 //! The client costs next to nothing: requests are encoded before the clock runs, answers are counted and thrown away.
@@ -13,6 +14,7 @@
     clippy::cast_sign_loss
 )]
 
+mod chart;
 mod consume;
 mod idle;
 mod latency;
@@ -35,6 +37,11 @@ fn main() {
         return;
     };
     let kafka = std::path::absolute(PathBuf::from(kafka)).expect("a path");
+    if let [mode, from, to] = &given[..]
+        && mode == "chart"
+    {
+        return chart::run(from, to);
+    }
     let alone = given[0] == "alone";
     assert!(
         alone || kafka.join("bin/start-broker.sh").exists(),

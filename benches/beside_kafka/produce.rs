@@ -1,4 +1,4 @@
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use klamm_record::Compression;
 
@@ -30,7 +30,7 @@ pub(crate) fn run(nodes: &mut [Node]) {
                 produce(node, &frame, of, WARM);
                 let figures = produce(node, &frame, of, BYTES);
                 Client::connect(node.address).delete(TOPIC);
-                std::thread::sleep(Duration::from_secs(2));
+                node.wait_until_deleted();
                 figures
             });
         }

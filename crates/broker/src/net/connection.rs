@@ -58,7 +58,14 @@ impl Connection {
         ready: &mut Answers,
         stream: &mut TcpStream,
     ) -> Result<(), String> {
+        let mut busy = Duration::ZERO;
         loop {
+            if busy > TURN {
+                // The thread has other connections too.
+                self.flush(ready, stream).await?;
+                tokio::task::yield_now().await;
+                busy = Duration::ZERO;
+            }
             // Answers to appends that came together go together.
             if !frames.next_is(ApiKey::Produce) {
                 self.flush(ready, stream).await?;
@@ -71,6 +78,7 @@ impl Connection {
                 Some(fault) => self.answer_at_fault(&head, stream, fault).await?,
             };
             let took = std::mem::take(&mut self.took);
+            busy += took;
             self.shared.metrics.answered(head.api_key, head.version, took);
             let wait = self.shared.wait_after(&head, took);
             // Its memory is for others from here on: an answer may take as long as its reader likes.
@@ -240,5 +248,7 @@ async fn gone(stream: &TcpStream) {
     }
 }
 
+/// For how long a connection has its thread when others may want it.
+const TURN: Duration = Duration::from_millis(1);
 /// A client may ask to wait for weeks; nobody is kept longer than this.
 const LONGEST_WAIT: Duration = Duration::from_secs(300);
