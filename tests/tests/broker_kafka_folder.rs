@@ -209,9 +209,9 @@ fn a_log_that_ends_before_its_snapshot_goes_on_behind_it() {
         let folder = folder("kafka-snapshot");
         let segment = folder.path().join("__cluster_metadata-0/00000000000000000050.log");
         if is_empty {
-            fs::write(segment, "").unwrap()
+            fs::write(segment, "").unwrap();
         } else {
-            fs::remove_file(segment).unwrap()
+            fs::remove_file(segment).unwrap();
         }
         for round in 0..2 {
             let (_broker, mut client) = start(folder.path()).unwrap();

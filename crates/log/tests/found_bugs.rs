@@ -618,16 +618,15 @@ fn no_marker_stands_over_a_log_that_was_not_recovered() {
     let root = tempfile::tempdir().unwrap();
     let name: TopicPartition = "__cluster_metadata-0".parse().unwrap();
     let marker = root.path().join(".kafka_cleanshutdown");
-    let append = |log: &Log| drop(log.append(&NewRecord::new("v"), Durability::Written).unwrap());
     {
         let dir = LogDir::open(root.path()).unwrap();
-        append(&dir.create(&name, LogConfig::default(), None).unwrap());
-        append(&dir.log("t", 0).unwrap());
+        append(&dir.create(&name, LogConfig::default(), None).unwrap(), "v");
+        append(&dir.log("t", 0).unwrap(), "v");
     }
     std::fs::remove_file(&marker).unwrap();
     {
         let dir = LogDir::open(root.path()).unwrap();
-        append(&dir.log("t", 0).unwrap());
+        append(&dir.log("t", 0).unwrap(), "v");
     }
     assert!(!marker.exists(), "the metadata log was not recovered");
     {
