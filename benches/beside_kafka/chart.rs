@@ -40,19 +40,19 @@ fn chart(rows: &[Row]) -> String {
          <rect x=\"80\" y=\"10\" width=\"12\" height=\"12\" fill=\"#9ca3af\"/><text x=\"97\" y=\"20\">Kafka 4.3.1</text>\n",
         LEFT + BAR + 60.0
     );
-    let most = |pick: fn(&Row) -> [f64; 2]| rows.iter().flat_map(pick).fold(0.0, f64::max);
-    let (most_rate, most_cpu) = (most(|row| row.rate), most(|row| row.cpu));
     for (number, row) in rows.iter().enumerate() {
         let y = 38 + number * STEP;
         writeln!(svg, "<text x=\"10\" y=\"{}\">{}</text>", y + 16, row.what).expect("a string takes all");
-        bars(&mut svg, LEFT, y, row.rate, most_rate);
-        bars(&mut svg, LEFT + BAR + 60.0, y, row.cpu, most_cpu);
+        bars(&mut svg, LEFT, y, row.rate);
+        bars(&mut svg, LEFT + BAR + 60.0, y, row.cpu);
     }
     svg.push_str("</svg>\n");
     svg
 }
 
-fn bars(svg: &mut String, x: f64, y: usize, figures: [f64; 2], most: f64) {
+/// Each pair has a scale of its own: the ratio is what counts.
+fn bars(svg: &mut String, x: f64, y: usize, figures: [f64; 2]) {
+    let most = f64::max(figures[0], figures[1]);
     for (number, (figure, colour)) in figures.into_iter().zip(["#2563eb", "#9ca3af"]).enumerate() {
         let (y, width) = (y + number * 13, BAR * figure / most);
         writeln!(
