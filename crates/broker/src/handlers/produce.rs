@@ -9,7 +9,7 @@ use klamm_protocol::messages::produce_response::{
 };
 use klamm_protocol::{ApiKey, ErrorCode, Message, RequestHead};
 use klamm_record::{BatchHeader, Compression};
-use klamm_types::{Timestamp, TopicPartition};
+use klamm_types::{Offset, Timestamp, TopicPartition};
 
 use super::{HandleError, Outcome, Turn, answer};
 use crate::config::{BatchCompression, TopicConfig};
@@ -23,6 +23,8 @@ use crate::shared::Shared;
 const WITH_TOPIC_IDS: i16 = 13;
 /// From this version on zstd is known (KIP-110).
 const WITH_ZSTD: i16 = 7;
+/// Bytes of a request that is much work in any case: to hand it to another thread is little beside that.
+const LARGE: usize = 512 * 1024;
 /// The `acks` of a producer that waits for all replicas.
 const ALL: i16 = -1;
 
@@ -67,7 +69,8 @@ impl From<Refused> for Refusal {
 pub(super) fn handle(shared: &Shared, head: &RequestHead, turn: Turn) -> Result<Outcome, HandleError> {
     let begun = Instant::now();
     let request = ProduceRequest::decode(head.body.clone(), head.version)?;
-    if !turn.may_block && request.topic_data.iter().any(|t| is_slow(shared, t, head.version)) {
+    let is_slow = |topic: &TopicProduceData| is_slow(shared, topic, head.version);
+    if !turn.may_block && (head.body.len() > LARGE || request.topic_data.iter().any(is_slow)) {
         return Ok(Outcome::Blocks);
     }
     let responses: Vec<_> =
@@ -89,10 +92,16 @@ pub(super) fn handle(shared: &Shared, head: &RequestHead, turn: Turn) -> Result<
 /// Whether appending to a topic may have to wait for the disk, or is much work.
 fn is_slow(shared: &Shared, data: &TopicProduceData, version: i16) -> bool {
     let image = shared.metadata.image();
-    let found = find(&image, data, version).map(|topic| shared.metadata.topic_config(topic));
-    found.is_ok_and(|config| {
-        config.log.flush_messages.is_some() || config.compression != BatchCompression::Producer
-    })
+    let Ok(topic) = find(&image, data, version) else { return false };
+    let config = shared.metadata.topic_config(topic);
+    // The first append notes the leader's epoch, durably.
+    let is_first = |data: &PartitionProduceData| {
+        let log = shared.metadata.log(topic, data.index);
+        log.is_ok_and(|log| log.bounds().end() == Offset::ZERO)
+    };
+    config.log.flush_messages.is_some()
+        || config.compression != BatchCompression::Producer
+        || data.partition_data.iter().any(is_first)
 }
 
 fn find<'a>(image: &'a MetadataImage, data: &TopicProduceData, version: i16) -> Result<&'a Topic, ErrorCode> {

@@ -61,6 +61,11 @@ impl Metadata {
         known.unwrap_or_else(|| Arc::new(self.fitting(topic).0))
     }
 
+    /// Notes what the settings of a topic come to.
+    pub(super) fn resolve(&self, topic: &Topic) {
+        self.resolved.write().insert(topic.id, Arc::new(self.fitting(topic).0));
+    }
+
     /// Changes settings, or only checks that they could be. With `replace` those that are not named go.
     pub(crate) fn change_configs(
         &self,
@@ -79,7 +84,11 @@ impl Metadata {
         tracing::info!(%resource, changes = records.len(), "settings were changed");
         self.resolve_config();
         let image = self.image();
-        image.topics().filter(|topic| resource.concerns(topic)).try_for_each(|topic| self.open_logs(topic))
+        // All of them, whatever becomes of the logs of one.
+        let concerned = || image.topics().filter(|topic| resource.concerns(topic));
+        concerned().for_each(|topic| self.resolve(topic));
+        let opened: Vec<_> = concerned().map(|topic| self.open_logs(topic)).collect();
+        opened.into_iter().collect()
     }
 
     /// All settings of a topic or of this broker; for those of all brokers, what was given.

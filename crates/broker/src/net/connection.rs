@@ -198,7 +198,8 @@ impl Connection {
         let waiter = Arc::new(Notify::new());
         loop {
             self.shared.purgatory.watch(&delayed.partitions, &waiter);
-            // A partition may have grown before it was watched.
+            // A partition may have grown before it was watched, and may grow with each look: the thread has other connections too.
+            tokio::task::yield_now().await;
             let outcome = self.work(head, Round::MayWait).await?;
             let waited = match outcome {
                 Outcome::Wait(_) => self.pause(&waiter, deadline, stream).await,

@@ -73,7 +73,7 @@ impl FrameReader {
         if self.buffer.len() == 0 && !self.first(stream, idle).await? {
             return Ok(None);
         }
-        let begun = Instant::now();
+        let mut begun = Instant::now();
         loop {
             let missing = match declared(self.buffer.as_ref(), self.max_frame)? {
                 Some(end) if self.buffer.len() >= end => {
@@ -81,12 +81,12 @@ impl FrameReader {
                     return Ok(self.split());
                 }
                 Some(end) => end - self.buffer.len(),
-                None => self.expected,
+                None => PREFIX - self.buffer.len(),
             };
-            let has = self.buffer.len();
-            // Room for as much again as has come: what is taken is at most twice what was sent.
-            let room = missing.min(has.max(self.expected)).max(self.expected.saturating_sub(has));
-            self.room(room + SLACK).await?;
+            let asked = Instant::now();
+            self.room_for(missing).await?;
+            // That others have the memory is not the sender's fault.
+            begun += asked.elapsed();
             self.more(stream, begun).await?;
         }
     }
@@ -99,7 +99,11 @@ impl FrameReader {
                 let Ok(ready) = tokio::time::timeout(idle, stream.readable()).await else { return Ok(false) };
                 ready?;
             }
-            self.room(self.expected + SLACK).await?;
+            if !self.try_room(self.expected + SLACK)? {
+                // A small request gets its answer however short memory is.
+                self.expected = LEAST;
+                self.try_room(LEAST + SLACK)?;
+            }
             if let Poll::Ready(read) = poll_once(self.read(stream)).await {
                 return Ok(read? > 0);
             }
@@ -111,15 +115,18 @@ impl FrameReader {
         loop {
             match tokio::time::timeout(LOOK, self.read(stream)).await {
                 Ok(Ok(0)) => return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
-                Ok(Ok(_)) if self.memory.is_short() && begun.elapsed() > patience(self.buffer.len()) => {
+                Ok(read) => {
+                    read?;
+                    return if self.is_too_slow(begun) {
+                        Err(FrameError::Stalled(begun.elapsed()))
+                    } else {
+                        Ok(())
+                    };
+                }
+                Err(_) if begun.elapsed() >= STALL || self.is_too_slow(begun) => {
                     return Err(FrameError::Stalled(begun.elapsed()));
                 }
-                Ok(read) => return Ok(read.map(drop)?),
                 Err(_) => {}
-            }
-            let taken = begun.elapsed();
-            if taken >= STALL || (self.memory.is_short() && self.share.bytes() > 0) {
-                return Err(FrameError::Stalled(taken));
             }
         }
     }
@@ -132,15 +139,44 @@ impl FrameReader {
         Ok(read)
     }
 
-    /// Makes room for `more` bytes.
-    async fn room(&mut self, more: usize) -> Result<(), FrameError> {
-        let needed = self.buffer.len() + more;
-        let has = OWN + self.share.bytes();
-        if needed > has {
-            self.share.merge(self.memory.take(needed - has).await?);
+    /// Whether a frame that is not whole yet keeps memory that others wait for.
+    fn is_too_slow(&self, begun: Instant) -> bool {
+        let bytes = self.buffer.as_ref();
+        let is_whole =
+            declared(bytes, self.max_frame).is_ok_and(|end| end.is_some_and(|end| bytes.len() >= end));
+        let is_slow = begun.elapsed() > patience(bytes.len());
+        !is_whole && is_slow && self.share.bytes() > 0 && self.memory.is_short()
+    }
+
+    /// Makes room for what is missing of a frame, or for as much again as has come if that is less: what is taken is at most twice
+    /// what was sent. For what may come behind it there is room if that needs no waiting.
+    async fn room_for(&mut self, missing: usize) -> Result<(), FrameError> {
+        let has = self.buffer.len();
+        let ahead = self.expected.saturating_sub(has);
+        let least = missing.min(has.max(LEAST));
+        if self.try_room(least.max(ahead) + SLACK)? || self.try_room(least)? {
+            return Ok(());
         }
-        if self.buffer.capacity() < needed {
-            self.replace(needed)?;
+        let lacking = has + least - OWN - self.share.bytes();
+        self.share.merge(self.memory.take(lacking).await?);
+        self.fit(has + least)?;
+        Ok(())
+    }
+
+    /// Makes room for `more` bytes, if there is memory for them now.
+    fn try_room(&mut self, more: usize) -> io::Result<bool> {
+        let needed = self.buffer.len() + more;
+        let lacking = needed.saturating_sub(OWN + self.share.bytes());
+        let taken = if lacking == 0 { Some(Share::default()) } else { self.memory.try_take(lacking) };
+        let Some(taken) = taken else { return Ok(false) };
+        self.share.merge(taken);
+        self.fit(needed)?;
+        Ok(true)
+    }
+
+    fn fit(&mut self, bytes: usize) -> io::Result<()> {
+        if self.buffer.capacity() < bytes {
+            self.replace(bytes)?;
         }
         Ok(())
     }
@@ -158,7 +194,9 @@ impl FrameReader {
         let mut end = 0;
         // One that declares what it may not is told of when its turn comes.
         while let Ok(Some(length)) = declared(&bytes[end..], self.max_frame) {
-            if bytes.len() - end < length {
+            // A large one goes alone: what comes behind it must not keep its memory.
+            let is_large = end > 0 && end + length > AHEAD;
+            if bytes.len() - end < length || is_large {
                 break;
             }
             end += length;
@@ -172,8 +210,16 @@ impl FrameReader {
             rest = Buffer::new(bytes.len() - end, self.memory.pool())?;
             rest.extend(&bytes[end..]);
         }
-        let whole = Bytes::from_owner(std::mem::replace(&mut self.buffer, rest)).slice(..end);
-        self.whole = (whole, Arc::new(self.share.split(end)));
+        // Little in a large buffer is better copied than kept with all of it.
+        let taken = std::mem::replace(&mut self.buffer, rest);
+        let whole = match end * 4 < taken.capacity() {
+            true => Bytes::copy_from_slice(&taken.as_ref()[..end]),
+            false => Bytes::from_owner(taken).slice(..end),
+        };
+        let share = self.share.split(end);
+        // What was taken for more than came is for others.
+        self.share = self.share.split(self.buffer.len().saturating_sub(OWN));
+        self.whole = (whole, Arc::new(share));
         Ok(())
     }
 

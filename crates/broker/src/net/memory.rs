@@ -44,13 +44,23 @@ impl RequestMemory {
 
     /// Takes so many bytes, or all there are in the world if that is less; waits in line for them.
     pub(crate) async fn take(&self, bytes: usize) -> Result<Share, OutOfMemory> {
-        let permits = u32::try_from(bytes.min(self.most)).unwrap_or(u32::MAX);
-        if let Ok(taken) = Arc::clone(&self.free).try_acquire_many_owned(permits) {
-            return Ok(Share(Some(taken)));
+        if let Some(taken) = self.try_take(bytes) {
+            return Ok(taken);
         }
+        let permits = self.permits(bytes);
         let _waiting = Waiting::new(&self.waiting);
         let taken = tokio::time::timeout(PATIENCE, Arc::clone(&self.free).acquire_many_owned(permits)).await;
         taken.ok().and_then(Result::ok).map(|taken| Share(Some(taken))).ok_or(OutOfMemory)
+    }
+
+    /// Takes so many bytes if they are free.
+    pub(crate) fn try_take(&self, bytes: usize) -> Option<Share> {
+        let taken = Arc::clone(&self.free).try_acquire_many_owned(self.permits(bytes));
+        taken.ok().map(|taken| Share(Some(taken)))
+    }
+
+    fn permits(&self, bytes: usize) -> u32 {
+        u32::try_from(bytes.min(self.most)).unwrap_or(u32::MAX)
     }
 
     /// Where large buffers come from.

@@ -37,42 +37,37 @@ impl Answers {
     }
 }
 
-/// Sends the whole answer; the other side has to take each piece within `patience`. After an error part of it may have
-/// been sent, and the connection must be closed.
+/// Sends the whole answer; the other side has to take each piece within `patience`. Where memory is short, a reader who takes his time
+/// gives back what his answer has. After an error part of it may have been sent, and the connection must be closed.
 pub(crate) async fn send(
     stream: &mut TcpStream,
     answer: Answer,
     memory: &RequestMemory,
     patience: Duration,
 ) -> io::Result<()> {
-    for piece in &answer.frame.pieces {
-        let sent = send_piece(stream, piece, &answer);
-        let slow = io::Error::from(io::ErrorKind::TimedOut);
-        match in_memory(piece) {
-            0..=SMALL => tokio::time::timeout(patience, sent).await.map_err(|_| slow)??,
-            bytes => in_time(sent, memory, bytes, patience).await?,
-        }
-    }
-    Ok(())
-}
-
-/// Where memory is short, a reader who takes his time gives back what his answer has.
-async fn in_time(
-    sent: impl Future<Output = io::Result<()>>,
-    memory: &RequestMemory,
-    bytes: usize,
-    most: Duration,
-) -> io::Result<()> {
-    let (begun, mut sent) = (Instant::now(), std::pin::pin!(sent));
+    let bytes = answer.frame.pieces.iter().map(length).sum();
+    let (begun, is_counted) = (Instant::now(), answer.share.bytes() > 0);
+    let mut sent = std::pin::pin!(send_pieces(stream, &answer, patience));
     loop {
         if let Ok(sent) = tokio::time::timeout(LOOK, &mut sent).await {
             return sent;
         }
-        let taken = begun.elapsed();
-        if taken >= most || (memory.is_short() && taken >= memory::patience(bytes)) {
+        if is_counted && memory.is_short() && begun.elapsed() > memory::patience(bytes) {
             return Err(io::Error::from(io::ErrorKind::TimedOut));
         }
     }
+}
+
+async fn send_pieces(stream: &mut TcpStream, answer: &Answer, patience: Duration) -> io::Result<()> {
+    for piece in &answer.frame.pieces {
+        let sent = tokio::time::timeout(patience, send_piece(stream, piece, answer));
+        sent.await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+    }
+    Ok(())
+}
+
+fn length(piece: &Piece) -> usize {
+    if let Piece::Region(region) = piece { region.length as usize } else { in_memory(piece) }
 }
 
 /// Memory of an answer that waits to be sent; what is small is the connection's own.
