@@ -104,8 +104,13 @@ impl FrameReader {
                 self.expected = LEAST;
                 self.try_room(LEAST + SLACK)?;
             }
-            if let Poll::Ready(read) = poll_once(self.read(stream)).await {
-                return Ok(read? > 0);
+            match poll_once(self.read(stream)).await {
+                // A client that closes without reading its last answer.
+                Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::ConnectionReset => {
+                    return Ok(false);
+                }
+                Poll::Ready(read) => return Ok(read? > 0),
+                Poll::Pending => {}
             }
         }
     }
