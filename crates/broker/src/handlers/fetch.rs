@@ -16,6 +16,7 @@ use klamm_types::{Offset, TopicName, TopicPartition};
 use super::{Answer, Delayed, HandleError, Outcome, Turn, leader_epoch};
 use crate::error_code::WireError;
 use crate::fetch_sessions::{SessionPartition, TopicKey};
+use crate::metadata::{MetadataImage, Topic};
 use crate::quotas::Quota;
 use crate::shared::Shared;
 
@@ -83,12 +84,16 @@ pub(super) fn handle(shared: &Shared, head: &RequestHead, turn: Turn) -> Result<
 /// Whether what is wanted was written long ago, and has perhaps to be read from the disk.
 fn is_old(shared: &Shared, wanted: &SessionPartition) -> bool {
     let image = shared.metadata.image();
-    let topic = match &wanted.topic {
-        TopicKey::Id(id) => image.topic_by_id(*id),
-        TopicKey::Name(name) => image.topic(name),
-    };
+    let topic = find(&image, &wanted.topic).ok();
     let log = topic.and_then(|topic| shared.metadata.log(topic, wanted.asked.partition).ok());
     log.is_some_and(|log| wanted.asked.fetch_offset < log.active_start().get())
+}
+
+fn find<'a>(image: &'a MetadataImage, topic: &TopicKey) -> Result<&'a Topic, ErrorCode> {
+    match topic {
+        TopicKey::Id(id) => image.topic_by_id(*id).ok_or(ErrorCode::UnknownTopicId),
+        TopicKey::Name(name) => image.topic(name).ok_or(ErrorCode::UnknownTopicOrPartition),
+    }
 }
 
 fn refuse(error: ErrorCode, head: &RequestHead) -> Result<Outcome, HandleError> {
@@ -117,12 +122,8 @@ fn by_topic(told: Vec<(TopicKey, PartitionData)>) -> Vec<FetchableTopicResponse>
 impl Fetching<'_> {
     fn asked(&mut self, wanted: &SessionPartition) -> PartitionData {
         let image = self.shared.metadata.image();
-        let (topic, missing) = match &wanted.topic {
-            TopicKey::Id(id) => (image.topic_by_id(*id), ErrorCode::UnknownTopicId),
-            TopicKey::Name(name) => (image.topic(name), ErrorCode::UnknownTopicOrPartition),
-        };
         let permit = self.shared.permit().map_err(|error| error.wire());
-        let log = permit.and(topic.ok_or(missing)).and_then(|topic| {
+        let log = permit.and(find(&image, &wanted.topic)).and_then(|topic| {
             let FetchPartition { partition, current_leader_epoch, .. } = wanted.asked;
             let log = self.shared.metadata.log(topic, partition).map_err(|error| error.wire())?;
             leader_epoch::check(current_leader_epoch, topic.leader_epoch(partition))?;

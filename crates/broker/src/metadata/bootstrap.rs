@@ -1,6 +1,6 @@
 //! What `kafka-storage format` has noted for the first start: features, and credentials, if there are any.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use klamm_protocol::decode_metadata_record;
@@ -14,16 +14,18 @@ pub(super) struct Bootstrap {
     values: Vec<Bytes>,
 }
 
-pub(super) const BOOTSTRAP: &str = "bootstrap.checkpoint";
+const BOOTSTRAP: &str = "bootstrap.checkpoint";
+
+/// Their file: that of the first folder that has one.
+pub(super) fn bootstrap_file<'a>(folders: impl IntoIterator<Item = &'a Path>) -> Option<PathBuf> {
+    folders.into_iter().map(|folder| folder.join(BOOTSTRAP)).find(|path| path.is_file())
+}
 
 /// Those of the first folder that has some.
 pub(super) fn bootstrap_of<'a>(
-    mut folders: impl Iterator<Item = &'a Path>,
+    folders: impl IntoIterator<Item = &'a Path>,
 ) -> Result<Option<Bootstrap>, String> {
-    let Some(path) = folders.find_map(|folder| Some(folder.join(BOOTSTRAP)).filter(|path| path.is_file()))
-    else {
-        return Ok(None);
-    };
+    let Some(path) = bootstrap_file(folders) else { return Ok(None) };
     let mut values = Vec::new();
     read_snapshot(&path, &mut |entry| {
         if let Entry::Metadata { value, .. } = entry {

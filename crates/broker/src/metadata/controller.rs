@@ -77,9 +77,7 @@ impl Metadata {
             return self.commit(&turn, &FEATURES.map(decided)).map_err(|error| error.to_string());
         };
         turn.append(bootstrap.values()).map_err(|error| error.to_string())?;
-        let mut image = MetadataImage::clone(&self.image());
-        bootstrap.records().for_each(|record| image.apply(&record));
-        *self.image.write() = Arc::new(image);
+        self.apply(&bootstrap.records().collect::<Vec<_>>());
         Ok(())
     }
 
@@ -126,10 +124,15 @@ impl Metadata {
     pub(super) fn commit(&self, turn: &MetadataLog, records: &[MetadataRecord]) -> Result<(), TopicError> {
         let level = self.image().feature(METADATA_VERSION).unwrap_or(LATEST);
         turn.append(&turn.encode(records, level)?)?;
+        self.apply(records);
+        Ok(())
+    }
+
+    /// What was logged is so from here on.
+    fn apply(&self, records: &[MetadataRecord]) {
         let mut image = MetadataImage::clone(&self.image());
         records.iter().for_each(|record| image.apply(record));
         *self.image.write() = Arc::new(image);
-        Ok(())
     }
 }
 

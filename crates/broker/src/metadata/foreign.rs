@@ -20,6 +20,7 @@ use klamm_protocol::metadata::user_scram_credential_record::UserScramCredentialR
 use klamm_protocol::{DecodeError, Message, MetadataFrame, Record, Uuid};
 
 use super::MetadataImage;
+use super::controller::METADATA_VERSION;
 
 /// Levels of `metadata.version` whose records are known: Kafka 3.3 to 4.3.
 const METADATA_VERSIONS: RangeInclusive<i16> = 7..=30;
@@ -134,7 +135,7 @@ impl Foreign {
     /// What cannot be carried over, in words, for the broker `node`, when the metadata is `image`.
     pub(super) fn refusals(&self, node: i32, image: &MetadataImage) -> Vec<String> {
         let mut found = Vec::new();
-        let level = image.feature("metadata.version");
+        let level = image.feature(METADATA_VERSION);
         if let Some(level) = level.filter(|level| !METADATA_VERSIONS.contains(level)) {
             let (first, last) = (METADATA_VERSIONS.start(), METADATA_VERSIONS.end());
             found.push(format!("metadata.version {level}, expected {first} to {last} (Kafka 3.3 to 4.3)"));

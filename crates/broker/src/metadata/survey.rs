@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use klamm_log::format::PartitionMetadata;
 use klamm_types::TopicPartition;
 
-use super::bootstrap::BOOTSTRAP;
+use super::bootstrap::bootstrap_file;
 use super::controller::METADATA_VERSION;
 use super::files::Tail;
 use super::log::METADATA_LOG;
@@ -30,8 +30,8 @@ pub(crate) fn survey(folders: &[PathBuf], node: i32) -> Result<(), String> {
     let is_new = replay.is_none();
     let mut replay = replay.unwrap_or_else(|| Replay::new(node));
     if replay.image().feature(METADATA_VERSION).is_none() {
-        let bootstraps = folders.iter().map(|folder| folder.join(BOOTSTRAP)).filter(|path| path.is_file());
-        bootstraps.take(1).try_for_each(|path| replay.add(&path))?;
+        let bootstrap = bootstrap_file(folders.iter().map(PathBuf::as_path));
+        bootstrap.map_or(Ok(()), |path| replay.add(&path))?;
     }
     let moving = folders.iter().flat_map(|folder| entries(folder)).filter_map(|entry| moving(&entry));
     let refusals: Vec<String> = replay.refusals().into_iter().chain(moving).collect();

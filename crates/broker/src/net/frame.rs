@@ -179,18 +179,14 @@ impl FrameReader {
         Ok(true)
     }
 
+    /// Goes on in a larger buffer where this one has no room for so many bytes.
     fn fit(&mut self, bytes: usize) -> io::Result<()> {
         if self.buffer.capacity() < bytes {
-            self.replace(bytes)?;
+            let mut larger = Buffer::new(bytes, self.memory.pool())?;
+            larger.extend(self.buffer.as_ref());
+            self.buffer = larger;
         }
         Ok(())
-    }
-
-    /// Goes on in a buffer of so many bytes; returns the one before.
-    fn replace(&mut self, bytes: usize) -> io::Result<Buffer> {
-        let mut other = Buffer::new(bytes, self.memory.pool())?;
-        other.extend(self.buffer.as_ref());
-        Ok(std::mem::replace(&mut self.buffer, other))
     }
 
     /// Takes the whole frames out of the buffer; a part of one stays.
