@@ -15,6 +15,9 @@ use klamm_protocol::messages::describe_log_dirs_request::DescribeLogDirsRequest;
 use klamm_protocol::messages::describe_topic_partitions_request::{
     Cursor, DescribeTopicPartitionsRequest, TopicRequest,
 };
+use klamm_protocol::messages::describe_topic_partitions_response::{
+    DescribeTopicPartitionsResponse, DescribeTopicPartitionsResponseTopic,
+};
 use klamm_protocol::messages::list_offsets_request::{
     ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic,
 };
@@ -94,7 +97,7 @@ fn what_cannot_be_changed_is_refused_with_its_code() {
             "segment.mss",
             0,
             Some("1"),
-            (40, "segment.mss is \"\", expected a setting that this broker has"),
+            (40, "\"segment.mss\" is not a setting that this broker has"),
         ),
         (
             TOPIC,
@@ -256,6 +259,32 @@ fn records_before_an_offset_are_deleted() {
 }
 
 #[test]
+fn threads_come_and_go_while_clients_are_served() {
+    let (broker, mut client) = start();
+    let id = topic(&mut client, "t");
+    let on_an_io_thread = |client: &mut Client| latest(client, "t", 0).0;
+    for (key, counts) in
+        [("num.io.threads", ["4", "2", "1", "2"]), ("num.network.threads", ["2", "4", "2", "1"])]
+    {
+        for count in counts {
+            assert_eq!(set(&mut client, BROKER, "1", key, Some(count)), (0, String::new()));
+            let mut others: Vec<_> = (0..8).map(|_| Client::connect(&broker)).collect();
+            for other in &mut others {
+                assert_eq!(produce(other, "t", id, batch_of(&["v"]), -1, 13).error_code, 0);
+                assert_eq!(on_an_io_thread(other), 0);
+            }
+            // The thread of the first connection may have been taken away: it is served all the same.
+            assert_eq!(on_an_io_thread(&mut client), 0);
+        }
+    }
+    let expected = "at least half of what it is, and at most twice that";
+    let words = format!("num.io.threads is \"5\", expected {expected}");
+    assert_eq!(set(&mut client, BROKER, "1", "num.io.threads", Some("5")), (40, words));
+    assert_eq!(latest(&mut client, "t", 0), (0, 64));
+    broker.stop().unwrap();
+}
+
+#[test]
 fn the_cluster_is_this_broker() {
     let config = BrokerConfig { rack: Some("r1".into()), ..BrokerConfig::for_test() };
     let broker = Broker::start(config).unwrap();
@@ -270,8 +299,10 @@ fn the_cluster_is_this_broker() {
     assert_eq!(cluster.brokers[0].rack.as_deref(), Some("r1"));
     assert_eq!(cluster.brokers[0].port, i32::from(broker.address().port));
     assert_eq!(cluster.cluster_authorized_operations, 8096);
-    let controllers = DescribeClusterRequest { endpoint_type: 2, ..Default::default() };
-    assert_eq!(client.call(&controllers, 2).error_code, 114);
+    for (endpoint_type, want) in [(2, 114), (9, 115)] {
+        let request = DescribeClusterRequest { endpoint_type, ..Default::default() };
+        assert_eq!(client.call(&request, 2).error_code, want);
+    }
 }
 
 #[test]
@@ -299,12 +330,18 @@ fn partitions_are_told_some_at_a_time() {
         }
     }
     assert_eq!(all, ["a-0", "a-1", "a-2", "b-0", "b-1", "b-2", "b-3", "b-4", "c-0"]);
-    let topics = vec![TopicRequest { name: "x".into() }, TopicRequest { name: "c".into() }];
-    let request = DescribeTopicPartitionsRequest { topics, response_partition_limit: 2000, cursor: None };
+    let topics = ["x", "c", "no/name"].map(|name| TopicRequest { name: name.into() }).to_vec();
+    let mut request = DescribeTopicPartitionsRequest { topics, response_partition_limit: 2000, cursor: None };
     let found = client.call(&request, 0);
-    let codes: Vec<_> =
-        found.topics.iter().map(|t| (t.name.clone().unwrap().to_string(), t.error_code)).collect();
-    assert_eq!(codes, [("c".to_owned(), 0), ("x".to_owned(), 3)]);
+    let codes = |found: &DescribeTopicPartitionsResponse| {
+        let code =
+            |t: &DescribeTopicPartitionsResponseTopic| (t.name.clone().unwrap().to_string(), t.error_code);
+        found.topics.iter().map(code).collect::<Vec<_>>()
+    };
+    assert_eq!(codes(&found), [("c".to_owned(), 0), ("no/name".to_owned(), 17), ("x".to_owned(), 3)]);
+    request.cursor = Some(Cursor { topic_name: "c".into(), partition_index: -1 });
+    let refused = client.call(&request, 0);
+    assert!(codes(&refused).iter().all(|(_, code)| *code == 42) && refused.topics.len() == 3);
     assert_ne!(found.topics[0].topic_id, Uuid::ZERO);
     let partition = &found.topics[0].partitions[0];
     assert_eq!(

@@ -5,6 +5,7 @@ use klamm_protocol::Records;
 use klamm_protocol::messages::fetch_request::{FetchPartition, FetchRequest, FetchTopic};
 use klamm_protocol::messages::init_producer_id_request::InitProducerIdRequest;
 use klamm_record::{BatchBuilder, BatchOptions, BatchProducer, NewRecord};
+use klamm_tests::admin::create;
 use klamm_tests::client::Client;
 use klamm_tests::requests::{produce, topic};
 use klamm_types::{ProducerEpoch, ProducerId, Timestamp};
@@ -42,6 +43,20 @@ fn send(client: &mut Client, records: Records) -> (i16, i64) {
     let id = topic(client, "t");
     let response = produce(client, "t", id, records, -1, 9);
     (response.error_code, response.base_offset)
+}
+
+#[test]
+fn a_batch_that_is_there_already_is_answered_with_the_time_that_it_got_then() {
+    let broker = klamm_broker::testing::TestBroker::start().unwrap();
+    let mut client = Client::connect(broker.running());
+    create(&mut client, "t", 1, &[("message.timestamp.type", "LogAppendTime")]);
+    let id = producer_id(&mut client);
+    let topic = topic(&mut client, "t");
+    let first = produce(&mut client, "t", topic, sent(id, 0, 0, 3), -1, 13);
+    broker.advance(std::time::Duration::from_secs(60)).unwrap();
+    let again = produce(&mut client, "t", topic, sent(id, 0, 0, 3), -1, 13);
+    assert!(first.log_append_time_ms > 0);
+    assert_eq!(again.log_append_time_ms, first.log_append_time_ms);
 }
 
 #[test]

@@ -121,7 +121,7 @@ fn quotas_are_told_checked_and_there_after_a_restart() {
         let mut client = Client::connect(&broker);
         let both = [("user", Some("u")), ("client-id", None)];
         assert_eq!(quota(&mut client, &both, "producer_byte_rate", Some(5.0)).0, 0);
-        assert_eq!(quota(&mut client, &[("client-id", Some("c"))], "consumer_byte_rate", Some(6.5)).0, 0);
+        assert_eq!(quota(&mut client, &[("client-id", Some("c"))], "request_percentage", Some(6.5)).0, 0);
         for (entity, key, value, want) in [
             (
                 &[("group", Some("g"))][..],
@@ -137,6 +137,18 @@ fn quotas_are_told_checked_and_there_after_a_restart() {
                 "quota \"speed\" is not one of producer_byte_rate, consumer_byte_rate, request_percentage",
             ),
             (
+                &[("user", Some(""))],
+                "producer_byte_rate",
+                1.0,
+                "the name of a user is empty; the default has none",
+            ),
+            (
+                &[("user", None)],
+                "producer_byte_rate",
+                1.5,
+                "producer_byte_rate is 1.5, expected a whole number",
+            ),
+            (
                 &[("user", None)],
                 "producer_byte_rate",
                 -1.0,
@@ -149,11 +161,44 @@ fn quotas_are_told_checked_and_there_after_a_restart() {
     }
     let broker = Broker::start(config).unwrap();
     let mut client = Client::connect(&broker);
-    let (c, u) = ("client-id=c: consumer_byte_rate=6.5", "client-id=* user=u: producer_byte_rate=5");
+    let (c, u) = ("client-id=c: request_percentage=6.5", "client-id=* user=u: producer_byte_rate=5");
     assert_eq!(described(&mut client, &[], false), [u, c]);
     assert_eq!(described(&mut client, &[("client-id", 2, None)], false), [u, c]);
     assert_eq!(described(&mut client, &[("client-id", 2, None)], true), [c]);
     assert_eq!(described(&mut client, &[("client-id", 1, None)], false), [u]);
     assert_eq!(described(&mut client, &[("client-id", 0, Some("c"))], false), [c]);
     assert_eq!(described(&mut client, &[("user", 0, Some("u")), ("client-id", 1, None)], true), [u]);
+}
+
+#[test]
+fn what_is_asked_for_in_a_wrong_way_is_refused() {
+    let broker = Broker::start(BrokerConfig::for_test()).unwrap();
+    let mut client = Client::connect(&broker);
+    let (user, name) = ("user", Some("u"));
+    for (components, want) in [
+        (&[(user, 0, name)][..], 0),
+        (&[("ip", 1, None)], 0),
+        (&[(user, 0, None)], 42),
+        (&[(user, 1, name)], 42),
+        (&[(user, 2, name)], 42),
+        (&[(user, 3, None)], 42),
+        (&[(user, 0, name), (user, 1, None)], 42),
+        (&[("", 1, None)], 42),
+        (&[("ip", 1, None), (user, 1, None)], 42),
+        (&[("group", 1, None)], 35),
+    ] {
+        let components = components.iter().map(|(kind, how, name)| ComponentData {
+            entity_type: (*kind).into(),
+            match_type: *how,
+            r#match: name.map(Into::into),
+        });
+        let request = DescribeClientQuotasRequest { components: components.collect(), strict: false };
+        let told = client.call(&request, 1);
+        assert_eq!(
+            (told.error_code, told.error_message.is_some()),
+            (want, want != 0),
+            "{:?}",
+            request.components
+        );
+    }
 }

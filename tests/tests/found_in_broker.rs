@@ -14,7 +14,7 @@ use klamm_protocol::messages::list_offsets_request::{
 use klamm_protocol::messages::metadata_request::MetadataRequest;
 use klamm_protocol::messages::produce_request::{PartitionProduceData, ProduceRequest, TopicProduceData};
 use klamm_protocol::{ApiKey, ErrorCode, Records};
-use klamm_record::{BatchBuilder, BatchOptions, NewRecord};
+use klamm_record::{BatchBuilder, BatchOptions, Batches, NewRecord};
 use klamm_tests::admin::{BROKER, TOPIC, create, set};
 use klamm_tests::client::Client;
 use klamm_tests::requests::{batch_of, produce, topic};
@@ -212,23 +212,65 @@ fn partitions_of_a_deleted_topic_in_a_folder_that_was_away_are_removed() {
     assert_eq!((partitions(&a).len(), partitions(&b).len()), (4, 0));
 }
 
+/// A batch with one record, whose header says something else about its time.
+fn claiming(record: i64, claims: impl Fn(&mut [u8])) -> Records {
+    let mut builder = BatchBuilder::new(Vec::new(), BatchOptions::default());
+    builder.append(&NewRecord::new("v").at(Timestamp::from_millis(record))).unwrap();
+    let mut batch = builder.finish().unwrap().buffer;
+    claims(&mut batch);
+    let crc = klamm_record::BatchHeader::extend_crc(0, &batch[21..]);
+    batch[17..21].copy_from_slice(&crc.to_be_bytes());
+    Records::Bytes(batch.into())
+}
+
 #[test]
-fn a_header_that_claims_a_far_time_is_refused() {
-    let (_tmp, broker) = (tempfile::tempdir().unwrap(), TestBroker::start().unwrap());
+fn the_latest_time_is_that_of_the_records_whatever_the_header_claims() {
+    let broker = TestBroker::start().unwrap();
     let mut client = Client::connect(broker.running());
     let id = topic(&mut client, "t");
-    let day = 24 * 3600 * 1000;
-    for (record, header) in [(day, 0), (0, i64::MAX - 1), (0, day)] {
-        let now = broker.now().as_millis();
-        let mut builder = BatchBuilder::new(Vec::new(), BatchOptions::default());
-        builder.append(&NewRecord::new("v").at(Timestamp::from_millis(now + record))).unwrap();
-        let mut batch = builder.finish().unwrap().buffer;
-        batch[35..43].copy_from_slice(&now.saturating_add(header).to_be_bytes());
-        let crc = klamm_record::BatchHeader::extend_crc(0, &batch[21..]);
-        batch[17..21].copy_from_slice(&crc.to_be_bytes());
-        let refused = produce(&mut client, "t", id, Records::Bytes(batch.into()), -1, 13);
-        assert_eq!(refused.error_code, 32, "{record} {header}");
+    let (day, now) = (24 * 3600 * 1000, broker.now().as_millis());
+    let claim = |time: i64| move |batch: &mut [u8]| batch[35..43].copy_from_slice(&time.to_be_bytes());
+    for (number, claimed) in [now + day, i64::MAX - 1, now - day, -1].into_iter().enumerate() {
+        let told = produce(&mut client, "t", id, claiming(now, claim(claimed)), -1, 13);
+        assert_eq!((told.error_code, told.base_offset), (0, i64::try_from(number).unwrap()));
     }
+    assert_eq!(produce(&mut client, "t", id, claiming(now + day, claim(now)), -1, 13).error_code, 32);
+    let partition = FetchPartition { partition_max_bytes: 1 << 20, ..FetchPartition::default() };
+    let topics = vec![FetchTopic { topic_id: id, partitions: vec![partition], ..FetchTopic::default() }];
+    let request = FetchRequest { max_bytes: 1 << 20, topics, ..FetchRequest::default() };
+    let data = client.call(&request, 13).responses[0].partitions[0].clone();
+    let batches = Batches::new(data.records.unwrap().as_bytes().unwrap().clone());
+    let times: Vec<_> = batches.map(|batch| batch.unwrap().max_timestamp()).collect();
+    assert_eq!(times, [Some(Timestamp::from_millis(now)); 4]);
+}
+
+#[test]
+fn only_the_broker_gives_the_time_of_the_append() {
+    let broker = TestBroker::start().unwrap();
+    let mut client = Client::connect(broker.running());
+    for (name, policy) in [("a", "CreateTime"), ("b", "LogAppendTime")] {
+        create(&mut client, name, 1, &[("message.timestamp.type", policy)]);
+        let id = topic(&mut client, name);
+        let sent = claiming(broker.now().as_millis(), |batch| batch[22] |= 1 << 3);
+        assert_eq!(produce(&mut client, name, id, sent, -1, 13).error_code, 32, "{policy}");
+    }
+}
+
+#[test]
+fn who_waits_for_a_topic_that_is_deleted_is_told_at_once() {
+    let tmp = tempfile::tempdir().unwrap();
+    let (broker, mut client) = start(&[tmp.path()]);
+    let id = topic(&mut client, "t");
+    let partition = FetchPartition { partition_max_bytes: 1 << 20, ..FetchPartition::default() };
+    let topics = vec![FetchTopic { topic_id: id, partitions: vec![partition], ..FetchTopic::default() }];
+    let mut request = FetchRequest { max_bytes: 1 << 20, min_bytes: 1, topics, ..FetchRequest::default() };
+    (request.max_wait_ms, request.session_epoch) = (240_000, -1);
+    client.send(&request, 13);
+    assert_eq!(delete(&mut Client::connect(&broker), "t"), 0);
+    // The socket of the client does not wait for as long as the fetch would.
+    let frame = client.frame().unwrap();
+    let told = client.read::<FetchRequest>(frame, 13);
+    assert_eq!(told.responses[0].partitions[0].error_code, 100);
 }
 
 #[test]

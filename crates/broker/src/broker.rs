@@ -1,6 +1,6 @@
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -11,12 +11,12 @@ use thiserror::Error;
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
-use crate::config::{BrokerConfig, ListenerAddress};
+use crate::config::{BrokerConfig, ListenerAddress, MOST_THREADS};
 use crate::environment::Environment;
 use crate::fetch_sessions::FetchSessions;
 use crate::metadata::{Metadata, survey};
 use crate::metrics::Metrics;
-use crate::net::serve;
+use crate::net::Server;
 use crate::purgatory::Purgatory;
 use crate::quotas::QuotaMeter;
 use crate::shared::Shared;
@@ -128,7 +128,7 @@ impl Broker {
         let (stopping, stop) = watch::channel(false);
         let http = config.http_listener.map(listen_http).transpose()?;
         let http_address = http.as_ref().map(TcpListener::local_addr).transpose()?;
-        let server = Some(spawn(listener, http, config.io_threads, Arc::clone(&shared), stop)?);
+        let server = Some(spawn(listener, http, Arc::clone(&shared), stop)?);
         Ok(Broker {
             address,
             http_address,
@@ -235,23 +235,42 @@ fn advertised(address: &ListenerAddress) -> ListenerAddress {
     ListenerAddress { host: if all { "127.0.0.1".into() } else { address.host.clone() }, port: address.port }
 }
 
+/// The thread that takes connections; all others run when this returns.
 fn spawn(
     listener: TcpListener,
     http: Option<TcpListener>,
-    io_threads: usize,
     shared: Arc<Shared>,
     stop: watch::Receiver<bool>,
 ) -> std::io::Result<JoinHandle<()>> {
+    let (tell, told) = mpsc::channel();
+    let run = move || match serve(listener, http, shared, stop) {
+        Ok((runtime, server)) => {
+            let _ = tell.send(Ok(()));
+            runtime.block_on(server.run());
+        }
+        Err(error) => drop(tell.send(Err(error))),
+    };
+    let thread = std::thread::Builder::new().name("klamm-server".into()).spawn(run)?;
+    told.recv().map_err(std::io::Error::other)??;
+    Ok(thread)
+}
+
+/// The runtime is made on its own thread: whoever starts a broker may be in one, where another must not be dropped.
+fn serve(
+    listener: TcpListener,
+    http: Option<TcpListener>,
+    shared: Arc<Shared>,
+    stop: watch::Receiver<bool>,
+) -> std::io::Result<(Runtime, Server)> {
     // One thread more for commands. They stay: what a thread has allocated and given back is used by the same thread alone.
     let mut runtime = tokio::runtime::Builder::new_current_thread();
-    runtime.enable_all().max_blocking_threads(io_threads + 1).thread_keep_alive(Duration::MAX);
+    runtime.enable_all().max_blocking_threads(MOST_THREADS + 1).thread_keep_alive(Duration::MAX);
     let runtime = runtime.thread_name("klamm-io").build()?;
-    std::thread::Builder::new().name("klamm-server".into()).spawn(move || {
-        if let Some(http) = http {
-            spawn_http(&runtime, http, &shared, &stop);
-        }
-        if let Err(error) = runtime.block_on(serve(listener, shared, stop)) {
-            tracing::error!("the broker stopped listening: {error}");
-        }
-    })
+    let entered = runtime.enter();
+    if let Some(http) = http {
+        spawn_http(&runtime, http, &shared, &stop);
+    }
+    let server = Server::new(listener, shared, stop)?;
+    drop(entered);
+    Ok((runtime, server))
 }

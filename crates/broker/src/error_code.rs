@@ -32,7 +32,7 @@ impl WireError for AppendError {
 impl WireError for Refused {
     fn wire(&self) -> ErrorCode {
         match self {
-            Refused::Timestamp { .. } => ErrorCode::InvalidTimestamp,
+            Refused::Timestamp { .. } | Refused::AppendTime => ErrorCode::InvalidTimestamp,
             Refused::TooLarge { .. } => ErrorCode::MessageTooLarge,
             Refused::Batch(fault) => fault.wire(),
             Refused::Build(_) => ErrorCode::InvalidRecord,
@@ -95,7 +95,9 @@ impl WireError for TopicError {
             TopicError::TooMany { .. } => ErrorCode::PolicyViolation,
             TopicError::Replication { .. } => ErrorCode::InvalidReplicationFactor,
             TopicError::Assignment { .. } => ErrorCode::InvalidReplicaAssignment,
-            TopicError::Config { .. } | TopicError::NotAList { .. } => ErrorCode::InvalidConfig,
+            TopicError::Config { .. } | TopicError::NotASetting { .. } | TopicError::NotAList { .. } => {
+                ErrorCode::InvalidConfig
+            }
             TopicError::Unknown | TopicError::Gone | TopicError::UnknownPartition => {
                 ErrorCode::UnknownTopicOrPartition
             }

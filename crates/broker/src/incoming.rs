@@ -21,6 +21,8 @@ pub(crate) enum Refused {
         "the time of record {record} is {got}, expected {least} to {most} (message.timestamp.before.max.ms, message.timestamp.after.max.ms)"
     )]
     Timestamp { record: usize, got: i64, least: i64, most: i64 },
+    #[error("the batch says that its records bear the time of the append, which only a broker gives")]
+    AppendTime,
     #[error("the batch has {got} bytes, the most are {max} (max.message.bytes)")]
     TooLarge { got: usize, max: usize },
     #[error("cannot be compressed again: {0}")]
@@ -39,7 +41,7 @@ pub(crate) struct Prepared {
 
 pub(crate) fn prepare(batch: &[u8], topic: &TopicConfig, now: Timestamp) -> Result<Prepared, Refused> {
     let limit = topic.log.max_decompressed_bytes;
-    let mut depth = Depth::Records { limit };
+    let depth = Depth::Records { limit };
     let Ok(header) = BatchHeader::parse(batch) else {
         return Ok(Prepared { batch: batch.to_vec(), append_time: None, depth });
     };
@@ -47,8 +49,8 @@ pub(crate) fn prepare(batch: &[u8], topic: &TopicConfig, now: Timestamp) -> Resu
     if header.size() > most {
         return Err(Refused::TooLarge { got: header.size(), max: most });
     }
-    if topic.timestamp_type == TimestampType::CreateTime {
-        depth = check_times(&header, batch, topic, now)?;
+    if header.timestamp_type() == TimestampType::LogAppendTime {
+        return Err(Refused::AppendTime);
     }
     let mut stored = match topic.compression {
         BatchCompression::Codec(codec) if codec != header.compression() => {
@@ -63,12 +65,21 @@ pub(crate) fn prepare(batch: &[u8], topic: &TopicConfig, now: Timestamp) -> Resu
         _ => batch.to_vec(),
     };
     if topic.timestamp_type == TimestampType::CreateTime {
-        return Ok(Prepared { batch: stored, append_time: None, depth });
+        let latest = latest_time(&header, batch, topic, now)?;
+        if header.max_timestamp() != latest {
+            mend(&mut stored, |stored| BatchHeader::set_max_timestamp(stored, latest))?;
+        }
+        return Ok(Prepared { batch: stored, append_time: None, depth: Depth::Header });
     }
-    // The CRC that came has to be right before it is mended.
-    validate(&stored, Depth::Header)?;
-    BatchHeader::set_log_append_time(&mut stored, now);
+    mend(&mut stored, |stored| BatchHeader::set_log_append_time(stored, now))?;
     Ok(Prepared { batch: stored, append_time: Some(now), depth })
+}
+
+/// The CRC that came has to be right before it is made anew.
+fn mend(stored: &mut [u8], change: impl FnOnce(&mut [u8])) -> Result<(), Refused> {
+    validate(stored, Depth::Header)?;
+    change(stored);
+    Ok(())
 }
 
 fn compress_again(
@@ -89,30 +100,27 @@ fn compress_again(
     Ok(builder.finish()?.buffer)
 }
 
-/// Says what is still to be checked. The header says the latest time too, which retention goes by: it must be as near to now as each record.
-fn check_times(
+/// The latest time of the records, each of which must be near enough to now. Retention goes by it, so that the header's word is not
+/// taken for it.
+fn latest_time(
     header: &BatchHeader,
     batch: &[u8],
     topic: &TopicConfig,
     now: Timestamp,
-) -> Result<Depth, Refused> {
+) -> Result<Option<Timestamp>, Refused> {
     let from_now = |time: Option<Duration>| time.and_then(|time| i64::try_from(time.as_millis()).ok());
     let most = from_now(topic.timestamp_after_max).map_or(i64::MAX, |t| now.as_millis().saturating_add(t));
     let least = from_now(topic.timestamp_before_max).map_or(i64::MIN, |t| now.as_millis().saturating_sub(t));
-    let latest = header.max_timestamp().map_or(i64::MIN, Timestamp::as_millis);
-    if least == i64::MIN && most == i64::MAX {
-        return Ok(Depth::Records { limit: topic.log.max_decompressed_bytes });
-    }
     let body = &batch[BatchHeader::SIZE..header.size().min(batch.len())];
     let decompressed = header.decompress(body, topic.log.max_decompressed_bytes)?;
+    let mut latest = None;
     for (number, record) in RecordIter::new(header, decompressed.as_deref().unwrap_or(body)).enumerate() {
-        let time = record.map_err(BatchError::from)?.timestamp.map(Timestamp::as_millis);
-        if let Some(got) = time.filter(|time| !(least..=most).contains(time)) {
+        let time = record.map_err(BatchError::from)?.timestamp;
+        let got = time.map(Timestamp::as_millis);
+        if let Some(got) = got.filter(|time| !(least..=most).contains(time)) {
             return Err(Refused::Timestamp { record: number, got, least, most });
         }
+        latest = latest.max(time);
     }
-    if latest > most {
-        return Err(Refused::Timestamp { record: 0, got: latest, least, most });
-    }
-    Ok(Depth::Header)
+    Ok(latest)
 }

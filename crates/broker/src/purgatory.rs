@@ -13,20 +13,33 @@ pub(crate) struct Purgatory {
     waiting: Mutex<HashMap<TopicPartition, Vec<Weak<Notify>>>>,
 }
 
+/// A waiter on its partitions, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Watch<'a> {
+    purgatory: &'a Purgatory,
+    partitions: &'a [TopicPartition],
+    waiter: &'a Arc<Notify>,
+}
+
 impl Purgatory {
-    /// Has `waiter` notified once when one of the partitions grows. It must look again after registering, since a
-    /// partition may have grown just before.
-    pub(crate) fn watch(&self, partitions: &[TopicPartition], waiter: &Arc<Notify>) {
+    /// Has `waiter` notified once when one of the partitions grows, as long as the watch is held. It must look again after
+    /// registering, since a partition may have grown just before.
+    pub(crate) fn watch<'a>(
+        &'a self,
+        partitions: &'a [TopicPartition],
+        waiter: &'a Arc<Notify>,
+    ) -> Watch<'a> {
         let mut waiting = self.waiting.lock();
         for partition in partitions {
             let waiters = waiting.entry(partition.clone()).or_default();
             waiters.retain(|known| known.strong_count() > 0);
             waiters.push(Arc::downgrade(waiter));
         }
+        Watch { purgatory: self, partitions, waiter }
     }
 
     /// Takes `waiter` off the partitions again.
-    pub(crate) fn forget(&self, partitions: &[TopicPartition], waiter: &Arc<Notify>) {
+    fn forget(&self, partitions: &[TopicPartition], waiter: &Arc<Notify>) {
         let mut waiting = self.waiting.lock();
         for partition in partitions {
             if let Some(waiters) = waiting.get_mut(partition) {
@@ -47,6 +60,12 @@ impl Purgatory {
     }
 }
 
+impl Drop for Watch<'_> {
+    fn drop(&mut self) {
+        self.purgatory.forget(self.partitions, self.waiter);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -56,12 +75,11 @@ mod tests {
         let (purgatory, waiter, other) =
             (Purgatory::default(), Arc::new(Notify::new()), Arc::new(Notify::new()));
         let parts: Vec<TopicPartition> = ["a-0", "a-1"].iter().map(|p| p.parse().unwrap()).collect();
-        purgatory.watch(&parts, &waiter);
-        purgatory.watch(&parts[1..], &other);
-        purgatory.forget(&parts[1..], &other);
-        drop(other);
+        let watch = purgatory.watch(&parts, &waiter);
+        drop(purgatory.watch(&parts[1..], &other));
+        assert_eq!(Arc::weak_count(&other), 0);
         purgatory.grown(&parts[1]);
-        purgatory.forget(&parts, &waiter);
+        drop(watch);
         assert!(purgatory.waiting.lock().is_empty());
     }
 }

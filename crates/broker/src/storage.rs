@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use klamm_log::{Background, DirConfig, Log, LogConfig, LogDir, LogError, OpenError};
+use klamm_log::{Background, CleanerConfig, DirConfig, Log, LogConfig, LogDir, LogError, OpenError};
 use klamm_protocol::Uuid;
 use klamm_types::{Timestamp, TopicId, TopicPartition};
 
@@ -109,6 +109,12 @@ impl Storage {
         let is_home = |folder: &&Folder| home == Uuid::ZERO || folder.id == home;
         let dir = self.folders.iter().find(is_home)?.logs.as_ref()?;
         Some(dir.create(partition, config, Some(topic)))
+    }
+
+    /// Changes how logs are compacted from now on.
+    pub(crate) fn set_cleaner(&self, config: &CleanerConfig) {
+        let set = self.dirs().try_for_each(|dir| dir.set_cleaner(config.clone()));
+        set.expect("CONFIG-1: settings are checked before they are the broker's");
     }
 
     pub(crate) fn start_maintenance(&self) -> Maintenance {

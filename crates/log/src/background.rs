@@ -58,28 +58,26 @@ impl Signal {
     }
 
     fn clean(&self, dir: &LogDir) {
-        let (clock, config) = (dir.clock(), dir.cleaner().clone());
+        let clock = dir.clock();
         while !self.is_stopped() {
             let begun = self.note(dir.start_cleaning(clock.now())).flatten();
-            let cleaned =
-                begun.and_then(|cleaning| self.note(self.run(cleaning, config.max_bytes_per_second)));
+            let cleaned = begun.and_then(|cleaning| self.note(self.run(cleaning, dir)));
             // One that failed is tried again, but not at once.
             if cleaned.is_none() {
-                self.pause(config.backoff);
+                self.wait(Instant::now(), || dir.cleaner().backoff);
             }
         }
     }
 
     /// Steps, and waits after each as long as it was too fast.
-    fn run(&self, mut cleaning: Cleaning, most: Option<u64>) -> Result<(), LogError> {
+    fn run(&self, mut cleaning: Cleaning, dir: &LogDir) -> Result<(), LogError> {
         let (begun, mut moved) = (Instant::now(), 0);
         while !self.is_stopped() {
             match cleaning.step()? {
                 Step::More(bytes) => moved += bytes,
                 Step::Done(_) => return Ok(()),
             }
-            let due = most.map_or(Duration::ZERO, |most| time_for(moved, most));
-            self.pause(due.saturating_sub(begun.elapsed()));
+            self.wait(begun, || time_for(moved, dir.cleaner().max_bytes_per_second));
         }
         Ok(())
     }
@@ -95,6 +93,17 @@ impl Signal {
         self.state.lock().stop
     }
 
+    /// Waits until so long after `begun`, which may change meanwhile, or until it has to stop.
+    fn wait(&self, begun: Instant, time: impl Fn() -> Duration) {
+        loop {
+            let left = time().saturating_sub(begun.elapsed());
+            if left.is_zero() || self.is_stopped() {
+                return;
+            }
+            self.pause(left.min(INTERVAL));
+        }
+    }
+
     /// Waits that long, or until it has to stop.
     fn pause(&self, time: Duration) {
         let until = Instant::now() + time;
@@ -104,8 +113,8 @@ impl Signal {
 }
 
 /// How long so many bytes should take.
-fn time_for(bytes: u64, per_second: u64) -> Duration {
-    Duration::from_millis(bytes.saturating_mul(1000) / per_second.max(1))
+fn time_for(bytes: u64, per_second: Option<u64>) -> Duration {
+    per_second.map_or(Duration::ZERO, |most| Duration::from_millis(bytes.saturating_mul(1000) / most.max(1)))
 }
 
 impl Drop for Background {

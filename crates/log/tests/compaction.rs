@@ -579,6 +579,30 @@ fn the_background_cleans_and_ends_when_it_is_told() {
     assert!(background.take_error().is_none());
 }
 
+#[test]
+fn the_background_goes_by_settings_that_change() {
+    let tmp = tempfile::tempdir().unwrap();
+    let config = LogConfig { min_cleanable_dirty_ratio: 0.1, ..compacted() };
+    let slow =
+        CleanerConfig { max_bytes_per_second: Some(1), io_buffer_bytes: 500, ..CleanerConfig::default() };
+    let (dir, log) = open_with(tmp.path(), config, slow.clone());
+    for n in 0..500 {
+        put(&log, &format!("{}", n % 3), &format!("{n}"));
+    }
+    log.roll().unwrap();
+    let wrong = dir.set_cleaner(CleanerConfig { max_bytes_per_second: Some(0), ..slow }).unwrap_err();
+    assert_eq!(wrong.to_string(), "log.cleaner.io.max.bytes.per.second is 0, expected at least 1");
+    let background = dir.start_background();
+    while log.cleaning().is_none_or(|progress| progress.done_bytes == 0) {
+        std::thread::yield_now();
+    }
+    dir.set_cleaner(CleanerConfig::default()).unwrap();
+    while rows(&log).len() > 3 {
+        std::thread::yield_now();
+    }
+    assert!(background.take_error().is_none());
+}
+
 #[derive(Clone, Debug)]
 enum Op {
     Put(u8, u8),

@@ -3,7 +3,8 @@
 
 mod support;
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
 use klamm_log::{
@@ -18,6 +19,39 @@ use support::{HeldClock, all, append, copy_as_killed, epoch, open};
 
 fn at(offset: u32) -> Offset {
     Offset::from(offset)
+}
+
+#[test]
+fn creating_and_removing_logs_keeps_nobody_from_those_there_are() {
+    let tmp = tempfile::tempdir().unwrap();
+    let (disk, dir) = open_hook(tmp.path(), LogConfig::default());
+    dir.log("here", 0).unwrap();
+    for change in [
+        |dir: &LogDir| drop(dir.log("new", 0).unwrap()),
+        |dir: &LogDir| {
+            dir.remove(&"new-0".parse().unwrap()).unwrap();
+        },
+    ] {
+        // The disk takes its time until someone has found the log that is there.
+        let (reached, found) = (Arc::new(Barrier::new(2)), Arc::new(Barrier::new(2)));
+        let (reaches, finds, met) = (Arc::clone(&reached), Arc::clone(&found), AtomicBool::new(false));
+        disk.set(move |op, _| {
+            if op == "sync_dir" && !met.swap(true, Ordering::SeqCst) {
+                reaches.wait();
+                finds.wait();
+            }
+            Ok(())
+        });
+        let changing = std::thread::spawn({
+            let dir = dir.clone();
+            move || change(&dir)
+        });
+        reached.wait();
+        let here = dir.get(&"here-0".parse().unwrap()).unwrap();
+        here.append(&NewRecord::new("v"), Durability::Written).unwrap();
+        found.wait();
+        changing.join().unwrap();
+    }
 }
 
 /// A follower's batch of `count` records of 800 or 5 bytes.

@@ -161,7 +161,17 @@ impl BatchHeader {
     pub fn set_log_append_time(batch: &mut [u8], now: Timestamp) {
         assert!(batch.len() >= Self::SIZE, "BATCH-1: a batch has a header");
         batch[22] |= 1 << 3;
-        batch[35..43].copy_from_slice(&now.as_millis().to_be_bytes());
+        Self::set_max_timestamp(batch, Some(now));
+    }
+
+    /// Writes the largest time of the records into the header and mends the CRC; `None` when no record bears one.
+    ///
+    /// # Panics
+    /// When `batch` is shorter than [`BatchHeader::SIZE`].
+    pub fn set_max_timestamp(batch: &mut [u8], latest: Option<Timestamp>) {
+        assert!(batch.len() >= Self::SIZE, "BATCH-1: a batch has a header");
+        let latest = latest.map_or(-1, Timestamp::as_millis);
+        batch[35..43].copy_from_slice(&latest.to_be_bytes());
         let crc = crc(&batch[Self::CRC_COVERS..]);
         batch[Self::CRC_START..Self::CRC_COVERS].copy_from_slice(&crc.to_be_bytes());
     }

@@ -18,6 +18,7 @@ use thiserror::Error;
 use row::{Row, WrongSetting, set_all};
 
 pub use sources::{SettingInfo, Settings};
+pub(crate) use table::MOST_THREADS;
 pub use topic::{BatchCompression, TopicConfig};
 
 /// How a broker behaves. Each field names Kafka's property and its default; where ours differs, it says so.
@@ -175,6 +176,7 @@ impl BrokerConfig {
         let mut config = self.clone();
         set_all(&mut config, changed, table::TABLE)?;
         config.topic.log.validate()?;
+        config.cleaner.validate()?;
         Ok(config)
     }
 

@@ -2,7 +2,7 @@
 
 use super::row::Row;
 use super::table::TABLE;
-use super::{BrokerConfig, SettingError};
+use super::{BrokerConfig, SettingError, TopicConfig};
 
 /// Settings from one or more sources, as texts.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -124,11 +124,15 @@ fn check_together(config: &BrokerConfig) -> Result<(), SettingError> {
             expected: "at least socket.request.max.bytes",
         });
     }
-    config.topic.log.validate().map_err(|error| SettingError::Value {
-        origin,
-        key: if error.setting == "segment.bytes" { "log.segment.bytes" } else { error.setting },
-        value: error.got,
-        expected: error.expected,
+    config.topic.log.validate().and_then(|()| config.cleaner.validate()).map_err(|error| {
+        SettingError::Value {
+            origin,
+            key: TopicConfig::row(error.setting)
+                .and_then(|row| row.inherits.first())
+                .unwrap_or(&error.setting),
+            value: error.got,
+            expected: error.expected,
+        }
     })
 }
 

@@ -124,21 +124,24 @@ pub(super) const TABLE: &[Setting] = &[
         THREADS,
         at!(io_threads, threads, text),
         "Threads that answer requests.",
-    ),
+    )
+    .dynamic(),
     Setting::new(
         "num.network.threads",
         Kind::Int,
         THREADS,
         at!(network_threads, threads, text),
-        "Threads that read and write sockets.",
-    ),
+        "Threads that read and write sockets. One that is taken away serves the connections it has until they end.",
+    )
+    .dynamic(),
     Setting::new(
         "num.recovery.threads.per.data.dir",
         Kind::Int,
         THREADS,
         at!(recovery_threads, threads, text),
         "Threads that open and recover the logs of a folder.",
-    ),
+    )
+    .dynamic(),
     Setting::new(
         "max.connections",
         Kind::Int,
@@ -370,35 +373,40 @@ pub(super) const TABLE: &[Setting] = &[
         BYTES,
         at!(cleaner.dedupe_buffer_bytes, size, text),
         "Memory of the map of keys while a log is cleaned.",
-    ),
+    )
+    .dynamic(),
     Setting::new(
         "log.cleaner.io.buffer.load.factor",
         Kind::Double,
         RATIO,
         at!(cleaner.load_factor, ratio, text),
         "The part of that map that is filled at most.",
-    ),
+    )
+    .dynamic(),
     Setting::new(
         "log.cleaner.io.buffer.size",
         Kind::Int,
         BYTES,
         at!(cleaner.io_buffer_bytes, size, text),
         "Bytes that the cleaner reads and writes at a time.",
-    ),
+    )
+    .dynamic(),
     Setting::new(
         "log.cleaner.io.max.bytes.per.second",
         Kind::Double,
         "a number of bytes, at least 1",
         at!(cleaner.max_bytes_per_second, rate, rate_text),
         "Bytes that the cleaner reads and writes a second.",
-    ),
+    )
+    .dynamic(),
     Setting::new(
         "log.cleaner.backoff.ms",
         Kind::Long,
         MILLIS,
         at!(cleaner.backoff, millis, in_millis),
         "How long the cleaner waits when there was nothing to clean.",
-    ),
+    )
+    .dynamic(),
     Setting::new(
         "log.max.open.files",
         Kind::Int,
@@ -448,7 +456,7 @@ fn sessions(value: &str) -> Option<usize> {
 }
 
 fn threads(value: &str) -> Option<usize> {
-    size(value).filter(|n| *n <= 1024)
+    size(value).filter(|n| *n <= MOST_THREADS)
 }
 
 fn rate(value: &str) -> Option<Option<u64>> {
@@ -497,5 +505,7 @@ fn minutes_or_none(time: &Option<Duration>) -> String {
     time.as_ref().map_or_else(|| "-1".to_owned(), |time| (time.as_secs() / 60).to_string())
 }
 
+/// Of each kind.
+pub(crate) const MOST_THREADS: usize = 1024;
 /// Kafka's default of a rate that has no bound.
 const ANY_RATE: &str = "1.7976931348623157E308";

@@ -24,11 +24,15 @@ fn delete(shared: &Shared, name: Option<ByteString>, id: Uuid) -> DeletableTopic
         _ => Err(TopicError::Ambiguous),
     };
     match shared.permit().and(topic).and_then(|topic| shared.metadata.delete_topic(&topic)) {
-        Ok(topic) => DeletableTopicResult {
-            name: Some(topic.name.as_str().into()),
-            topic_id: topic.id.into(),
-            ..DeletableTopicResult::default()
-        },
+        Ok(topic) => {
+            // Who waits for its records waits for nothing.
+            topic.partitions().for_each(|partition| shared.purgatory.grown(&partition));
+            DeletableTopicResult {
+                name: Some(topic.name.as_str().into()),
+                topic_id: topic.id.into(),
+                ..DeletableTopicResult::default()
+            }
+        }
         Err(error) => DeletableTopicResult {
             name,
             topic_id: id,

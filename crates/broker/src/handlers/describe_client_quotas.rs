@@ -1,11 +1,14 @@
 //! Telling quotas (KIP-546).
 
+use std::collections::BTreeSet;
+
 use klamm_protocol::messages::describe_client_quotas_request::{ComponentData, DescribeClientQuotasRequest};
 use klamm_protocol::messages::describe_client_quotas_response::{
     DescribeClientQuotasResponse, EntityData, EntryData, ValueData,
 };
-use klamm_protocol::{ApiKey, Message, RequestHead};
+use klamm_protocol::{ApiKey, ErrorCode, Message, RequestHead};
 
+use super::resources::{Refusal, refusal};
 use super::{HandleError, Outcome, answer};
 use crate::quotas::QuotaEntity;
 use crate::shared::Shared;
@@ -17,8 +20,48 @@ const ANY: i8 = 2;
 
 pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, HandleError> {
     let request = DescribeClientQuotasRequest::decode(head.body.clone(), head.version)?;
+    let response = match shared.permit().map_err(|error| refusal(&error)).and_then(|()| check(&request)) {
+        Ok(()) => DescribeClientQuotasResponse {
+            error_message: None,
+            entries: Some(found(shared, &request)),
+            ..Default::default()
+        },
+        Err((error, words)) => DescribeClientQuotasResponse {
+            error_code: error.code(),
+            error_message: Some(super::message(&words)),
+            ..DescribeClientQuotasResponse::default()
+        },
+    };
+    answer(&response, ApiKey::DescribeClientQuotas, head)
+}
+
+/// Each type once, known, and a name where it is asked for by name.
+fn check(request: &DescribeClientQuotasRequest) -> Result<(), Refusal> {
+    let mut seen = BTreeSet::new();
+    for ComponentData { entity_type, match_type, r#match: name, .. } in &request.components {
+        let wrong = |words: String| Err((ErrorCode::InvalidRequest, words));
+        if entity_type.is_empty() || !seen.insert(&**entity_type) {
+            return wrong(format!("type {entity_type:?} is empty or named twice"));
+        }
+        if !matches!(&**entity_type, "user" | "client-id" | "ip") {
+            let words = format!("type is {entity_type:?}, expected user, client-id or ip");
+            return Err((ErrorCode::UnsupportedVersion, words));
+        }
+        if !matches!((*match_type, name), (BY_NAME, Some(_)) | (DEFAULT | ANY, None)) {
+            return wrong(format!(
+                "match type is {match_type}, expected 0 with a name, or 1 or 2 without one"
+            ));
+        }
+    }
+    match seen.contains("ip") && seen.len() > 1 {
+        true => Err((ErrorCode::InvalidRequest, "ip does not go with other types".to_owned())),
+        false => Ok(()),
+    }
+}
+
+fn found(shared: &Shared, request: &DescribeClientQuotasRequest) -> Vec<EntryData> {
     let image = shared.metadata.image();
-    let found = image.quotas().iter().filter(|(entity, _)| is_asked_for(entity, &request));
+    let found = image.quotas().iter().filter(|(entity, _)| is_asked_for(entity, request));
     let entries = found.map(|(entity, quotas)| EntryData {
         entity: entity
             .parts()
@@ -29,12 +72,7 @@ pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, Han
             .map(|(key, value)| ValueData { key: key.as_str().into(), value: *value })
             .collect(),
     });
-    let response = DescribeClientQuotasResponse {
-        error_code: shared.permit_code(),
-        entries: Some(entries.collect()),
-        ..DescribeClientQuotasResponse::default()
-    };
-    answer(&response, ApiKey::DescribeClientQuotas, head)
+    entries.collect()
 }
 
 /// Strictly, an entity has no other parts than those that are asked for.

@@ -8,17 +8,27 @@ use super::operations::{OF_THE_CLUSTER, if_asked};
 use super::{HandleError, Outcome, answer};
 use crate::shared::Shared;
 
-/// The endpoints of brokers; those of controllers have other listeners, which this broker does not have.
+/// The endpoints of brokers.
 const BROKERS: i8 = 1;
+/// Those of controllers, which have other listeners; this broker has none of them.
+const CONTROLLERS: i8 = 2;
 
 pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, HandleError> {
     let request = DescribeClusterRequest::decode(head.body.clone(), head.version)?;
-    let response = if request.endpoint_type == BROKERS {
-        described(shared, &request)
-    } else {
-        let error_code = ErrorCode::MismatchedEndpointType.code();
-        let error_message = Some(super::message("this listener is one of a broker, not of a controller"));
-        DescribeClusterResponse { error_code, error_message, ..DescribeClusterResponse::default() }
+    let refused = |error: ErrorCode, words| DescribeClusterResponse {
+        error_code: error.code(),
+        error_message: Some(super::message(words)),
+        ..DescribeClusterResponse::default()
+    };
+    let response = match request.endpoint_type {
+        BROKERS => described(shared, &request),
+        CONTROLLERS => refused(
+            ErrorCode::MismatchedEndpointType,
+            "this listener is one of a broker, not of a controller",
+        ),
+        _ => {
+            refused(ErrorCode::UnsupportedEndpointType, "an endpoint is of type 1, broker, or 2, controller")
+        }
     };
     answer(&response, ApiKey::DescribeCluster, head)
 }

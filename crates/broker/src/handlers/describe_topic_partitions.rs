@@ -11,7 +11,8 @@ use klamm_protocol::{ApiKey, ByteString, ErrorCode, Message, RequestHead};
 
 use super::operations::OF_A_TOPIC;
 use super::{HandleError, Outcome, answer};
-use crate::metadata::Topic;
+use crate::error_code::WireError;
+use crate::metadata::{Topic, TopicError};
 use crate::shared::Shared;
 
 /// The most partitions of an answer, as in Kafka (`max.request.partition.size.limit`).
@@ -24,6 +25,11 @@ pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, Han
         true => image.topics().map(|topic| topic.name.to_string()).collect(),
         false => request.topics.iter().map(|topic| topic.name.to_string()).collect(),
     };
+    if request.cursor.as_ref().is_some_and(|cursor| cursor.partition_index < 0) {
+        let topics = named.iter().map(|name| failed(name, ErrorCode::InvalidRequest)).collect();
+        let response = DescribeTopicPartitionsResponse { topics, ..Default::default() };
+        return answer(&response, ApiKey::DescribeTopicPartitions, head);
+    }
     let (from, mut first) = match &request.cursor {
         Some(cursor) => (cursor.topic_name.to_string(), usize::try_from(cursor.partition_index).unwrap_or(0)),
         None => (String::new(), 0),
@@ -37,7 +43,7 @@ pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, Han
             break;
         }
         let Some(topic) = image.topic(name) else {
-            response.topics.push(unknown(name));
+            response.topics.push(failed(name, TopicError::missing(name).wire()));
             continue;
         };
         let described = described(shared, topic, start, left);
@@ -57,9 +63,9 @@ fn cursor(topic: &str, partition: usize) -> Cursor {
     Cursor { topic_name: topic.into(), partition_index }
 }
 
-fn unknown(name: &str) -> DescribeTopicPartitionsResponseTopic {
+fn failed(name: &str, error: ErrorCode) -> DescribeTopicPartitionsResponseTopic {
     DescribeTopicPartitionsResponseTopic {
-        error_code: ErrorCode::UnknownTopicOrPartition.code(),
+        error_code: error.code(),
         name: Some(ByteString::from(name)),
         ..DescribeTopicPartitionsResponseTopic::default()
     }

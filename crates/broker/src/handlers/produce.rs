@@ -140,7 +140,7 @@ fn append(
     if acks == ALL && config.min_insync_replicas > 1 {
         return Err(Refusal::new(ErrorCode::NotEnoughReplicas, "there is one replica (min.insync.replicas)"));
     }
-    let log = shared.metadata.log(topic, data.index).map_err(|error| Refusal::from(&error))?;
+    let log = shared.metadata.log(topic, data.index).map_err(|error| no_log(&error, version))?;
     let records = data.records.as_ref().and_then(|r| r.as_bytes()).filter(|b| !b.is_empty());
     let records = records.ok_or_else(|| Refusal::new(ErrorCode::InvalidRecord, "there are no records"))?;
     check_batches(records, version)?;
@@ -150,7 +150,17 @@ fn append(
     let count = appended.next_offset.since(appended.base_offset);
     shared.metrics.appended(topic.name.as_str(), batch.len(), if appended.is_duplicate { 0 } else { count });
     shared.purgatory.grown(log.partition());
-    Ok((appended, append_time, log.bounds().start().get()))
+    // One that was there already bears the time that it got then.
+    let time = if appended.is_duplicate { appended.max_timestamp } else { append_time };
+    Ok((appended, time, log.bounds().start().get()))
+}
+
+/// A topic that is deleted between being found and being written to is not there, by the name that it was asked for.
+fn no_log(error: &TopicError, version: i16) -> Refusal {
+    match error {
+        TopicError::Gone if version >= WITH_TOPIC_IDS => ErrorCode::UnknownTopicId.into(),
+        error => Refusal::from(error),
+    }
 }
 
 /// What fails on the disk is told to the operator too: a client may show the code alone.

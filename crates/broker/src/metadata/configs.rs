@@ -171,6 +171,7 @@ impl Metadata {
                 );
             }
         }
+        self.storage.set_cleaner(&config.cleaner);
         *self.config.write() = Arc::new(config);
     }
 }

@@ -27,6 +27,8 @@ pub(crate) enum TopicError {
     Assignment { reason: String },
     #[error("{key} is {value:?}, expected {expected}")]
     Config { key: String, value: String, expected: &'static str },
+    #[error("{key:?} is not a setting that this broker has")]
+    NotASetting { key: String },
     #[error("{key} cannot be changed while the broker runs")]
     ReadOnly { key: String },
     #[error("{key} has one value; APPEND and SUBTRACT are for lists")]

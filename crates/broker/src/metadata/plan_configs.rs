@@ -81,6 +81,7 @@ pub(crate) fn plan_changes(
             let (shown, misfits) = set_what_fits(below.clone(), has, BrokerConfig::with);
             let wanted = changed(has, changes, replace, |key| broker_row(key, &shown))?;
             let now = below.with(&without(&wanted, has, &misfits))?;
+            check_threads(&shown, &now)?;
             let above = Some(image.broker_configs(&node.to_string())).filter(|_| name.is_empty());
             let now = above.map_or(Ok(now.clone()), |above| over(&shown, &now, above, BrokerConfig::with))?;
             // What topics have of their own must go with it.
@@ -91,6 +92,23 @@ pub(crate) fn plan_changes(
             Ok(differences(has, &wanted, record))
         }
     }
+}
+
+/// Threads are added and taken away step by step, as in Kafka.
+fn check_threads(before: &BrokerConfig, now: &BrokerConfig) -> Result<(), TopicError> {
+    let counts: [(&str, fn(&BrokerConfig) -> usize); 3] = [
+        ("num.io.threads", |config| config.io_threads),
+        ("num.network.threads", |config| config.network_threads),
+        ("num.recovery.threads.per.data.dir", |config| config.recovery_threads),
+    ];
+    for (key, count) in counts {
+        let (before, now) = (count(before), count(now));
+        if now < before / 2 || now > before * 2 {
+            let expected = "at least half of what it is, and at most twice that";
+            return Err(TopicError::Config { key: key.to_owned(), value: now.to_string(), expected });
+        }
+    }
+    Ok(())
 }
 
 fn topic_row(key: &str, config: &TopicConfig) -> Result<(Kind, String), TopicError> {
@@ -126,8 +144,7 @@ fn over<C: Clone>(
 }
 
 fn unknown(key: &str) -> TopicError {
-    let (key, value) = (key.to_owned(), String::new());
-    TopicError::Config { key, value, expected: "a setting that this broker has" }
+    TopicError::NotASetting { key: key.to_owned() }
 }
 
 /// The settings after the changes. `look_up` tells a setting's kind, and its value now.
@@ -274,11 +291,34 @@ mod tests {
                 "segmentms",
                 set("1"),
                 false,
-                Err("segmentms is \"\", expected a setting that this broker has"),
+                Err("\"segmentms\" is not a setting that this broker has"),
             ),
             (&Resource::Topic("u".into()), "segment.ms", set("1"), false, Err("there is no such topic")),
             (&all, "log.retention.ms", set("9"), false, Ok("log.retention.ms=9")),
             (&this, "max.connections", set("9"), false, Ok("max.connections=9")),
+            (&this, "num.io.threads", set("16"), false, Ok("num.io.threads=16")),
+            (
+                &this,
+                "num.io.threads",
+                set("17"),
+                false,
+                Err("num.io.threads is \"17\", expected at least half of what it is, and at most twice that"),
+            ),
+            (
+                &all,
+                "num.network.threads",
+                set("0"),
+                false,
+                Err("num.network.threads is \"0\", expected a number from 1 to 1,024"),
+            ),
+            (&this, "log.cleaner.backoff.ms", set("9"), false, Ok("log.cleaner.backoff.ms=9")),
+            (
+                &this,
+                "log.cleaner.io.buffer.load.factor",
+                set("2"),
+                false,
+                Err("log.cleaner.io.buffer.load.factor is \"2\", expected a number from 0 to 1"),
+            ),
             (&this, "log.dirs", set("/x"), false, Err("log.dirs cannot be changed while the broker runs")),
             (
                 &this,

@@ -197,7 +197,8 @@ impl Connection {
         let deadline = Instant::now() + delayed.max_wait.min(LONGEST_WAIT);
         let waiter = Arc::new(Notify::new());
         loop {
-            self.shared.purgatory.watch(&delayed.partitions, &waiter);
+            let shared = Arc::clone(&self.shared);
+            let _watch = shared.purgatory.watch(&delayed.partitions, &waiter);
             // A partition may have grown before it was watched, and may grow with each look: the thread has other connections too.
             tokio::task::yield_now().await;
             let outcome = self.work(head, Round::MayWait).await?;
@@ -205,7 +206,6 @@ impl Connection {
                 Outcome::Wait(_) => self.pause(&waiter, deadline, stream).await,
                 _ => Waited::Grown,
             };
-            self.shared.purgatory.forget(&delayed.partitions, &waiter);
             match (outcome, waited) {
                 (Outcome::Wait(_), Waited::Grown) => {}
                 (Outcome::Wait(_), Waited::TimeUp) => return self.work(head, Round::Last).await,

@@ -11,5 +11,5 @@ mod threads;
 mod workers;
 
 pub(crate) use memory::Share;
-pub(crate) use server::serve;
+pub(crate) use server::Server;
 pub(crate) use workers::Lane;

@@ -3,7 +3,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use prometheus_client::metrics::gauge::Gauge;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -14,34 +16,9 @@ use super::threads::NetworkThreads;
 use super::workers::Workers;
 use crate::shared::Shared;
 
-/// Takes connections until `stopping` says so, then lets those there are finish what they are at.
-pub(crate) async fn serve(
-    listener: std::net::TcpListener,
-    shared: Arc<Shared>,
-    mut stopping: watch::Receiver<bool>,
-) -> io::Result<()> {
-    let listener = TcpListener::from_std(listener)?;
-    let mut server = Server::new(shared, stopping.clone())?;
-    loop {
-        tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((stream, peer)) => server.take(stream, peer),
-                Err(error) => {
-                    // Out of descriptors, most likely: others may be given back soon.
-                    tracing::warn!("cannot take a connection: {error}");
-                    tokio::time::sleep(BREATH).await;
-                }
-            },
-            _ = stopping.wait_for(|stopping| *stopping) => break,
-        }
-    }
-    drop(listener);
-    server.finish().await;
-    Ok(())
-}
-
 /// The connections, and what they share.
-struct Server {
+pub(crate) struct Server {
+    listener: TcpListener,
     shared: Arc<Shared>,
     memory: RequestMemory,
     answers: RequestMemory,
@@ -54,14 +31,21 @@ struct Server {
 }
 
 impl Server {
-    fn new(shared: Arc<Shared>, stopping: watch::Receiver<bool>) -> io::Result<Server> {
+    /// With the threads of the network, which run when this returns; to be called in the runtime whose threads answer requests.
+    pub(crate) fn new(
+        listener: std::net::TcpListener,
+        shared: Arc<Shared>,
+        stopping: watch::Receiver<bool>,
+    ) -> io::Result<Server> {
         let config = shared.config();
         let [memory, answers] = [(); 2].map(|()| RequestMemory::new(config.max_queued_bytes));
+        let workers = Workers::new(Arc::clone(&shared.metadata), Handle::current());
         Ok(Server {
+            listener: TcpListener::from_std(listener)?,
             shared,
             memory,
             answers,
-            workers: Workers::new(&config),
+            workers,
             places: Places::default(),
             stopping,
             connections: JoinSet::new(),
@@ -69,10 +53,33 @@ impl Server {
         })
     }
 
+    /// Takes connections until it has to stop, then lets those there are finish what they are at.
+    pub(crate) async fn run(mut self) {
+        let mut stopping = self.stopping.clone();
+        loop {
+            tokio::select! {
+                accepted = self.listener.accept() => match accepted {
+                    Ok((stream, peer)) => self.take(stream, peer),
+                    Err(error) => {
+                        // Out of descriptors, most likely: others may be given back soon.
+                        tracing::warn!("cannot take a connection: {error}");
+                        tokio::time::sleep(BREATH).await;
+                    }
+                },
+                _ = stopping.wait_for(|stopping| *stopping) => break,
+            }
+        }
+        self.finish().await;
+    }
+
     /// Serves a connection on the thread whose turn it is, if there is a place for it.
     fn take(&mut self, stream: TcpStream, peer: SocketAddr) {
         while self.connections.try_join_next().is_some() {}
-        let place = match self.places.take(peer.ip(), &self.shared.config()) {
+        let config = self.shared.config();
+        if let Err(error) = self.threads.resize(config.network_threads) {
+            tracing::warn!("cannot start a thread (num.network.threads): {error}");
+        }
+        let place = match self.places.take(peer.ip(), &config) {
             Ok(place) => place,
             Err(NoPlace(setting)) => {
                 tracing::warn!(%peer, "refused a connection: there are as many as {setting} says");
@@ -81,18 +88,16 @@ impl Server {
         };
         let connection = self.connection(peer);
         // It is to be known to the thread that serves it, and to no other.
-        let stream = stream.into_std();
+        let (stream, thread) = (stream.into_std(), self.threads.next().clone());
+        let runtime = thread.runtime.clone();
         let served = async move {
-            let connections = connection.shared.metrics.connections.clone();
-            connections.inc();
+            let _held = (Counted::new(&connection.shared.metrics.connections), place, thread);
             match stream.and_then(TcpStream::from_std) {
                 Ok(stream) => connection.run(stream).await,
                 Err(error) => tracing::warn!(%peer, "cannot take a connection: {error}"),
             }
-            connections.dec();
-            drop(place);
         };
-        self.connections.spawn_on(served, self.threads.next());
+        self.connections.spawn_on(served, &runtime);
     }
 
     fn connection(&self, peer: SocketAddr) -> Connection {
@@ -107,10 +112,28 @@ impl Server {
         }
     }
 
-    async fn finish(mut self) {
-        let finish = async { while self.connections.join_next().await.is_some() {} };
+    async fn finish(self) {
+        let Server { listener, mut connections, .. } = self;
+        drop(listener);
+        let finish = async { while connections.join_next().await.is_some() {} };
         let _ = tokio::time::timeout(GRACE, finish).await;
-        self.connections.shutdown().await;
+        connections.shutdown().await;
+    }
+}
+
+/// A connection in the metrics, as long as it is here.
+struct Counted(Gauge);
+
+impl Counted {
+    fn new(connections: &Gauge) -> Counted {
+        connections.inc();
+        Counted(connections.clone())
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.dec();
     }
 }
 

@@ -3,16 +3,20 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::BrokerConfig;
+use crate::metadata::Metadata;
 
 /// Permits to answer, and to wait for one (`queued.max.requests`).
 #[derive(Clone, Debug)]
 pub(crate) struct Workers {
+    metadata: Arc<Metadata>,
     answering: Arc<Semaphore>,
+    /// Permits of `answering` that there are, or that are being taken away.
+    permits: Arc<AtomicUsize>,
     queued: Arc<Semaphore>,
     /// For commands, which wait for each other in any case.
     commanding: Arc<Semaphore>,
@@ -32,14 +36,17 @@ pub(crate) enum Lane {
 }
 
 impl Workers {
-    /// Those of the runtime that this is called in.
-    pub(crate) fn new(config: &BrokerConfig) -> Workers {
+    /// Those of this runtime, which must have as many threads as there can be permits.
+    pub(crate) fn new(metadata: Arc<Metadata>, threads: Handle) -> Workers {
+        let config = metadata.config();
         let semaphore = |permits: usize| Arc::new(Semaphore::new(permits.min(Semaphore::MAX_PERMITS)));
         Workers {
+            metadata,
             answering: semaphore(config.io_threads),
+            permits: Arc::new(AtomicUsize::new(config.io_threads)),
             queued: semaphore(config.max_queued_requests),
             commanding: semaphore(1),
-            threads: Handle::current(),
+            threads,
         }
     }
 
@@ -56,6 +63,7 @@ impl Workers {
         lane: Lane,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Option<(T, OwnedSemaphorePermit)> {
+        self.resize();
         let queued = self.queued.acquire().await.ok()?;
         // A command that creates ten thousand partitions must not keep others from their records.
         let places = if lane == Lane::Command { &self.commanding } else { &self.answering };
@@ -63,5 +71,21 @@ impl Workers {
         drop(queued);
         let done = self.threads.spawn_blocking(|| Workers::run_here(work)).await.ok().flatten();
         done.map(|done| (done, place))
+    }
+
+    /// Makes the places as many as `num.io.threads` says now; those that are taken go when they are free.
+    fn resize(&self) {
+        let now = self.metadata.config().io_threads;
+        let before = self.permits.swap(now, Ordering::Relaxed);
+        if now > before {
+            self.answering.add_permits(now - before);
+        } else if let Some(fewer) = u32::try_from(before - now).ok().filter(|fewer| *fewer > 0) {
+            let answering = Arc::clone(&self.answering);
+            self.threads.spawn(async move {
+                if let Ok(taken) = answering.acquire_many(fewer).await {
+                    taken.forget();
+                }
+            });
+        }
     }
 }

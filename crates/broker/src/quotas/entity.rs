@@ -14,6 +14,10 @@ pub(crate) enum QuotaError {
     Entity { got: String },
     #[error("quota {got:?} is not one of producer_byte_rate, consumer_byte_rate, request_percentage")]
     Key { got: String },
+    #[error("the name of a {kind} is empty; the default has none")]
+    NoName { kind: String },
+    #[error("{key} is {got}, expected a whole number")]
+    NotWhole { key: String, got: f64 },
     #[error("{key} is {got}, expected a number above 0")]
     Value { key: String, got: f64 },
 }
@@ -29,6 +33,9 @@ impl QuotaEntity {
         let mut entity = BTreeMap::new();
         let mut is_known = true;
         for (kind, name) in parts {
+            if name.as_deref() == Some("") {
+                return Err(QuotaError::NoName { kind });
+            }
             is_known &= matches!(&*kind, USER | CLIENT);
             is_known &= entity.insert(kind, name).is_none();
         }

@@ -10,10 +10,14 @@ pub(crate) struct QuotaLimits(BTreeMap<QuotaEntity, BTreeMap<String, f64>>);
 impl QuotaLimits {
     /// Checks that a quota can be: its name, and its value if it is not taken away.
     pub(crate) fn check(key: &str, value: Option<f64>) -> Result<(), QuotaError> {
-        if Quota::ALL.iter().all(|quota| quota.key() != key) {
+        let Some(quota) = Quota::ALL.into_iter().find(|quota| quota.key() == key) else {
             return Err(QuotaError::Key { got: key.to_owned() });
-        }
+        };
         match value {
+            // As near to one as Kafka asks.
+            Some(got) if quota != Quota::Request && (got - got.round()).abs() > 1e-6 => {
+                Err(QuotaError::NotWhole { key: key.to_owned(), got })
+            }
             Some(got) if !(got > 0.0 && got.is_finite()) => {
                 Err(QuotaError::Value { key: key.to_owned(), got })
             }
@@ -110,6 +114,8 @@ mod tests {
                     "quota \"speed\" is not one of producer_byte_rate, consumer_byte_rate, request_percentage",
                 ),
             ),
+            ("consumer_byte_rate", Some(1.5), Some("consumer_byte_rate is 1.5, expected a whole number")),
+            ("request_percentage", Some(1.5), None),
             ("producer_byte_rate", Some(0.0), Some("producer_byte_rate is 0, expected a number above 0")),
             (
                 "producer_byte_rate",

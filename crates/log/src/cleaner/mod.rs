@@ -36,7 +36,7 @@ use parking_lot::Mutex;
 
 use crate::segment::Segment;
 use crate::segment_list::SegmentList;
-use crate::{CleanerConfig, ConfigError, Log, LogConfig, LogError};
+use crate::{ConfigError, Log, LogConfig, LogError};
 
 use copy::Copying;
 use map::Mapping;
@@ -221,7 +221,7 @@ impl Log {
         let (config, truncations) = (Arc::clone(&appender.config), appender.truncations);
         let producers = appender.producers.last_batches();
         drop(appender);
-        let cleaner: &CleanerConfig = self._dir.cleaner();
+        let cleaner = self._dir.cleaner();
         let rules =
             Rules { now, delete_retention: config.delete_retention, end: dirt.first_uncleanable, producers };
         let keys = u64::try_from(dirt.first_uncleanable.since(dirt.first_dirty)).unwrap_or(0);

@@ -188,12 +188,12 @@ impl Shared {
 
     pub(super) fn close(&self) -> Result<(), LogError> {
         // Both are held until the end: no log is created, no checkpoint written, and nobody opens the folder meanwhile.
-        let logs = self.logs.write();
+        let _turn = self.changing.lock();
         let mut held = self.lock.lock();
         if held.is_none() {
             return Ok(());
         }
-        let all: Vec<_> = logs.values().cloned().collect();
+        let all: Vec<_> = self.logs.read().values().cloned().collect();
         // Before the marker: no append is let in any more.
         all.iter().for_each(|log| log.close());
         let written = self.marker.is_dirty() && self.state.lock().loaded;

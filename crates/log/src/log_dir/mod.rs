@@ -31,7 +31,8 @@ use crate::format::{PARTITION_METADATA, PartitionMetadata};
 use crate::load::{CHECKPOINT_LIMIT, format_error};
 use crate::log::Inner;
 use crate::{
-    Cleaned, CleanerConfig, Cleaning, Clock, Cut, Dirtiness, Log, LogConfig, LogError, OpenError, SystemClock,
+    Cleaned, CleanerConfig, Cleaning, Clock, ConfigError, Cut, Dirtiness, Log, LogConfig, LogError,
+    OpenError, SystemClock,
 };
 
 use maintenance::{CLEANED, COMMITTED, RECOVERY_POINTS, START_OFFSETS, read_checkpoint};
@@ -143,7 +144,9 @@ impl LogDir {
         };
         let shared = Arc::new(Shared {
             folder,
+            cleaner: RwLock::new(Arc::new(config.cleaner.clone())),
             config,
+            changing: Mutex::default(),
             logs: RwLock::default(),
             marker: Arc::new(marker),
             state: Mutex::new(state),
@@ -186,15 +189,15 @@ impl LogDir {
             return Ok(log);
         }
         config.validate()?;
-        let mut logs = self.shared.logs.write();
+        let _turn = self.shared.changing.lock();
         if self.shared.lock.lock().is_none() {
             return Err(OpenError::Closed);
         }
-        if let Some(log) = logs.get(partition) {
-            return Ok(self.handle(log));
+        if let Some(log) = self.get(partition) {
+            return Ok(log);
         }
         let log = Arc::new(self.shared.create(partition, config, topic_id)?);
-        logs.insert(partition.clone(), Arc::clone(&log));
+        self.shared.logs.write().insert(partition.clone(), Arc::clone(&log));
         Ok(self.handle(&log))
     }
 
@@ -234,10 +237,10 @@ impl LogDir {
     /// [`LogError`] when its folder cannot be renamed.
     pub fn remove(&self, partition: &TopicPartition) -> Result<bool, LogError> {
         // Held until the folder has its other name, so that nobody opens it meanwhile.
-        let mut logs = self.shared.logs.write();
-        let Some(log) = logs.get(partition).cloned() else { return Ok(false) };
-        self.shared.remove(&log)?;
-        logs.remove(partition);
+        let _turn = self.shared.changing.lock();
+        let Some(log) = self.get(partition) else { return Ok(false) };
+        self.shared.remove(&log.inner)?;
+        self.shared.logs.write().remove(partition);
         Ok(true)
     }
 
@@ -310,7 +313,17 @@ impl LogDir {
         Log { inner: Arc::clone(inner), _dir: Arc::clone(&self.shared) }
     }
 
-    pub(crate) fn cleaner(&self) -> &CleanerConfig {
+    /// Changes how compacted logs are cleaned from the next cleaning on; the bound on bytes a second from the next step.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the setting that cannot be.
+    pub fn set_cleaner(&self, config: CleanerConfig) -> Result<(), ConfigError> {
+        config.validate()?;
+        *self.shared.cleaner.write() = Arc::new(config);
+        Ok(())
+    }
+
+    pub(crate) fn cleaner(&self) -> Arc<CleanerConfig> {
         self.shared.cleaner()
     }
 

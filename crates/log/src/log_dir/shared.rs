@@ -20,6 +20,9 @@ use crate::{CleanerConfig, Cut, FileError, LogConfig, OpenError};
 pub(crate) struct Shared {
     pub(super) folder: Folder,
     pub(super) config: DirConfig,
+    pub(super) cleaner: RwLock<Arc<CleanerConfig>>,
+    /// Held while a log is created or removed, and while the folder is closed; readers of `logs` do not wait for the disk work of that.
+    pub(super) changing: Mutex<()>,
     /// Without a handle on this, so that it can end when the last handle is dropped.
     pub(super) logs: RwLock<BTreeMap<TopicPartition, Arc<Inner>>>,
     pub(super) marker: Arc<CleanMarker>,
@@ -55,8 +58,8 @@ pub(super) struct State {
 }
 
 impl Shared {
-    pub(crate) fn cleaner(&self) -> &CleanerConfig {
-        &self.config.cleaner
+    pub(crate) fn cleaner(&self) -> Arc<CleanerConfig> {
+        Arc::clone(&self.cleaner.read())
     }
 
     pub(super) fn load_all(self: &Arc<Self>) -> Result<(), OpenError> {
