@@ -1,6 +1,7 @@
 //! Draws the tables that this bench has printed: `-- chart docs/speed.md docs/speed.svg`.
 
 use std::fmt::Write;
+use std::path::Path;
 
 /// A row of a table: what was measured, and two figures of each.
 struct Row {
@@ -13,10 +14,10 @@ const BAR: f64 = 300.0;
 const LEFT: f64 = 270.0;
 const STEP: usize = 34;
 
-pub(crate) fn run(from: &str, to: &str) {
+pub(crate) fn run(from: &Path, to: &Path) {
     let text = std::fs::read_to_string(from).expect("readable");
     let rows: Vec<Row> = text.lines().filter_map(row).collect();
-    assert!(!rows.is_empty(), "{from} has no table of this bench");
+    assert!(!rows.is_empty(), "{} has no table of this bench", from.display());
     std::fs::write(to, chart(&rows)).expect("writable");
 }
 

@@ -23,7 +23,7 @@ mod node;
 mod partitions;
 mod produce;
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use node::{Node, Which};
 
@@ -36,11 +36,13 @@ fn main() {
         println!("beside_kafka: passed over, for it needs Kafka: give its folder (see the head of the file)");
         return;
     };
-    let kafka = std::path::absolute(PathBuf::from(kafka)).expect("a path");
+    // Cargo runs this in the folder of the benches; what is given is meant from the one above.
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let kafka = root.join(kafka);
     if let [mode, from, to] = &given[..]
         && mode == "chart"
     {
-        return chart::run(from, to);
+        return chart::run(&root.join(from), &root.join(to));
     }
     let alone = given[0] == "alone";
     assert!(

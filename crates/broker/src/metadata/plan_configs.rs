@@ -96,13 +96,11 @@ pub(crate) fn plan_changes(
 
 /// Threads are added and taken away step by step, as in Kafka.
 fn check_threads(before: &BrokerConfig, now: &BrokerConfig) -> Result<(), TopicError> {
-    let counts: [(&str, fn(&BrokerConfig) -> usize); 3] = [
-        ("num.io.threads", |config| config.io_threads),
-        ("num.network.threads", |config| config.network_threads),
-        ("num.recovery.threads.per.data.dir", |config| config.recovery_threads),
-    ];
-    for (key, count) in counts {
-        let (before, now) = (count(before), count(now));
+    for (key, before, now) in [
+        ("num.io.threads", before.io_threads, now.io_threads),
+        ("num.network.threads", before.network_threads, now.network_threads),
+        ("num.recovery.threads.per.data.dir", before.recovery_threads, now.recovery_threads),
+    ] {
         if now < before / 2 || now > before * 2 {
             let expected = "at least half of what it is, and at most twice that";
             return Err(TopicError::Config { key: key.to_owned(), value: now.to_string(), expected });

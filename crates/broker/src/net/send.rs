@@ -59,11 +59,43 @@ pub(crate) async fn send(
 }
 
 async fn send_pieces(stream: &mut TcpStream, answer: &Answer, patience: Duration) -> io::Result<()> {
+    let mut gathered = Vec::new();
     for piece in &answer.frame.pieces {
-        let sent = tokio::time::timeout(patience, send_piece(stream, piece, answer));
-        sent.await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+        if length(piece) <= GATHERED && gathered.len() <= GATHERED {
+            gather(&mut gathered, piece, answer)?;
+            continue;
+        }
+        send_gathered(stream, &mut gathered, patience).await?;
+        in_time(patience, send_piece(stream, piece, answer)).await?;
+    }
+    send_gathered(stream, &mut gathered, patience).await
+}
+
+async fn send_gathered(stream: &mut TcpStream, gathered: &mut Vec<u8>, patience: Duration) -> io::Result<()> {
+    if !gathered.is_empty() {
+        in_time(patience, stream.write_all(gathered)).await?;
+        gathered.clear();
     }
     Ok(())
+}
+
+async fn in_time(patience: Duration, sent: impl Future<Output = io::Result<()>>) -> io::Result<()> {
+    tokio::time::timeout(patience, sent).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
+}
+
+/// A few records are copied: one call and one packet instead of three, and whoever waits for them is woken once.
+fn gather(gathered: &mut Vec<u8>, piece: &Piece, answer: &Answer) -> io::Result<()> {
+    match piece {
+        Piece::Bytes(bytes) => gathered.extend_from_slice(bytes),
+        Piece::Region(region) => {
+            gathered.extend_from_slice(&slice_of(region, answer)?.read().map_err(io::Error::other)?);
+        }
+    }
+    Ok(())
+}
+
+fn slice_of<'a>(region: &Region, answer: &'a Answer) -> io::Result<&'a Slice> {
+    answer.slices.get(&region.token).ok_or_else(|| io::Error::other("NET-1: a region has a slice"))
 }
 
 fn length(piece: &Piece) -> usize {
@@ -83,12 +115,11 @@ fn in_memory(piece: &Piece) -> usize {
 async fn send_piece(stream: &mut TcpStream, piece: &Piece, answer: &Answer) -> io::Result<()> {
     match piece {
         Piece::Bytes(bytes) => stream.write_all(bytes).await,
-        Piece::Region(region) => send_region(stream, region, answer.slices.get(&region.token)).await,
+        Piece::Region(region) => send_region(stream, region, slice_of(region, answer)?).await,
     }
 }
 
-async fn send_region(stream: &mut TcpStream, region: &Region, slice: Option<&Slice>) -> io::Result<()> {
-    let slice = slice.ok_or_else(|| io::Error::other("NET-1: a region has a slice"))?;
+async fn send_region(stream: &mut TcpStream, region: &Region, slice: &Slice) -> io::Result<()> {
     let Some(file) = slice.as_file() else {
         return stream.write_all(&slice.read().map_err(io::Error::other)?).await;
     };
@@ -108,6 +139,8 @@ async fn send_region(stream: &mut TcpStream, region: &Region, slice: Option<&Sli
     Ok(())
 }
 
+/// Bytes of a piece that is copied to go with others.
+const GATHERED: usize = 4 * 1024;
 /// Bytes of an answer that may wait for others.
 const TOGETHER: usize = 1024;
 /// Bytes of an answer that are not counted.
