@@ -1,5 +1,7 @@
 //! Frames to do harm with: what well-meaning clients send, in every API and version that the broker serves.
 
+mod groups;
+
 use std::ops::RangeInclusive;
 
 use bytes::Bytes;
@@ -58,6 +60,7 @@ pub fn served(client: &mut Client) -> Vec<ApiVersion> {
 pub fn good_frames(served: &[ApiVersion], topic: &str, id: Uuid) -> Vec<GoodFrame> {
     let mut frames = data_frames(topic, id);
     frames.extend(admin_frames(topic));
+    frames.extend(groups::group_frames(topic, id));
     for ApiVersion { api_key, min_version, max_version, .. } in served {
         let missing = (*min_version..=*max_version)
             .find(|version| !frames.iter().any(|(api, v, _)| (api, v) == (api_key, version)));
@@ -109,7 +112,9 @@ fn data_frames(topic: &str, id: Uuid) -> Vec<GoodFrame> {
     frames.extend(each(&MetadataRequest { topics: Some(asked), ..Default::default() }, 0..=13));
     frames.extend(each(&OffsetForLeaderEpochRequest { replica_id: -2, topics: epochs }, 2..=4));
     frames.extend(each(&ApiVersionsRequest::default(), 0..=4));
-    frames.extend(each(&FindCoordinatorRequest { key: "group".into(), ..Default::default() }, 0..=6));
+    frames.extend(each(&FindCoordinatorRequest { key: "group".into(), ..Default::default() }, 0..=3));
+    let coordinator_keys = vec!["group".into()];
+    frames.extend(each(&FindCoordinatorRequest { coordinator_keys, ..Default::default() }, 4..=6));
     frames.extend(each(&InitProducerIdRequest { transactional_id: None, ..Default::default() }, 0..=5));
     frames
 }

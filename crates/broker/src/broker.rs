@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use crate::config::{BrokerConfig, ListenerAddress, MOST_THREADS};
 use crate::environment::Environment;
 use crate::fetch_sessions::FetchSessions;
+use crate::groups::{GroupThread, Groups};
 use crate::metadata::{Metadata, survey};
 use crate::metrics::Metrics;
 use crate::net::Server;
@@ -33,6 +34,7 @@ pub struct Broker {
     paths: Vec<PathBuf>,
     stopping: watch::Sender<bool>,
     server: Option<JoinHandle<()>>,
+    group_thread: Option<GroupThread>,
     maintenance: Option<Maintenance>,
     storage: Arc<Storage>,
     /// Removed last.
@@ -114,9 +116,14 @@ impl Broker {
             .map_err(|reason| StartError::Metadata { reason })?;
         let advertised = config.advertised.clone().unwrap_or_else(|| advertised(&address));
         let maintenance = Some(storage.start_maintenance());
+        let (metadata, purgatory) = (Arc::new(metadata), Arc::new(Purgatory::default()));
+        let groups =
+            Groups::new(Arc::clone(&metadata), Arc::clone(&purgatory), Arc::clone(&environment.clock));
+        let group_thread = Some(GroupThread::start(&groups)?);
         let shared = Arc::new(Shared {
-            metadata: Arc::new(metadata),
-            purgatory: Arc::new(Purgatory::default()),
+            metadata,
+            purgatory,
+            groups,
             fetch_sessions: Arc::new(FetchSessions::new(config.max_fetch_sessions)),
             clock: Arc::clone(&environment.clock),
             metrics: Arc::new(Metrics::new()),
@@ -136,6 +143,7 @@ impl Broker {
             paths,
             stopping,
             server,
+            group_thread,
             maintenance,
             storage,
             _temporary: temporary,
@@ -190,6 +198,7 @@ impl Broker {
         let Some(server) = self.server.take() else { return Ok(()) };
         let _ = self.stopping.send(true);
         let _ = server.join();
+        self.group_thread.take();
         self.maintenance.take();
         self.storage.close()
     }

@@ -1,5 +1,6 @@
 //! Which of our errors is which of Kafka's: the one table.
 
+use klamm_coordinator::GroupError;
 use klamm_log::{AppendError, LogError, OpenError, ProducerError, ReadError};
 use klamm_protocol::ErrorCode;
 use klamm_record::BatchError;
@@ -59,6 +60,37 @@ impl WireError for ProducerError {
             ProducerError::NoSequence { .. } => ErrorCode::InvalidRecord,
             ProducerError::InTransaction { .. } => ErrorCode::InvalidTxnState,
             _ => ErrorCode::UnknownServerError,
+        }
+    }
+}
+
+/// What a coordinator tells when it cannot log: who asked finds the coordinator again, or asks again.
+pub(crate) fn coordinator_error(error: &AppendError) -> ErrorCode {
+    match error.wire() {
+        ErrorCode::MessageTooLarge | ErrorCode::RecordListTooLarge => ErrorCode::UnknownServerError,
+        _ => ErrorCode::CoordinatorNotAvailable,
+    }
+}
+
+impl WireError for GroupError {
+    fn wire(&self) -> ErrorCode {
+        match self {
+            GroupError::InvalidGroupId => ErrorCode::InvalidGroupId,
+            GroupError::GroupIdNotFound => ErrorCode::GroupIdNotFound,
+            GroupError::InvalidSessionTimeout => ErrorCode::InvalidSessionTimeout,
+            GroupError::InconsistentGroupProtocol => ErrorCode::InconsistentGroupProtocol,
+            GroupError::GroupMaxSizeReached => ErrorCode::GroupMaxSizeReached,
+            GroupError::UnknownMemberId => ErrorCode::UnknownMemberId,
+            GroupError::FencedInstanceId => ErrorCode::FencedInstanceId,
+            GroupError::IllegalGeneration => ErrorCode::IllegalGeneration,
+            GroupError::RebalanceInProgress => ErrorCode::RebalanceInProgress,
+            GroupError::MemberIdRequired => ErrorCode::MemberIdRequired,
+            GroupError::NonEmptyGroup => ErrorCode::NonEmptyGroup,
+            GroupError::GroupSubscribedToTopic => ErrorCode::GroupSubscribedToTopic,
+            GroupError::OffsetMetadataTooLarge => ErrorCode::OffsetMetadataTooLarge,
+            GroupError::InvalidCommitOffsetSize => ErrorCode::InvalidCommitOffsetSize,
+            GroupError::InvalidRequest => ErrorCode::InvalidRequest,
+            _ => ErrorCode::CoordinatorNotAvailable,
         }
     }
 }

@@ -7,6 +7,7 @@ mod config;
 mod environment;
 mod error_code;
 mod fetch_sessions;
+mod groups;
 mod handlers;
 #[cfg(feature = "http")]
 mod http;

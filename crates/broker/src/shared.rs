@@ -8,6 +8,7 @@ use crate::BrokerConfig;
 use crate::config::ListenerAddress;
 use crate::error_code::WireError;
 use crate::fetch_sessions::FetchSessions;
+use crate::groups::Groups;
 use crate::metadata::{Metadata, TopicError};
 use crate::metrics::Metrics;
 use crate::probe::Probe;
@@ -19,6 +20,7 @@ use crate::quotas::{ClientKey, Quota, QuotaMeter};
 pub(crate) struct Shared {
     pub(crate) metadata: Arc<Metadata>,
     pub(crate) purgatory: Arc<Purgatory>,
+    pub(crate) groups: Arc<Groups>,
     pub(crate) fetch_sessions: Arc<FetchSessions>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) quotas: Arc<QuotaMeter>,

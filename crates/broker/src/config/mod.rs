@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use klamm_coordinator::GroupConfig;
 use klamm_log::CleanerConfig;
 use thiserror::Error;
 
@@ -76,6 +77,12 @@ pub struct BrokerConfig {
     pub retention_interval: Duration,
     /// How often recovery points are written; one minute (`log.flush.offset.checkpoint.interval.ms`).
     pub checkpoint_interval: Duration,
+    /// How groups of consumers behave.
+    pub groups: GroupConfig,
+    /// Partitions of `__consumer_offsets` when it is made; 50 (`offsets.topic.num.partitions`).
+    pub offsets_partitions: i32,
+    /// Bytes of its segments; 100 MiB (`offsets.topic.segment.bytes`).
+    pub offsets_segment_bytes: u32,
 }
 
 /// A host and a port, shown as `PLAINTEXT://host:port`.
@@ -159,6 +166,9 @@ impl Default for BrokerConfig {
             max_open_files: 512,
             retention_interval: Duration::from_secs(300),
             checkpoint_interval: Duration::from_secs(60),
+            groups: GroupConfig::default(),
+            offsets_partitions: 50,
+            offsets_segment_bytes: 100 << 20,
         }
     }
 }
@@ -180,7 +190,8 @@ impl BrokerConfig {
         Ok(config)
     }
 
-    /// For a test: a free port on 127.0.0.1, and a temporary folder that goes with the broker.
+    /// For a test: a free port on 127.0.0.1, and a temporary folder that goes with the broker. Groups do not wait for more members,
+    /// and are logged in one partition.
     #[must_use]
     pub fn for_test() -> BrokerConfig {
         let listener = ListenerAddress { host: "127.0.0.1".into(), port: 0 };
@@ -189,6 +200,8 @@ impl BrokerConfig {
             log_dirs: Vec::new(),
             io_threads: 2,
             network_threads: 1,
+            groups: GroupConfig { initial_rebalance_delay: Duration::ZERO, ..GroupConfig::default() },
+            offsets_partitions: 1,
             ..BrokerConfig::default()
         }
     }

@@ -415,6 +415,70 @@ pub(super) const TABLE: &[Setting] = &[
         "Log files that are open at a time, in each folder. (Not a setting of Kafka's, which keeps all open.)",
     ),
     Setting::new(
+        "group.min.session.timeout.ms",
+        Kind::Int,
+        MILLIS,
+        at!(groups.min_session_timeout, millis, in_millis),
+        "The least session timeout that a member of a group may ask for.",
+    ),
+    Setting::new(
+        "group.max.session.timeout.ms",
+        Kind::Int,
+        MILLIS,
+        at!(groups.max_session_timeout, millis, in_millis),
+        "The greatest session timeout that a member of a group may ask for.",
+    ),
+    Setting::new(
+        "group.initial.rebalance.delay.ms",
+        Kind::Int,
+        AGE,
+        at!(groups.initial_rebalance_delay, age, in_millis),
+        "For how long an empty group waits for more members once one has come.",
+    ),
+    Setting::new("group.max.size", Kind::Int, NUMBER, at!(groups.max_size, size, text), "The most members of a group."),
+    Setting::new(
+        "offset.metadata.max.bytes",
+        Kind::Int,
+        BYTES,
+        at!(groups.offset_metadata_max_bytes, size, text),
+        "Bytes of the words that a group may put beside an offset.",
+    ),
+    Setting::new(
+        "offsets.retention.minutes",
+        Kind::Int,
+        NUMBER,
+        at!(groups.offsets_retention, minutes, in_minutes),
+        "For how long the offsets of a group are kept that has no members any more, in minutes.",
+    ),
+    Setting::new(
+        "offsets.retention.check.interval.ms",
+        Kind::Long,
+        MILLIS,
+        at!(groups.offsets_retention_check_interval, millis, in_millis),
+        "How often it is looked for offsets that have expired.",
+    ),
+    Setting::new(
+        "offsets.topic.num.partitions",
+        Kind::Int,
+        "a number from 1 to 10,000",
+        at!(offsets_partitions, partitions, text),
+        "Partitions of __consumer_offsets when it is made.",
+    ),
+    Setting::new(
+        "offsets.topic.segment.bytes",
+        Kind::Int,
+        SEGMENT,
+        at!(offsets_segment_bytes, segment, text),
+        "Bytes of the segments of __consumer_offsets when it is made.",
+    ),
+    Setting::new(
+        "offsets.topic.replication.factor",
+        Kind::Int,
+        "1, for there is one broker",
+        (|_, v| (v == "1").then_some(()), |_| "1".to_owned()),
+        "Replicas of __consumer_offsets.",
+    ),
+    Setting::new(
         "log.flush.interval.messages",
         Kind::Long,
         NUMBER,
@@ -497,12 +561,16 @@ fn in_hours(time: &Duration) -> String {
     (time.as_secs() / 3600).to_string()
 }
 
+fn in_minutes(time: &Duration) -> String {
+    (time.as_secs() / 60).to_string()
+}
+
 fn hours_or_none(time: &Option<Duration>) -> String {
     time.as_ref().map_or_else(|| "-1".to_owned(), in_hours)
 }
 
 fn minutes_or_none(time: &Option<Duration>) -> String {
-    time.as_ref().map_or_else(|| "-1".to_owned(), |time| (time.as_secs() / 60).to_string())
+    time.as_ref().map_or_else(|| "-1".to_owned(), in_minutes)
 }
 
 /// Of each kind.

@@ -1,18 +1,51 @@
-//! There are no coordinators yet: clients are told that none is available, which librdkafka takes quietly when it reads without a
-//! group. Version 0 is advertised all the same: librdkafka takes a broker
-//! that does not have it for one too old for lz4, and sends uncompressed, silently.
+//! Where a group is looked after: here. There is no coordinator of transactions yet: clients are told that none is available.
 
 use klamm_protocol::messages::find_coordinator_request::FindCoordinatorRequest;
-use klamm_protocol::messages::find_coordinator_response::FindCoordinatorResponse;
-use klamm_protocol::{ApiKey, ErrorCode, Message, RequestHead};
+use klamm_protocol::messages::find_coordinator_response::{Coordinator, FindCoordinatorResponse};
+use klamm_protocol::{ApiKey, ByteString, ErrorCode, Message, RequestHead};
 
 use super::{HandleError, Outcome, answer};
+use crate::error_code::WireError;
 use crate::shared::Shared;
 
+/// The kind of key that names a group.
+const GROUP: i8 = 0;
+/// That of a transactional id, and the last kind that there is, of a share group's partition.
+const TRANSACTION: i8 = 1;
+const SHARE: i8 = 2;
+/// From this version on several are asked for at a time (KIP-699).
+const BATCHED: i16 = 4;
+
 pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, HandleError> {
-    FindCoordinatorRequest::decode(head.body.clone(), head.version)?;
-    let error_code = shared.fault.unwrap_or(ErrorCode::CoordinatorNotAvailable).code();
-    let response =
-        FindCoordinatorResponse { error_code, node_id: -1, port: -1, ..FindCoordinatorResponse::default() };
+    let request = FindCoordinatorRequest::decode(head.body.clone(), head.version)?;
+    let find = |key: &ByteString| found(shared, key, request.key_type);
+    let response = if head.version >= BATCHED {
+        let coordinators = request.coordinator_keys.iter().map(find).collect();
+        FindCoordinatorResponse { coordinators, ..FindCoordinatorResponse::default() }
+    } else {
+        let Coordinator { node_id, host, port, error_code, error_message, .. } = find(&request.key);
+        FindCoordinatorResponse { node_id, host, port, error_code, error_message, ..Default::default() }
+    };
     answer(&response, ApiKey::FindCoordinator, head)
+}
+
+fn found(shared: &Shared, key: &ByteString, kind: i8) -> Coordinator {
+    let error = shared.permit().map_err(|error| error.wire()).and_then(|()| ready(shared, kind)).err();
+    let is_here = error.is_none();
+    Coordinator {
+        key: key.clone(),
+        node_id: if is_here { shared.config().node_id } else { -1 },
+        host: if is_here { shared.advertised.host.as_str().into() } else { ByteString::default() },
+        port: if is_here { shared.advertised.port.into() } else { -1 },
+        error_code: error.unwrap_or(ErrorCode::None).code(),
+        error_message: error.map(|error| super::message(&error.to_string())),
+    }
+}
+
+fn ready(shared: &Shared, kind: i8) -> Result<(), ErrorCode> {
+    match kind {
+        GROUP => shared.groups.ensure_topic(),
+        TRANSACTION | SHARE => Err(ErrorCode::CoordinatorNotAvailable),
+        _ => Err(ErrorCode::InvalidRequest),
+    }
 }

@@ -5,28 +5,40 @@ mod alter_configs;
 mod api_versions;
 mod create_partitions;
 mod create_topics;
+mod delete_groups;
 mod delete_records;
 mod delete_topics;
 mod describe_client_quotas;
 mod describe_cluster;
 mod describe_configs;
+mod describe_groups;
 mod describe_log_dirs;
 mod describe_topic_partitions;
 mod fetch;
 mod find_coordinator;
+mod heartbeat;
 mod incremental_alter_configs;
 mod init_producer_id;
+mod join_group;
 mod leader_epoch;
+mod leave_group;
+mod list_groups;
 mod list_offsets;
 mod metadata;
+mod offset_commit;
+mod offset_delete;
+mod offset_fetch;
 mod offset_for_leader_epoch;
 mod operations;
 mod produce;
 mod resources;
+mod sync_group;
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
+use klamm_coordinator::Answer as GroupAnswer;
 use klamm_log::Slice;
 use klamm_protocol::{ApiKey, DecodeError, EncodeError, Message, Pieces, RequestHead, encode_response};
 use klamm_types::TopicPartition;
@@ -46,7 +58,15 @@ const SERVED: &[Served] = &[
     (ApiKey::Fetch, 4..=18, fetch::handle),
     (ApiKey::ListOffsets, 1..=11, |s, h, _| list_offsets::handle(s, h)),
     (ApiKey::Metadata, 0..=13, |s, h, _| metadata::handle(s, h)),
-    (ApiKey::FindCoordinator, 0..=0, |s, h, _| find_coordinator::handle(s, h)),
+    (ApiKey::OffsetCommit, 2..=10, |s, h, _| offset_commit::handle(s, h)),
+    (ApiKey::OffsetFetch, 1..=10, |s, h, _| offset_fetch::handle(s, h)),
+    (ApiKey::FindCoordinator, 0..=6, |s, h, _| find_coordinator::handle(s, h)),
+    (ApiKey::JoinGroup, 0..=9, join_group::handle),
+    (ApiKey::Heartbeat, 0..=4, |s, h, _| heartbeat::handle(s, h)),
+    (ApiKey::LeaveGroup, 0..=5, |s, h, _| leave_group::handle(s, h)),
+    (ApiKey::SyncGroup, 0..=5, |s, h, _| sync_group::handle(s, h)),
+    (ApiKey::DescribeGroups, 0..=6, |s, h, _| describe_groups::handle(s, h)),
+    (ApiKey::ListGroups, 0..=5, |s, h, _| list_groups::handle(s, h)),
     (ApiKey::ApiVersions, 0..=4, |s, h, _| api_versions::handle(s, h)),
     (ApiKey::CreateTopics, 2..=7, |s, h, _| create_topics::handle(s, h)),
     (ApiKey::DeleteTopics, 1..=6, |s, h, _| delete_topics::handle(s, h)),
@@ -56,6 +76,8 @@ const SERVED: &[Served] = &[
     (ApiKey::DescribeConfigs, 1..=4, |s, h, _| describe_configs::handle(s, h)),
     (ApiKey::AlterConfigs, 0..=2, |s, h, _| alter_configs::handle(s, h)),
     (ApiKey::DescribeLogDirs, 1..=5, |s, h, _| describe_log_dirs::handle(s, h)),
+    (ApiKey::DeleteGroups, 0..=2, |s, h, _| delete_groups::handle(s, h)),
+    (ApiKey::OffsetDelete, 0..=0, |s, h, _| offset_delete::handle(s, h)),
     (ApiKey::CreatePartitions, 0..=3, |s, h, _| create_partitions::handle(s, h)),
     (ApiKey::IncrementalAlterConfigs, 0..=1, |s, h, _| incremental_alter_configs::handle(s, h)),
     (ApiKey::DescribeClientQuotas, 0..=1, |s, h, _| describe_client_quotas::handle(s, h)),
@@ -70,6 +92,8 @@ pub(crate) struct Turn {
     pub(crate) round: Round,
     /// Whether it may wait for a disk; if not, and it has to, it says [`Outcome::Blocks`] and has no effect.
     pub(crate) may_block: bool,
+    /// Where the request comes from.
+    pub(crate) peer: IpAddr,
 }
 
 /// What is to be done after a request.
@@ -85,6 +109,8 @@ pub(crate) enum Outcome {
     Close(String),
     /// Ask again where it may wait for a disk.
     Blocks,
+    /// Send what comes of this.
+    Later(Later),
     /// Ask again when one of the partitions has grown, or at the deadline, which answers in any case.
     Wait(Delayed),
 }
@@ -96,6 +122,18 @@ pub(crate) struct Answer {
     pub(crate) slices: HashMap<u64, Slice>,
     /// Of the memory for answers, as long as it is here.
     pub(crate) share: Share,
+}
+
+/// An answer that others have to come for.
+pub(crate) struct Later {
+    pub(crate) told: tokio::sync::oneshot::Receiver<GroupAnswer>,
+    pub(crate) respond: Box<dyn FnOnce(GroupAnswer) -> Result<Outcome, HandleError> + Send>,
+}
+
+impl std::fmt::Debug for Later {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Later")
+    }
 }
 
 /// A fetch that waits for more.

@@ -14,7 +14,7 @@ use super::frame::{Frame, FrameReader};
 use super::memory::RequestMemory;
 use super::send::{Answers, send, share_of};
 use super::workers::{Lane, Workers};
-use crate::handlers::{Answer, Delayed, Outcome, Round, Turn, handle, lane};
+use crate::handlers::{Answer, Delayed, Later, Outcome, Round, Turn, handle, lane};
 use crate::probe::Fault;
 use crate::shared::Shared;
 
@@ -92,7 +92,7 @@ impl Connection {
                 }
                 Outcome::Close(reason) => return Err(reason),
                 Outcome::Gone => return Ok(()),
-                Outcome::Silence | Outcome::Wait(_) | Outcome::Blocks => {}
+                Outcome::Silence | Outcome::Wait(_) | Outcome::Later(_) | Outcome::Blocks => {}
             }
             if !wait.is_zero() {
                 self.flush(ready, stream).await?;
@@ -136,6 +136,7 @@ impl Connection {
     async fn answer(&mut self, head: &RequestHead, stream: &TcpStream) -> Result<Outcome, String> {
         match self.work(head, Round::MayWait).await? {
             Outcome::Wait(delayed) => self.wait(head, delayed, stream).await,
+            Outcome::Later(later) => self.wait_for_others(later, stream).await,
             outcome => Ok(outcome),
         }
     }
@@ -163,7 +164,7 @@ impl Connection {
     async fn work(&mut self, head: &RequestHead, round: Round) -> Result<Outcome, String> {
         let lane = lane(head.api_key);
         if lane == Lane::Network {
-            let turn = Turn { round, may_block: false };
+            let turn = Turn { round, may_block: false, peer: self.peer.ip() };
             let done = Workers::run_here(|| timed(&self.shared, head, turn));
             match self.note(done).await? {
                 Outcome::Blocks => {}
@@ -171,7 +172,7 @@ impl Connection {
             }
         }
         let (shared, head) = (Arc::clone(&self.shared), head.clone());
-        let turn = Turn { round, may_block: true };
+        let turn = Turn { round, may_block: true, peer: self.peer.ip() };
         let done = self.workers.run(lane, move || timed(&shared, &head, turn)).await;
         // The place is kept until the answer's memory is counted: there are no more uncounted ones than places.
         let (done, _place) = done.unzip();
@@ -185,6 +186,17 @@ impl Connection {
             answer.share = share_of(answer, &self.answers).await.map_err(|error| error.to_string())?;
         }
         Ok(outcome)
+    }
+
+    /// Until those have come that the answer depends on. They are not waited for when the broker stops.
+    async fn wait_for_others(&mut self, later: Later, stream: &TcpStream) -> Result<Outcome, String> {
+        let told = tokio::select! {
+            told = later.told => told.ok(),
+            _ = self.stopping.wait_for(|stopping| *stopping) => None,
+            () = gone(stream) => None,
+        };
+        let Some(told) = told else { return Ok(Outcome::Gone) };
+        (later.respond)(told).map_err(|error| error.to_string())
     }
 
     /// Asks again whenever one of the partitions has grown, and for the last time at the deadline.

@@ -1,0 +1,230 @@
+//! The groups of consumers: the driver of [`klamm_coordinator`]. Each partition of `__consumer_offsets` is a shard of its own, so that groups of
+//! different ones do not wait for each other. What is decided is appended to the partition, then applied, then answered.
+
+mod alarm;
+mod load;
+mod shard;
+mod table;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use klamm_coordinator::{
+    Answer, Effects, GroupConfig, GroupCoordinator, GroupId, GroupListing, Moment, Waiter,
+};
+use klamm_log::Clock;
+use klamm_protocol::ErrorCode;
+use klamm_types::Timestamp;
+use parking_lot::RwLock;
+use tokio::sync::oneshot;
+
+use crate::error_code::WireError;
+use crate::metadata::{Metadata, NewTopic, Topic, TopicError};
+use crate::purgatory::Purgatory;
+
+use alarm::Alarm;
+pub(crate) use alarm::GroupThread;
+use table::Table;
+
+/// The topic that groups are logged in.
+pub(crate) const OFFSETS: &str = "__consumer_offsets";
+
+/// All groups of the broker.
+#[derive(Debug)]
+pub(crate) struct Groups {
+    metadata: Arc<Metadata>,
+    purgatory: Arc<Purgatory>,
+    clock: Arc<dyn Clock>,
+    /// Timers count from here: the clock that a test holds, or an administrator sets, must not end a session.
+    began: Instant,
+    alarm: Arc<Alarm>,
+    /// `None` before there is a topic.
+    table: RwLock<Option<Arc<Table>>>,
+}
+
+/// When something is decided.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Now {
+    /// For timers.
+    pub(crate) moment: Moment,
+    /// For what is logged.
+    pub(crate) time: Timestamp,
+}
+
+impl Groups {
+    /// Those that there are begin to be loaded.
+    pub(crate) fn new(
+        metadata: Arc<Metadata>,
+        purgatory: Arc<Purgatory>,
+        clock: Arc<dyn Clock>,
+    ) -> Arc<Groups> {
+        let (began, alarm, table) = (Instant::now(), Arc::default(), RwLock::default());
+        let groups = Arc::new(Groups { metadata, purgatory, clock, began, alarm, table });
+        let _ = groups.table();
+        groups
+    }
+
+    /// Makes the topic, unless it is there.
+    pub(crate) fn ensure_topic(self: &Arc<Self>) -> Result<(), ErrorCode> {
+        if self.metadata.image().topic(OFFSETS).is_none() {
+            match self.metadata.create_topic(&self.wanted_topic(), false) {
+                Ok(_) | Err(TopicError::Exists { .. }) => {}
+                Err(error) => {
+                    tracing::error!(%error, "{OFFSETS} was not created");
+                    return Err(ErrorCode::CoordinatorNotAvailable);
+                }
+            }
+        }
+        self.table().map(drop)
+    }
+
+    fn wanted_topic(&self) -> NewTopic {
+        let config = self.metadata.config();
+        let segment = config.offsets_segment_bytes.to_string();
+        let configs =
+            [("cleanup.policy", "compact"), ("compression.type", "producer"), ("segment.bytes", &segment)];
+        NewTopic {
+            name: OFFSETS.to_owned(),
+            partitions: config.offsets_partitions,
+            replication: 1,
+            configs: BTreeMap::from(configs.map(|(key, value)| (key.to_owned(), value.to_owned()))),
+            ..NewTopic::default()
+        }
+    }
+
+    /// The shards of the topic that there is now. One that was deleted takes its groups with it.
+    fn table(self: &Arc<Self>) -> Result<Arc<Table>, ErrorCode> {
+        let image = self.metadata.image();
+        let topic = image.topic(OFFSETS).ok_or(ErrorCode::NotCoordinator)?;
+        let is_current = |table: &&Arc<Table>| table.is_of(topic);
+        if let Some(table) = self.table.read().as_ref().filter(is_current) {
+            return Ok(Arc::clone(table));
+        }
+        let mut current = self.table.write();
+        if let Some(table) = current.as_ref().filter(is_current) {
+            return Ok(Arc::clone(table));
+        }
+        let table = Arc::new(self.open(topic).map_err(|error| error.wire())?);
+        *current = Some(Arc::clone(&table));
+        drop(current);
+        Ok(table)
+    }
+
+    fn open(self: &Arc<Self>, topic: &Topic) -> Result<Table, TopicError> {
+        let logs = (0..topic.count())
+            .map(|number| self.metadata.log(topic, i32::try_from(number).unwrap_or(i32::MAX)));
+        let table = Table::new(topic, logs.map(Result::ok).collect(), self.config());
+        if table.is_anything_to_load() {
+            let (groups, id) = (Arc::clone(self), table.id());
+            let load = move || groups.load(id);
+            // Without a thread it is loaded now.
+            if let Err(error) = std::thread::Builder::new().name("klamm-load-groups".into()).spawn(load) {
+                tracing::warn!(%error, "no thread to load groups with");
+                table.load_all(self.now());
+            }
+        }
+        Ok(table)
+    }
+
+    fn load(&self, id: klamm_protocol::Uuid) {
+        // Taken out of the lock that whoever began this holds.
+        let table = self.table.read().as_ref().filter(|table| table.id() == id).map(Arc::clone);
+        if let Some(table) = table {
+            table.load_all(self.now());
+            self.alarm.ring();
+        }
+    }
+
+    fn config(&self) -> GroupConfig {
+        self.metadata.config().groups.clone()
+    }
+
+    fn now(&self) -> Now {
+        Now { moment: Moment::after(self.began.elapsed()), time: self.clock.now() }
+    }
+
+    /// Decides, logs, applies and answers. What `event` returns beside its effects is given back once they are logged.
+    pub(crate) fn decide<T>(
+        self: &Arc<Self>,
+        group: &GroupId,
+        event: impl FnOnce(&mut GroupCoordinator, Now) -> (Effects, T),
+    ) -> Result<T, ErrorCode> {
+        let table = self.table()?;
+        let (shard, now) = (table.shard(group), self.now());
+        let (done, deadline) = shard.decide(now, event)?;
+        self.after(&table, group, deadline);
+        done
+    }
+
+    /// The same for one who may have to wait for the answer.
+    pub(crate) fn wait(
+        self: &Arc<Self>,
+        group: &GroupId,
+        event: impl FnOnce(&mut GroupCoordinator, Waiter, Now) -> Effects,
+    ) -> Result<oneshot::Receiver<Answer>, ErrorCode> {
+        let table = self.table()?;
+        let (shard, now) = (table.shard(group), self.now());
+        let (answer, deadline) = shard.wait(now, event)?;
+        self.after(&table, group, deadline);
+        Ok(answer)
+    }
+
+    /// Looks at a group.
+    pub(crate) fn read<T>(
+        self: &Arc<Self>,
+        group: &GroupId,
+        look: impl FnOnce(&GroupCoordinator) -> T,
+    ) -> Result<T, ErrorCode> {
+        self.table()?.shard(group).read(look)
+    }
+
+    /// All groups there are.
+    pub(crate) fn list(self: &Arc<Self>) -> Result<Vec<GroupListing>, ErrorCode> {
+        let Ok(table) = self.table() else { return Ok(Vec::new()) };
+        let of = |shard: &shard::Shard| shard.read(|coordinator| coordinator.list().collect::<Vec<_>>());
+        Ok(table.shards().map(of).collect::<Result<Vec<_>, _>>()?.concat())
+    }
+
+    /// The offsets of a topic go with it.
+    pub(crate) fn topic_deleted(self: &Arc<Self>, topic: &str) {
+        self.in_all_shards(|coordinator, _| coordinator.delete_topic(topic));
+    }
+
+    /// What has expired goes.
+    fn expire(self: &Arc<Self>) {
+        self.in_all_shards(|coordinator, now| coordinator.expire(now.time));
+    }
+
+    fn in_all_shards(self: &Arc<Self>, event: impl Fn(&mut GroupCoordinator, Now) -> Effects) {
+        let Ok(table) = self.table() else { return };
+        for shard in table.shards() {
+            if let Ok((Err(error), _)) =
+                shard.decide(self.now(), |coordinator, now| (event(coordinator, now), ()))
+            {
+                tracing::warn!(%error, "{OFFSETS} was not written to");
+            }
+        }
+    }
+
+    /// Does what is due in all shards; when something is due next.
+    fn on_time(self: &Arc<Self>) -> Option<Moment> {
+        let table = self.table().ok()?;
+        let now = self.now();
+        table.shards().filter_map(|shard| shard.on_time(now, |log| self.purgatory.grown(log))).min()
+    }
+
+    /// Wakes who reads the topic, and the thread that watches the time.
+    fn after(&self, table: &Table, group: &GroupId, deadline: Option<Moment>) {
+        if let Some(partition) = table.shard(group).partition() {
+            self.purgatory.grown(partition);
+        }
+        if let Some(deadline) = deadline {
+            self.alarm.set(self.began + deadline.passed());
+        }
+    }
+
+    fn retention_interval(&self) -> Duration {
+        self.metadata.config().groups.offsets_retention_check_interval
+    }
+}

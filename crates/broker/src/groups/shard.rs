@@ -1,0 +1,208 @@
+//! One partition of `__consumer_offsets` and its groups.
+
+use std::collections::HashMap;
+
+use klamm_coordinator::{Answer, Effects, GroupConfig, GroupCoordinator, GroupRecord, Moment, Waiter};
+use klamm_log::{AppendError, Depth, Durability, Log};
+use klamm_protocol::ErrorCode;
+use klamm_record::{BatchBuilder, BatchOptions, NewRecord};
+use klamm_types::{LeaderEpoch, Offset, Timestamp, TopicPartition};
+use parking_lot::{Mutex, MutexGuard};
+use tokio::sync::oneshot;
+
+use super::Now;
+use super::load::load;
+use crate::error_code::coordinator_error;
+
+#[derive(Debug)]
+pub(super) struct Shard {
+    /// `None` where the partition is offline.
+    log: Option<Log>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+enum State {
+    /// What was logged is being read.
+    Loading(GroupConfig),
+    Ready(Ready),
+    /// It cannot be read.
+    Failed,
+}
+
+#[derive(Debug)]
+struct Ready {
+    coordinator: GroupCoordinator,
+    waiters: HashMap<Waiter, oneshot::Sender<Answer>>,
+    next: u64,
+}
+
+/// What came of something, and when something is due next.
+type Done<T> = (T, Option<Moment>);
+
+impl Shard {
+    /// One whose log is empty is ready at once.
+    pub(super) fn new(log: Option<Log>, config: GroupConfig) -> Shard {
+        let is_empty = log.as_ref().is_some_and(|log| log.bounds().end() == Offset::ZERO);
+        let state = match (&log, is_empty) {
+            (None, _) => State::Failed,
+            (_, true) => State::Ready(Ready::new(GroupCoordinator::new(config))),
+            (_, false) => State::Loading(config),
+        };
+        Shard { log, state: Mutex::new(state) }
+    }
+
+    pub(super) fn partition(&self) -> Option<&TopicPartition> {
+        self.log.as_ref().map(Log::partition)
+    }
+
+    pub(super) fn is_loading(&self) -> bool {
+        matches!(*self.state.lock(), State::Loading(_))
+    }
+
+    /// Reads what was logged.
+    pub(super) fn load(&self, now: Now) {
+        let config =
+            if let State::Loading(config) = &*self.state.lock() { Some(config.clone()) } else { None };
+        let (Some(log), Some(config)) = (&self.log, config) else { return };
+        // Not under the lock: whoever comes meanwhile is told to come again.
+        let loaded = load(log, config, now);
+        *self.state.lock() = match loaded {
+            Ok(coordinator) => State::Ready(Ready::new(coordinator)),
+            Err(error) => {
+                tracing::error!(partition = %log.partition(), %error, "groups were not loaded");
+                State::Failed
+            }
+        };
+    }
+
+    pub(super) fn decide<T>(
+        &self,
+        now: Now,
+        event: impl FnOnce(&mut GroupCoordinator, Now) -> (Effects, T),
+    ) -> Result<Done<Result<T, ErrorCode>>, ErrorCode> {
+        let (mut state, log) = self.ready()?;
+        let ready = state.ready()?;
+        let (effects, value) = event(&mut ready.coordinator, now);
+        let done = ready.carry_out(effects, log, now);
+        Ok((done.map(|()| value), ready.coordinator.next_deadline()))
+    }
+
+    pub(super) fn wait(
+        &self,
+        now: Now,
+        event: impl FnOnce(&mut GroupCoordinator, Waiter, Now) -> Effects,
+    ) -> Result<Done<oneshot::Receiver<Answer>>, ErrorCode> {
+        let (mut state, log) = self.ready()?;
+        let ready = state.ready()?;
+        let (waiter, answer) = ready.waiter();
+        let effects = event(&mut ready.coordinator, waiter, now);
+        // Whoever waits is told by an answer.
+        let _ = ready.carry_out(effects, log, now);
+        Ok((answer, ready.coordinator.next_deadline()))
+    }
+
+    pub(super) fn read<T>(&self, look: impl FnOnce(&GroupCoordinator) -> T) -> Result<T, ErrorCode> {
+        let (mut state, _) = self.ready()?;
+        Ok(look(&state.ready()?.coordinator))
+    }
+
+    /// Does what is due; when something is due next.
+    pub(super) fn on_time(&self, now: Now, grown: impl FnOnce(&TopicPartition)) -> Option<Moment> {
+        let (mut state, log) = self.ready().ok()?;
+        let ready = state.ready().ok()?;
+        let before = log.bounds().end();
+        while let Some(effects) = ready.coordinator.on_time(now.moment, now.time) {
+            // Who waits is told by an answer, and the error is in the log.
+            let _ = ready.carry_out(effects, log, now);
+        }
+        if log.bounds().end() > before {
+            grown(log.partition());
+        }
+        ready.coordinator.next_deadline()
+    }
+
+    fn ready(&self) -> Result<(MutexGuard<'_, State>, &Log), ErrorCode> {
+        Ok((self.state.lock(), self.log.as_ref().ok_or(ErrorCode::CoordinatorNotAvailable)?))
+    }
+}
+
+impl State {
+    fn ready(&mut self) -> Result<&mut Ready, ErrorCode> {
+        match self {
+            State::Ready(ready) => Ok(ready),
+            State::Loading(_) => Err(ErrorCode::CoordinatorLoadInProgress),
+            State::Failed => Err(ErrorCode::CoordinatorNotAvailable),
+        }
+    }
+}
+
+impl Ready {
+    fn new(coordinator: GroupCoordinator) -> Ready {
+        Ready { coordinator, waiters: HashMap::new(), next: 0 }
+    }
+
+    fn waiter(&mut self) -> (Waiter, oneshot::Receiver<Answer>) {
+        let (tell, told) = oneshot::channel();
+        self.next += 1;
+        self.waiters.insert(Waiter(self.next), tell);
+        (Waiter(self.next), told)
+    }
+
+    /// Logs, applies, answers.
+    fn carry_out(&mut self, effects: Effects, log: &Log, now: Now) -> Result<(), ErrorCode> {
+        let logged = append(log, &effects.records, now.time);
+        if let Err(error) = &logged {
+            tracing::error!(partition = %log.partition(), %error, "what groups decided was not logged");
+            let instead = self.coordinator.not_logged(effects, now.moment, now.time);
+            self.answer(instead.answers);
+            return Err(coordinator_error(error));
+        }
+        effects.records.iter().for_each(|record| self.coordinator.apply(record));
+        self.answer(effects.answers);
+        Ok(())
+    }
+
+    fn answer(&mut self, answers: Vec<(Waiter, Answer)>) {
+        for (waiter, answer) in answers {
+            if let Some(tell) = self.waiters.remove(&waiter) {
+                // One whose client has closed its connection hears nothing.
+                let _ = tell.send(answer);
+            }
+        }
+    }
+}
+
+/// Appends records, as many batches as they need, all or none.
+fn append(log: &Log, records: &[GroupRecord], time: Timestamp) -> Result<(), AppendError> {
+    if records.is_empty() {
+        return Ok(());
+    }
+    let most = log.config().max_message_bytes as usize;
+    let (mut bytes, mut builder) = (Vec::new(), BatchBuilder::new(Vec::new(), BatchOptions::default()));
+    for record in records {
+        let (key, value) = record.encode().map_err(too_long)?;
+        let tombstone = NewRecord::tombstone(&key).at(time);
+        let record = value.as_ref().map_or(tombstone, |value| NewRecord::new(value).key(&key).at(time));
+        if !builder.is_empty() && builder.size_with(&record) > most {
+            let full =
+                std::mem::replace(&mut builder, BatchBuilder::new(Vec::new(), BatchOptions::default()));
+            bytes.extend(full.finish()?.buffer);
+        }
+        builder.append(&record)?;
+    }
+    bytes.extend(builder.finish()?.buffer);
+    let epoch = log.epochs().latest().map_or(LeaderEpoch::ZERO, |latest| latest.epoch);
+    log.append_batches(&mut bytes, epoch, Depth::Header, Durability::Written).map(drop)
+}
+
+/// A name that is longer than a record can have it.
+fn too_long(_: klamm_protocol::EncodeError) -> AppendError {
+    let most = i16::MAX as usize;
+    AppendError::TooLarge {
+        what: "a name in a group",
+        got: most + 1,
+        max: most,
+        setting: "max.message.bytes",
+    }
+}

@@ -1,0 +1,67 @@
+use klamm_coordinator::{GroupConfig, GroupId};
+use klamm_log::Log;
+use klamm_protocol::Uuid;
+
+use super::Now;
+use super::shard::Shard;
+use crate::metadata::Topic;
+
+/// The shards of one `__consumer_offsets`.
+#[derive(Debug)]
+pub(super) struct Table {
+    topic: Uuid,
+    shards: Vec<Shard>,
+}
+
+impl Table {
+    pub(super) fn new(topic: &Topic, logs: Vec<Option<Log>>, config: GroupConfig) -> Table {
+        let shards = logs.into_iter().map(|log| Shard::new(log, config.clone())).collect();
+        Table { topic: topic.id.into(), shards }
+    }
+
+    pub(super) fn id(&self) -> Uuid {
+        self.topic
+    }
+
+    /// Whether it is this topic's, with as many partitions as it has now.
+    pub(super) fn is_of(&self, topic: &Topic) -> bool {
+        self.topic == topic.id.into() && self.shards.len() == topic.states.len()
+    }
+
+    /// Where a group belongs, as every broker and tool of Kafka's finds it.
+    pub(super) fn shard(&self, group: &GroupId) -> &Shard {
+        &self.shards[hash(group.as_str()) % self.shards.len()]
+    }
+
+    pub(super) fn shards(&self) -> impl Iterator<Item = &Shard> {
+        self.shards.iter()
+    }
+
+    pub(super) fn is_anything_to_load(&self) -> bool {
+        self.shards.iter().any(Shard::is_loading)
+    }
+
+    pub(super) fn load_all(&self, now: Now) {
+        self.shards.iter().for_each(|shard| shard.load(now));
+    }
+}
+
+/// Java's hash of a text, without its sign.
+fn hash(text: &str) -> usize {
+    let hash = text.encode_utf16().fold(0u32, |hash, unit| hash.wrapping_mul(31).wrapping_add(unit.into()));
+    (hash & 0x7fff_ffff) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::hash;
+
+    #[test]
+    fn a_hash_is_javas() {
+        for (text, want) in [("", 0), ("a", 97), ("group-classic", 1_063_216_886), ("grüße", 98_736_107)] {
+            let known =
+                text.encode_utf16().fold(0i64, |h, c| (h * 31 + i64::from(c)) & 0xffff_ffff) & 0x7fff_ffff;
+            assert_eq!(hash(text) as i64, known, "{text} {want}");
+        }
+    }
+}

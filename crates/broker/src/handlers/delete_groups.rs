@@ -1,0 +1,30 @@
+//! Groups without members are taken away, with their offsets (KIP-229).
+
+use klamm_coordinator::{Effects, GroupId};
+use klamm_protocol::messages::delete_groups_request::DeleteGroupsRequest;
+use klamm_protocol::messages::delete_groups_response::{DeletableGroupResult, DeleteGroupsResponse};
+use klamm_protocol::{ApiKey, ByteString, ErrorCode, Message, RequestHead};
+
+use super::{HandleError, Outcome, answer};
+use crate::error_code::WireError;
+use crate::shared::Shared;
+
+pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, HandleError> {
+    let request = DeleteGroupsRequest::decode(head.body.clone(), head.version)?;
+    let result = |name: &ByteString| {
+        let deleted = shared.permit().map_err(|error| error.wire()).and_then(|()| delete(shared, name));
+        let error_code = deleted.err().unwrap_or(ErrorCode::None).code();
+        DeletableGroupResult { group_id: name.clone(), error_code, ..DeletableGroupResult::default() }
+    };
+    let results = request.groups_names.iter().map(result).collect();
+    answer(&DeleteGroupsResponse { results, ..Default::default() }, ApiKey::DeleteGroups, head)
+}
+
+fn delete(shared: &Shared, name: &str) -> Result<(), ErrorCode> {
+    let group = GroupId::new(name);
+    let done = shared.groups.decide(&group, |groups, _| match groups.delete_group(&group) {
+        Ok(effects) => (effects, Ok(())),
+        Err(error) => (Effects::default(), Err(error)),
+    });
+    done?.map_err(|error| error.wire())
+}

@@ -1,0 +1,67 @@
+//! Groups and their members.
+
+use klamm_coordinator::{GroupDescription, GroupId, MemberDescription, ProtocolName};
+use klamm_protocol::messages::describe_groups_request::DescribeGroupsRequest;
+use klamm_protocol::messages::describe_groups_response::{
+    DescribeGroupsResponse, DescribedGroup, DescribedGroupMember,
+};
+use klamm_protocol::{ApiKey, ByteString, ErrorCode, Message, RequestHead};
+
+use super::operations::{OF_A_GROUP, if_asked};
+use super::{HandleError, Outcome, answer};
+use crate::error_code::WireError;
+use crate::shared::Shared;
+
+/// From this version on a group that is not there is an error (KIP-1043); before, it was dead.
+const WITH_NOT_FOUND: i16 = 6;
+const DEAD: &str = "Dead";
+
+pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, HandleError> {
+    let request = DescribeGroupsRequest::decode(head.body.clone(), head.version)?;
+    let operations = if_asked(request.include_authorized_operations, OF_A_GROUP);
+    let groups = request.groups.iter().map(|name| group(shared, name, head.version, operations)).collect();
+    answer(&DescribeGroupsResponse { groups, ..Default::default() }, ApiKey::DescribeGroups, head)
+}
+
+fn group(shared: &Shared, name: &ByteString, version: i16, operations: i32) -> DescribedGroup {
+    let id = GroupId::new(name);
+    let permitted = shared.permit().map_err(|error| error.wire());
+    match permitted.and_then(|()| shared.groups.read(&id, |groups| groups.describe(&id))) {
+        Ok(Some(found)) => described(name, &found, operations),
+        Ok(None) if version >= WITH_NOT_FOUND => DescribedGroup {
+            error_message: Some(super::message(&format!("there is no group {name:?}"))),
+            ..absent(name, ErrorCode::GroupIdNotFound)
+        },
+        Ok(None) => DescribedGroup { authorized_operations: operations, ..absent(name, ErrorCode::None) },
+        Err(error) => DescribedGroup { group_state: ByteString::default(), ..absent(name, error) },
+    }
+}
+
+fn absent(name: &ByteString, error: ErrorCode) -> DescribedGroup {
+    let (error_code, group_state) = (error.code(), DEAD.into());
+    DescribedGroup { error_code, group_id: name.clone(), group_state, ..DescribedGroup::default() }
+}
+
+fn described(name: &ByteString, found: &GroupDescription, operations: i32) -> DescribedGroup {
+    let text = |name: Option<&ProtocolName>| name.map_or("", ProtocolName::as_str).into();
+    DescribedGroup {
+        group_id: name.clone(),
+        group_state: found.state.name().into(),
+        protocol_type: text(found.protocol_type.as_ref()),
+        protocol_data: text(found.protocol.as_ref()),
+        members: found.members.iter().map(member).collect(),
+        authorized_operations: operations,
+        ..DescribedGroup::default()
+    }
+}
+
+fn member(member: &MemberDescription) -> DescribedGroupMember {
+    DescribedGroupMember {
+        member_id: member.id.as_str().into(),
+        group_instance_id: member.instance.as_ref().map(|id| id.as_str().into()),
+        client_id: member.client_id.as_ref().into(),
+        client_host: member.client_host.as_ref().into(),
+        member_metadata: member.metadata.clone(),
+        member_assignment: member.assignment.clone(),
+    }
+}

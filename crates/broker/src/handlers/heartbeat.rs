@@ -1,0 +1,30 @@
+//! A member of a group is alive.
+
+use klamm_coordinator::{Effects, GroupId, Heartbeat, InstanceId, MemberId};
+use klamm_protocol::messages::heartbeat_request::HeartbeatRequest;
+use klamm_protocol::messages::heartbeat_response::HeartbeatResponse;
+use klamm_protocol::{ApiKey, ErrorCode, Message, RequestHead};
+
+use super::{HandleError, Outcome, answer};
+use crate::error_code::WireError;
+use crate::shared::Shared;
+
+pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, HandleError> {
+    let request = HeartbeatRequest::decode(head.body.clone(), head.version)?;
+    let done = shared.permit().map_err(|error| error.wire()).and_then(|()| beat(shared, &request));
+    let error_code = done.err().unwrap_or(ErrorCode::None).code();
+    answer(&HeartbeatResponse { error_code, ..Default::default() }, ApiKey::Heartbeat, head)
+}
+
+fn beat(shared: &Shared, request: &HeartbeatRequest) -> Result<(), ErrorCode> {
+    let beat = Heartbeat {
+        group: GroupId::new(&request.group_id),
+        member: MemberId::new(&request.member_id),
+        instance: request.group_instance_id.as_deref().map(InstanceId::new),
+        generation: request.generation_id,
+    };
+    let beaten = shared.groups.decide(&beat.group, |groups, now| {
+        (Effects::default(), groups.heartbeat(&beat, now.moment, now.time))
+    });
+    beaten?.map_err(|error| error.wire())
+}

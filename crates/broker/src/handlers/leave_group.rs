@@ -1,0 +1,67 @@
+//! Members leave a group.
+
+use klamm_coordinator::{Effects, GroupId, InstanceId, Leave, Leaving, MemberId, Outcomes};
+use klamm_protocol::messages::leave_group_request::{LeaveGroupRequest, MemberIdentity};
+use klamm_protocol::messages::leave_group_response::{LeaveGroupResponse, MemberResponse};
+use klamm_protocol::{ApiKey, ErrorCode, Message, RequestHead};
+
+use super::{HandleError, Outcome, answer};
+use crate::error_code::WireError;
+use crate::shared::Shared;
+
+/// From this version on several leave at a time (KIP-345).
+const SEVERAL: i16 = 3;
+
+pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, HandleError> {
+    let mut request = LeaveGroupRequest::decode(head.body.clone(), head.version)?;
+    if head.version < SEVERAL {
+        let member_id = std::mem::take(&mut request.member_id);
+        request.members = vec![MemberIdentity { member_id, ..MemberIdentity::default() }];
+    }
+    let left = shared.permit().map_err(|error| error.wire()).and_then(|()| leave(shared, &request));
+    answer(&respond(&request, left, head.version), ApiKey::LeaveGroup, head)
+}
+
+fn leave(shared: &Shared, request: &LeaveGroupRequest) -> Result<Outcomes, ErrorCode> {
+    let leaving = |member: &MemberIdentity| Leaving {
+        member: Some(&*member.member_id).filter(|id| !id.is_empty()).map(MemberId::new),
+        instance: member.group_instance_id.as_deref().map(InstanceId::new),
+    };
+    let group = GroupId::new(&request.group_id);
+    let leave = Leave { group: group.clone(), members: request.members.iter().map(leaving).collect() };
+    let left = shared.groups.decide(&group, |groups, now| match groups.leave(&leave, now.moment, now.time) {
+        Ok((effects, outcomes)) => (effects, Ok(outcomes)),
+        Err(error) => (Effects::default(), Err(error)),
+    });
+    left?.map_err(|error| error.wire())
+}
+
+fn respond(
+    request: &LeaveGroupRequest,
+    left: Result<Outcomes, ErrorCode>,
+    version: i16,
+) -> LeaveGroupResponse {
+    let left = match left {
+        Ok(left) => left,
+        Err(error) => {
+            return LeaveGroupResponse { error_code: error.code(), ..LeaveGroupResponse::default() };
+        }
+    };
+    let code = |left: &Result<(), klamm_coordinator::GroupError>| {
+        left.map_or_else(|error| error.wire(), |()| ErrorCode::None).code()
+    };
+    if version < SEVERAL {
+        return LeaveGroupResponse {
+            error_code: left.first().map_or(0, code),
+            ..LeaveGroupResponse::default()
+        };
+    }
+    let member =
+        |(asked, left): (&MemberIdentity, &Result<(), klamm_coordinator::GroupError>)| MemberResponse {
+            member_id: asked.member_id.clone(),
+            group_instance_id: asked.group_instance_id.clone(),
+            error_code: code(left),
+        };
+    let members = request.members.iter().zip(&left).map(member).collect();
+    LeaveGroupResponse { members, ..LeaveGroupResponse::default() }
+}

@@ -1,0 +1,115 @@
+//! A group commits how far it has read.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use klamm_coordinator::{
+    Commit, Effects, GroupId, InstanceId, MemberId, NewOffset, Outcomes, Topic as TopicName,
+};
+use klamm_protocol::messages::offset_commit_request::{
+    OffsetCommitRequest, OffsetCommitRequestPartition, OffsetCommitRequestTopic,
+};
+use klamm_protocol::messages::offset_commit_response::{
+    OffsetCommitResponse, OffsetCommitResponsePartition, OffsetCommitResponseTopic,
+};
+use klamm_protocol::{ApiKey, ErrorCode, Message, RequestHead};
+use klamm_types::Offset;
+
+use super::{HandleError, Outcome, answer};
+use crate::error_code::WireError;
+use crate::metadata::{MetadataImage, Topic};
+use crate::shared::Shared;
+
+/// From this version on a topic is named by its id (KIP-848).
+const WITH_TOPIC_IDS: i16 = 10;
+
+pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, HandleError> {
+    let request = OffsetCommitRequest::decode(head.body.clone(), head.version)?;
+    let image = shared.metadata.image();
+    let checked = check(&request, &image, head.version);
+    let wanted: Vec<NewOffset> = checked.iter().flatten().filter_map(|offset| offset.clone().ok()).collect();
+    let committed =
+        shared.permit().map_err(|error| error.wire()).and_then(|()| commit(shared, &request, wanted));
+    let mut outcomes = committed.as_ref().map(|outcomes| outcomes.iter());
+    let mut code = |checked: &Result<NewOffset, ErrorCode>| match (checked, &mut outcomes) {
+        (Err(error), _) => *error,
+        (Ok(_), Err(error)) => **error,
+        (Ok(_), Ok(outcomes)) => match outcomes.next() {
+            Some(Err(error)) => error.wire(),
+            Some(Ok(())) | None => ErrorCode::None,
+        },
+    };
+    let topic = |(asked, checked): (&OffsetCommitRequestTopic, &Vec<Result<NewOffset, ErrorCode>>)| {
+        let partition = |(asked, checked): (&OffsetCommitRequestPartition, &Result<NewOffset, ErrorCode>)| {
+            OffsetCommitResponsePartition {
+                partition_index: asked.partition_index,
+                error_code: code(checked).code(),
+            }
+        };
+        OffsetCommitResponseTopic {
+            name: asked.name.clone(),
+            topic_id: asked.topic_id,
+            partitions: asked.partitions.iter().zip(checked).map(partition).collect(),
+        }
+    };
+    let topics = request.topics.iter().zip(&checked).map(topic).collect();
+    answer(&OffsetCommitResponse { topics, ..Default::default() }, ApiKey::OffsetCommit, head)
+}
+
+/// The offsets that are of partitions that there are, by topic.
+fn check(
+    request: &OffsetCommitRequest,
+    image: &MetadataImage,
+    version: i16,
+) -> Vec<Vec<Result<NewOffset, ErrorCode>>> {
+    let topic = |asked: &OffsetCommitRequestTopic| {
+        let found = if version >= WITH_TOPIC_IDS {
+            image.topic_by_id(asked.topic_id).ok_or(ErrorCode::UnknownTopicId)
+        } else {
+            image.topic(&asked.name).ok_or(ErrorCode::UnknownTopicOrPartition)
+        };
+        asked.partitions.iter().map(|partition| new_offset(found?, partition)).collect()
+    };
+    request.topics.iter().map(topic).collect()
+}
+
+fn new_offset(topic: &Topic, asked: &OffsetCommitRequestPartition) -> Result<NewOffset, ErrorCode> {
+    let is_there = u32::try_from(asked.partition_index).is_ok_and(|number| number < topic.count());
+    if !is_there {
+        return Err(ErrorCode::UnknownTopicOrPartition);
+    }
+    Ok(NewOffset {
+        topic: TopicName::new(topic.name.as_str()),
+        topic_id: Some(topic.id.into()),
+        partition: asked.partition_index,
+        offset: Offset::new(asked.committed_offset).ok_or(ErrorCode::InvalidRequest)?,
+        leader_epoch: Some(asked.committed_leader_epoch).filter(|epoch| *epoch >= 0),
+        metadata: Arc::from(asked.committed_metadata.as_deref().unwrap_or("")),
+    })
+}
+
+fn commit(
+    shared: &Shared,
+    request: &OffsetCommitRequest,
+    offsets: Vec<NewOffset>,
+) -> Result<Outcomes, ErrorCode> {
+    let commit = Commit {
+        group: GroupId::new(&request.group_id),
+        member: Some(&*request.member_id).filter(|id| !id.is_empty()).map(MemberId::new),
+        instance: request.group_instance_id.as_deref().map(InstanceId::new),
+        generation: Some(request.generation_id_or_member_epoch).filter(|generation| *generation >= 0),
+        retention: u64::try_from(request.retention_time_ms).ok().map(Duration::from_millis),
+        offsets,
+    };
+    let done = shared.groups.decide(&commit.group, |groups, now| {
+        match groups.commit(&commit, now.moment, now.time) {
+            Ok((effects, outcomes)) => (effects, Ok(outcomes)),
+            Err(error) => (Effects::default(), Err(error)),
+        }
+    });
+    // What is too large for a batch.
+    let code = |error| {
+        if error == ErrorCode::UnknownServerError { ErrorCode::InvalidCommitOffsetSize } else { error }
+    };
+    done.map_err(code)?.map_err(|error| error.wire())
+}

@@ -1,0 +1,186 @@
+//! JoinGroup: becoming a member, or staying one in the next generation.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::Turn;
+use super::member::Member;
+use super::state::GroupState;
+use crate::effects::{Answer, Waiter};
+use crate::timers::Timer;
+use crate::{GroupError, GroupId, InstanceId, MemberId, Moment, ProtocolName};
+
+/// A member joins.
+#[derive(Clone, Debug)]
+pub struct Join {
+    /// Which group.
+    pub group: GroupId,
+    /// The id that it was given; `None` for one that has none yet.
+    pub member: Option<MemberId>,
+    /// What it calls itself for good.
+    pub instance: Option<InstanceId>,
+    /// Its `client.id`.
+    pub client_id: Arc<str>,
+    /// Where it comes from.
+    pub client_host: Arc<str>,
+    /// Silence after which it is to be taken for dead.
+    pub session_timeout: Duration,
+    /// How long it may take to join again.
+    pub rebalance_timeout: Duration,
+    /// What it is; `consumer` for consumers.
+    pub protocol_type: ProtocolName,
+    /// What it can do, what it likes best first, and what it wants by each.
+    pub protocols: Vec<(ProtocolName, Bytes)>,
+    /// Whether one without an id is to come again with the one that it is given (version 4, KIP-394).
+    pub asks_twice: bool,
+    /// Whether it knows that a leader can be told to leave the assignment as it is (version 9, KIP-814).
+    pub can_skip: bool,
+    /// Where a new id comes from: 128 bits that nobody has had.
+    pub random: u128,
+}
+
+impl Join {
+    /// The id of a new member: its name, and what makes it unlike any other.
+    fn new_id(&self) -> MemberId {
+        let name = self.instance.as_ref().map_or(&*self.client_id, InstanceId::as_str);
+        let hex = format!("{:032x}", self.random);
+        let parts = [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]];
+        MemberId::new(&format!("{name}-{}", parts.join("-")))
+    }
+
+    fn member(&self, id: MemberId, waiter: Waiter) -> Member {
+        Member {
+            id,
+            instance: self.instance.clone(),
+            client_id: Arc::clone(&self.client_id),
+            client_host: Arc::clone(&self.client_host),
+            rebalance_timeout: self.rebalance_timeout,
+            session_timeout: self.session_timeout,
+            protocols: self.protocols.clone(),
+            assignment: Bytes::new(),
+            joining: Some(waiter),
+            syncing: None,
+            is_new: true,
+            deadline: Moment::default(),
+            armed: Moment::default(),
+        }
+    }
+
+    /// Puts what the member says of itself now into what is known of it.
+    pub(super) fn update(&self, member: &mut Member, waiter: Option<Waiter>) {
+        member.protocols.clone_from(&self.protocols);
+        member.rebalance_timeout = self.rebalance_timeout;
+        member.session_timeout = self.session_timeout;
+        member.joining = waiter;
+    }
+}
+
+impl Turn<'_> {
+    /// Answers at once, or when the round of joins ends.
+    pub(crate) fn join(&mut self, join: &Join, waiter: Waiter) {
+        if let Err(error) = self.try_join(join, waiter) {
+            self.out.refuse_join(waiter, error, join.member.clone());
+        }
+    }
+
+    fn try_join(&mut self, join: &Join, waiter: Waiter) -> Result<(), GroupError> {
+        self.check_room(join.member.as_ref())?;
+        let names = join.protocols.iter().map(|(name, _)| name);
+        if !self.group.supports(&join.protocol_type, names) {
+            return Err(GroupError::InconsistentGroupProtocol);
+        }
+        match &join.member {
+            None => self.join_new(join, waiter),
+            Some(id) if self.group.pending.contains_key(id) && join.instance.is_none() => {
+                self.join_as(id.clone(), join, waiter);
+            }
+            Some(id) => return self.join_again(id, join, waiter),
+        }
+        Ok(())
+    }
+
+    /// A round takes as many as there may be; a group that is in none lets its own members in.
+    fn check_room(&self, id: Option<&MemberId>) -> Result<(), GroupError> {
+        let member = id.and_then(|id| self.group.member(id));
+        let has_room = match self.group.state() {
+            GroupState::Empty => true,
+            GroupState::PreparingRebalance => {
+                member.is_some_and(|member| member.joining.is_some())
+                    || self.group.waiting() < self.config.max_size
+            }
+            GroupState::CompletingRebalance | GroupState::Stable => {
+                member.is_some() || self.group.members().len() < self.config.max_size
+            }
+        };
+        if has_room { Ok(()) } else { Err(GroupError::GroupMaxSizeReached) }
+    }
+
+    fn join_new(&mut self, join: &Join, waiter: Waiter) {
+        let id = join.new_id();
+        match join.instance.as_ref().and_then(|instance| self.group.static_member(instance)).cloned() {
+            Some(old) => self.replace_static(&old, id, join, waiter),
+            None if join.instance.is_some() || !join.asks_twice => self.join_as(id, join, waiter),
+            None => self.ask_again(id, join, waiter),
+        }
+    }
+
+    /// It is known by its id from now on, and has to come again: one that never got the answer would be waited for.
+    fn ask_again(&mut self, id: MemberId, join: &Join, waiter: Waiter) {
+        let until = self.now + join.session_timeout;
+        self.group.pending.insert(id.clone(), until);
+        self.timers.arm(until, Timer::Pending(self.group.id.clone(), id.clone()));
+        self.out.refuse_join(waiter, GroupError::MemberIdRequired, Some(id));
+    }
+
+    fn join_as(&mut self, id: MemberId, join: &Join, waiter: Waiter) {
+        self.group.pending.remove(&id);
+        if self.group.members().len() == 0 {
+            self.group.protocol_type = Some(join.protocol_type.clone());
+        }
+        self.group.has_grown |= self.group.state() == GroupState::PreparingRebalance;
+        self.group.add(join.member(id.clone(), waiter));
+        self.keep(&id, self.config.new_member_timeout);
+        self.rebalance_or_complete();
+    }
+
+    /// One that the group knows.
+    fn join_again(&mut self, id: &MemberId, join: &Join, waiter: Waiter) -> Result<(), GroupError> {
+        let member = self.group.check_member(id, join.instance.as_ref())?;
+        let is_same = member.protocols == join.protocols;
+        let leads = self.group.leader.as_ref() == Some(id);
+        match self.group.state() {
+            GroupState::Empty => return Err(GroupError::UnknownMemberId),
+            // It did not get the answer.
+            GroupState::CompletingRebalance if is_same => self.tell_again(id, waiter),
+            // The leader comes when it sees that topics have changed.
+            GroupState::Stable if is_same && !leads => self.tell_again(id, waiter),
+            GroupState::PreparingRebalance | GroupState::CompletingRebalance | GroupState::Stable => {
+                self.join_round(id, join, waiter);
+            }
+        }
+        Ok(())
+    }
+
+    fn tell_again(&mut self, id: &MemberId, waiter: Waiter) {
+        let mut joined = self.group.joined(id);
+        if self.group.state() == GroupState::Stable {
+            joined.members.clear();
+        }
+        self.out.answer(waiter, Answer::Join(Ok(joined)));
+    }
+
+    fn join_round(&mut self, id: &MemberId, join: &Join, waiter: Waiter) {
+        let mut before = None;
+        self.group.change(id, |member| {
+            before = member.joining.take();
+            join.update(member, Some(waiter));
+        });
+        // It asked before on another connection.
+        if let Some(before) = before {
+            self.out.refuse_join(before, GroupError::UnknownMemberId, Some(id.clone()));
+        }
+        self.rebalance_or_complete();
+    }
+}

@@ -1,0 +1,66 @@
+//! LeaveGroup: members go, by themselves or because an administrator says so.
+
+use super::Turn;
+use super::state::GroupState;
+use crate::{GroupError, GroupId, InstanceId, MemberId};
+
+/// Members leave.
+#[derive(Clone, Debug)]
+pub struct Leave {
+    /// Which group.
+    pub group: GroupId,
+    /// Who.
+    pub members: Vec<Leaving>,
+}
+
+/// Who leaves: a member by its id, a static one by what it calls itself, or both.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Leaving {
+    /// Its id.
+    pub member: Option<MemberId>,
+    /// What it calls itself for good.
+    pub instance: Option<InstanceId>,
+}
+
+impl Turn<'_> {
+    /// Says of each whether it was there.
+    pub(crate) fn leave(&mut self, leave: &Leave) -> Vec<Result<(), GroupError>> {
+        leave.members.iter().map(|leaving| self.leave_one(leaving)).collect()
+    }
+
+    fn leave_one(&mut self, leaving: &Leaving) -> Result<(), GroupError> {
+        let known =
+            leaving.instance.as_ref().and_then(|instance| self.group.static_member(instance)).cloned();
+        let id = leaving.member.clone().or(known).ok_or(GroupError::UnknownMemberId)?;
+        if self.group.pending.contains_key(&id) && leaving.instance.is_none() {
+            self.forget_pending(&id);
+            return Ok(());
+        }
+        self.group.check_member(&id, leaving.instance.as_ref())?;
+        self.remove_member(&id);
+        Ok(())
+    }
+
+    pub(super) fn forget_pending(&mut self, id: &MemberId) {
+        self.group.pending.remove(id);
+        if self.group.state() == GroupState::PreparingRebalance {
+            self.maybe_complete_joins();
+        }
+    }
+
+    /// Takes a member out; the others assign anew.
+    pub(super) fn remove_member(&mut self, id: &MemberId) {
+        let Some(member) = self.group.remove(id) else { return };
+        if let Some(waiter) = member.joining {
+            self.out.refuse_join(waiter, GroupError::UnknownMemberId, Some(id.clone()));
+        }
+        if let Some(waiter) = member.syncing {
+            self.out.refuse_sync(waiter, GroupError::UnknownMemberId);
+        }
+        match self.group.state() {
+            GroupState::Empty => {}
+            GroupState::PreparingRebalance => self.maybe_complete_joins(),
+            GroupState::CompletingRebalance | GroupState::Stable => self.prepare_rebalance(),
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! A static member that comes back, under a new id, before its session has ended (KIP-345).
+
+use super::Turn;
+use super::join::Join;
+use super::state::GroupState;
+use crate::effects::{Answer, Waiter};
+use crate::{GroupError, MemberId};
+
+impl Turn<'_> {
+    pub(super) fn replace_static(&mut self, old: &MemberId, id: MemberId, join: &Join, waiter: Waiter) {
+        let led = self.group.leader.as_ref() == Some(old);
+        let Some(mut member) = self.group.remove(old) else { return };
+        if let Some(before) = member.joining.take() {
+            self.out.refuse_join(before, GroupError::FencedInstanceId, Some(old.clone()));
+        }
+        if let Some(before) = member.syncing.take() {
+            self.out.refuse_sync(before, GroupError::FencedInstanceId);
+        }
+        let is_stable = self.group.state() == GroupState::Stable;
+        member.id = id.clone();
+        join.update(&mut member, (!is_stable).then_some(waiter));
+        if led {
+            // The one that is added next leads.
+            self.group.leader = None;
+        }
+        self.group.add(member);
+        self.arm_session(&id);
+        if is_stable && self.group.select_protocol() == self.group.protocol {
+            return self.tell_replaced(old, &id, led, join, waiter);
+        }
+        self.group.change(&id, |member| member.joining = Some(waiter));
+        self.rebalance_or_complete();
+    }
+
+    /// Nothing changes but the id: the generation goes on. A leader that cannot be told to leave the assignment as it is must not take
+    /// itself for one.
+    fn tell_replaced(&mut self, old: &MemberId, id: &MemberId, led: bool, join: &Join, waiter: Waiter) {
+        self.group.note_subscriptions();
+        let mut joined = self.group.joined(id);
+        joined.skips_assignment = led && join.can_skip;
+        if !joined.skips_assignment {
+            joined.members.clear();
+        }
+        if led && !join.can_skip {
+            joined.leader = Some(old.clone());
+        }
+        self.log_group(|member| member.assignment.clone());
+        self.out.answer(waiter, Answer::Join(Ok(joined)));
+    }
+}

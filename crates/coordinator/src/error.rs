@@ -1,0 +1,57 @@
+use thiserror::Error;
+
+/// Why a coordinator does not do what a client asks. Each is one of Kafka's errors.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Error)]
+#[non_exhaustive]
+pub enum GroupError {
+    /// `INVALID_GROUP_ID`.
+    #[error("the group has no name")]
+    InvalidGroupId,
+    /// `GROUP_ID_NOT_FOUND`.
+    #[error("there is no such group")]
+    GroupIdNotFound,
+    /// `INVALID_SESSION_TIMEOUT`.
+    #[error(
+        "the session timeout is outside of group.min.session.timeout.ms and group.max.session.timeout.ms"
+    )]
+    InvalidSessionTimeout,
+    /// `INCONSISTENT_GROUP_PROTOCOL`.
+    #[error("the member's protocols have none in common with those of the group")]
+    InconsistentGroupProtocol,
+    /// `GROUP_MAX_SIZE_REACHED`.
+    #[error("the group has as many members as group.max.size says")]
+    GroupMaxSizeReached,
+    /// `UNKNOWN_MEMBER_ID`.
+    #[error("the group has no such member")]
+    UnknownMemberId,
+    /// `FENCED_INSTANCE_ID`.
+    #[error("another member has taken the place of this group.instance.id")]
+    FencedInstanceId,
+    /// `ILLEGAL_GENERATION`.
+    #[error("the generation is not that of the group")]
+    IllegalGeneration,
+    /// `REBALANCE_IN_PROGRESS`.
+    #[error("the group is about to assign partitions anew")]
+    RebalanceInProgress,
+    /// `MEMBER_ID_REQUIRED`.
+    #[error("the member has to come again with the id that it is given")]
+    MemberIdRequired,
+    /// `NON_EMPTY_GROUP`.
+    #[error("the group has members")]
+    NonEmptyGroup,
+    /// `GROUP_SUBSCRIBED_TO_TOPIC`.
+    #[error("the group is subscribed to the topic")]
+    GroupSubscribedToTopic,
+    /// `OFFSET_METADATA_TOO_LARGE`.
+    #[error("the words beside the offset are longer than offset.metadata.max.bytes")]
+    OffsetMetadataTooLarge,
+    /// `INVALID_COMMIT_OFFSET_SIZE`.
+    #[error("what is to be logged is larger than a batch can be")]
+    InvalidCommitOffsetSize,
+    /// `COORDINATOR_NOT_AVAILABLE`: what was decided could not be logged.
+    #[error("the coordinator cannot log")]
+    CoordinatorNotAvailable,
+    /// `INVALID_REQUEST`.
+    #[error("the request cannot be")]
+    InvalidRequest,
+}

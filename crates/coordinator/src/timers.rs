@@ -1,0 +1,37 @@
+//! What is due when. Kept as values; the driver asks for the next and says when it has come.
+
+use std::collections::BTreeSet;
+
+use crate::{GroupId, MemberId, Moment};
+
+/// Something that is to be looked at.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) enum Timer {
+    /// Whether a member is still alive.
+    Session(GroupId, MemberId),
+    /// Whether one that was given an id has come again with it.
+    Pending(GroupId, MemberId),
+    /// Whether all have joined.
+    Join(GroupId),
+    /// Whether all have asked for their assignment.
+    Sync(GroupId),
+}
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Timers(BTreeSet<(Moment, Timer)>);
+
+impl Timers {
+    pub(crate) fn arm(&mut self, at: Moment, timer: Timer) {
+        self.0.insert((at, timer));
+    }
+
+    pub(crate) fn next(&self) -> Option<Moment> {
+        self.0.first().map(|(at, _)| *at)
+    }
+
+    /// The next that is due. One that was armed anew comes at its old time too, and is then nobody's.
+    pub(crate) fn pop(&mut self, now: Moment) -> Option<(Moment, Timer)> {
+        self.next().filter(|at| *at <= now)?;
+        self.0.pop_first()
+    }
+}
