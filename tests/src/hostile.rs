@@ -22,6 +22,7 @@ use klamm_protocol::messages::describe_cluster_request::DescribeClusterRequest;
 use klamm_protocol::messages::describe_configs_request::{DescribeConfigsRequest, DescribeConfigsResource};
 use klamm_protocol::messages::describe_log_dirs_request::{DescribableLogDirTopic, DescribeLogDirsRequest};
 use klamm_protocol::messages::describe_topic_partitions_request::{Cursor, DescribeTopicPartitionsRequest};
+use klamm_protocol::messages::describe_user_scram_credentials_request::DescribeUserScramCredentialsRequest;
 use klamm_protocol::messages::fetch_request::{FetchPartition, FetchRequest, FetchTopic};
 use klamm_protocol::messages::find_coordinator_request::FindCoordinatorRequest;
 use klamm_protocol::messages::incremental_alter_configs_request::{
@@ -173,6 +174,7 @@ fn admin_frames(topic: &str) -> Vec<GoodFrame> {
         each(&DescribeLogDirsRequest { topics: Some(vec![listed]) }, 1..=5),
         each(&AlterClientQuotasRequest { entries, validate_only: true }, 0..=1),
         each(&DescribeClientQuotasRequest::default(), 0..=1),
+        each(&DescribeUserScramCredentialsRequest::default(), 0..=0),
     ]
     .concat()
 }

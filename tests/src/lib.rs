@@ -4,6 +4,7 @@
 pub mod admin;
 pub mod client;
 pub mod fixtures;
+pub mod groups;
 pub mod hostile;
 pub mod requests;
 

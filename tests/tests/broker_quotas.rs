@@ -146,7 +146,7 @@ fn quotas_are_told_checked_and_there_after_a_restart() {
                 &[("user", None)],
                 "producer_byte_rate",
                 1.5,
-                "producer_byte_rate is 1.5, expected a whole number",
+                "producer_byte_rate is 1.5, expected a whole number below 2^63",
             ),
             (
                 &[("user", None)],

@@ -127,9 +127,10 @@ impl WireError for TopicError {
             TopicError::TooMany { .. } => ErrorCode::PolicyViolation,
             TopicError::Replication { .. } => ErrorCode::InvalidReplicationFactor,
             TopicError::Assignment { .. } => ErrorCode::InvalidReplicaAssignment,
-            TopicError::Config { .. } | TopicError::NotASetting { .. } | TopicError::NotAList { .. } => {
-                ErrorCode::InvalidConfig
-            }
+            TopicError::Config { .. }
+            | TopicError::Threads { .. }
+            | TopicError::NotASetting { .. }
+            | TopicError::NotAList { .. } => ErrorCode::InvalidConfig,
             TopicError::Unknown | TopicError::Gone | TopicError::UnknownPartition => {
                 ErrorCode::UnknownTopicOrPartition
             }

@@ -370,16 +370,16 @@ pub(super) const TABLE: &[Setting] = &[
     Setting::new(
         "log.cleaner.dedupe.buffer.size",
         Kind::Long,
-        BYTES,
-        at!(cleaner.dedupe_buffer_bytes, size, text),
+        SEGMENT,
+        at!(cleaner.dedupe_buffer_bytes, dedupe_buffer, text),
         "Memory of the map of keys while a log is cleaned.",
     )
     .dynamic(),
     Setting::new(
         "log.cleaner.io.buffer.load.factor",
         Kind::Double,
-        RATIO,
-        at!(cleaner.load_factor, ratio, text),
+        "a number above 0, at most 1",
+        at!(cleaner.load_factor, load_factor, text),
         "The part of that map that is filled at most.",
     )
     .dynamic(),
@@ -524,7 +524,21 @@ fn threads(value: &str) -> Option<usize> {
 }
 
 fn rate(value: &str) -> Option<Option<u64>> {
-    if value == ANY_RATE { Some(None) } else { value.parse().ok().filter(|n| *n > 0).map(Some) }
+    if value == ANY_RATE {
+        return Some(None);
+    }
+    let bytes = value.parse::<f64>().ok().filter(|rate| (1.0..=LARGEST_RATE).contains(rate))?;
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    Some(Some(bytes as u64))
+}
+
+/// With less the cleaner writes a log anew for a few keys at a time.
+fn dedupe_buffer(value: &str) -> Option<usize> {
+    size(value).filter(|bytes| *bytes >= 1 << 20)
+}
+
+fn load_factor(value: &str) -> Option<f64> {
+    ratio(value).filter(|factor| *factor > 0.0)
 }
 
 fn rate_text(rate: &Option<u64>) -> String {
@@ -575,5 +589,7 @@ fn minutes_or_none(time: &Option<Duration>) -> String {
 
 /// Of each kind.
 pub(crate) const MOST_THREADS: usize = 1024;
+/// Bytes a second that are bound enough.
+const LARGEST_RATE: f64 = 1e18;
 /// Kafka's default of a rate that has no bound.
 const ANY_RATE: &str = "1.7976931348623157E308";

@@ -102,6 +102,11 @@ impl Groups {
             return Ok(Arc::clone(table));
         }
         let mut current = self.table.write();
+        // A topic is there before all of its logs are.
+        self.metadata.settle();
+        let image = self.metadata.image();
+        let topic = image.topic(OFFSETS).ok_or(ErrorCode::NotCoordinator)?;
+        let is_current = |table: &&Arc<Table>| table.is_of(topic);
         if let Some(table) = current.as_ref().filter(is_current) {
             return Ok(Arc::clone(table));
         }

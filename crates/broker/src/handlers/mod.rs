@@ -14,6 +14,7 @@ mod describe_configs;
 mod describe_groups;
 mod describe_log_dirs;
 mod describe_topic_partitions;
+mod describe_user_scram_credentials;
 mod fetch;
 mod find_coordinator;
 mod heartbeat;
@@ -82,6 +83,7 @@ const SERVED: &[Served] = &[
     (ApiKey::IncrementalAlterConfigs, 0..=1, |s, h, _| incremental_alter_configs::handle(s, h)),
     (ApiKey::DescribeClientQuotas, 0..=1, |s, h, _| describe_client_quotas::handle(s, h)),
     (ApiKey::AlterClientQuotas, 0..=1, |s, h, _| alter_client_quotas::handle(s, h)),
+    (ApiKey::DescribeUserScramCredentials, 0..=0, |s, h, _| describe_user_scram_credentials::handle(s, h)),
     (ApiKey::DescribeCluster, 0..=2, |s, h, _| describe_cluster::handle(s, h)),
     (ApiKey::DescribeTopicPartitions, 0..=0, |s, h, _| describe_topic_partitions::handle(s, h)),
 ];

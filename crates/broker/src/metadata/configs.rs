@@ -81,7 +81,8 @@ impl Metadata {
             return Ok(());
         }
         self.commit(&turn, &records)?;
-        tracing::info!(%resource, changes = records.len(), "settings were changed");
+        let keys: Vec<_> = changes.iter().map(|(key, _)| key.as_str()).collect();
+        tracing::info!(%resource, ?keys, "settings were changed");
         self.resolve_config();
         let image = self.image();
         // All of them, whatever becomes of the logs of one.

@@ -104,6 +104,11 @@ impl Metadata {
         block.next().and_then(ProducerId::new).ok_or(TopicError::NoProducerIds)
     }
 
+    /// Waits until what is being decided is done.
+    pub(crate) fn settle(&self) {
+        drop(self.turn());
+    }
+
     /// Waits until nobody else decides; what is decided then is logged by [`Metadata::commit`].
     pub(super) fn turn(&self) -> MutexGuard<'_, MetadataLog> {
         self.log.lock()

@@ -29,6 +29,8 @@ pub(crate) enum TopicError {
     Config { key: String, value: String, expected: &'static str },
     #[error("{key:?} is not a setting that this broker has")]
     NotASetting { key: String },
+    #[error("{key} is {before} and can be {} to {} next, not {now}: threads change step by step", before / 2, before * 2)]
+    Threads { key: &'static str, before: usize, now: usize },
     #[error("{key} cannot be changed while the broker runs")]
     ReadOnly { key: String },
     #[error("{key} has one value; APPEND and SUBTRACT are for lists")]

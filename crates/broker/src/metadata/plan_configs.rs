@@ -81,9 +81,11 @@ pub(crate) fn plan_changes(
             let (shown, misfits) = set_what_fits(below.clone(), has, BrokerConfig::with);
             let wanted = changed(has, changes, replace, |key| broker_row(key, &shown))?;
             let now = below.with(&without(&wanted, has, &misfits))?;
-            check_threads(&shown, &now)?;
             let above = Some(image.broker_configs(&node.to_string())).filter(|_| name.is_empty());
             let now = above.map_or(Ok(now.clone()), |above| over(&shown, &now, above, BrokerConfig::with))?;
+            let before = above
+                .map_or(shown.clone(), |above| set_what_fits(shown.clone(), above, BrokerConfig::with).0);
+            check_threads(&before, &now)?;
             // What topics have of their own must go with it.
             image.topics().try_for_each(|topic| {
                 over(&shown.topic, &now.topic, &topic.configs, TopicConfig::with).map(drop)
@@ -102,8 +104,7 @@ fn check_threads(before: &BrokerConfig, now: &BrokerConfig) -> Result<(), TopicE
         ("num.recovery.threads.per.data.dir", before.recovery_threads, now.recovery_threads),
     ] {
         if now < before / 2 || now > before * 2 {
-            let expected = "at least half of what it is, and at most twice that";
-            return Err(TopicError::Config { key: key.to_owned(), value: now.to_string(), expected });
+            return Err(TopicError::Threads { key, before, now });
         }
     }
     Ok(())
@@ -300,7 +301,7 @@ mod tests {
                 "num.io.threads",
                 set("17"),
                 false,
-                Err("num.io.threads is \"17\", expected at least half of what it is, and at most twice that"),
+                Err("num.io.threads is 8 and can be 4 to 16 next, not 17: threads change step by step"),
             ),
             (
                 &all,

@@ -16,7 +16,7 @@ pub(crate) enum QuotaError {
     Key { got: String },
     #[error("the name of a {kind} is empty; the default has none")]
     NoName { kind: String },
-    #[error("{key} is {got}, expected a whole number")]
+    #[error("{key} is {got}, expected a whole number below 2^63")]
     NotWhole { key: String, got: f64 },
     #[error("{key} is {got}, expected a number above 0")]
     Value { key: String, got: f64 },

@@ -15,7 +15,7 @@ impl QuotaLimits {
         };
         match value {
             // As near to one as Kafka asks.
-            Some(got) if quota != Quota::Request && (got - got.round()).abs() > 1e-6 => {
+            Some(got) if quota != Quota::Request && ((got - got.round()).abs() > 1e-6 || got >= MOST) => {
                 Err(QuotaError::NotWhole { key: key.to_owned(), got })
             }
             Some(got) if !(got > 0.0 && got.is_finite()) => {
@@ -68,6 +68,9 @@ impl QuotaLimits {
     }
 }
 
+/// Kafka keeps rates in 63 bits.
+const MOST: f64 = 9.2e18;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -114,8 +117,17 @@ mod tests {
                     "quota \"speed\" is not one of producer_byte_rate, consumer_byte_rate, request_percentage",
                 ),
             ),
-            ("consumer_byte_rate", Some(1.5), Some("consumer_byte_rate is 1.5, expected a whole number")),
+            (
+                "consumer_byte_rate",
+                Some(1.5),
+                Some("consumer_byte_rate is 1.5, expected a whole number below 2^63"),
+            ),
             ("request_percentage", Some(1.5), None),
+            (
+                "producer_byte_rate",
+                Some(1e19),
+                Some("producer_byte_rate is 10000000000000000000, expected a whole number below 2^63"),
+            ),
             ("producer_byte_rate", Some(0.0), Some("producer_byte_rate is 0, expected a number above 0")),
             (
                 "producer_byte_rate",

@@ -21,6 +21,10 @@ func must[T any](v T, err error) T {
 }
 
 func main() {
+	if os.Args[1] == "group" {
+		group(os.Args[2], os.Args[3], os.Args[4])
+		return
+	}
 	boot, topic, n := kgo.SeedBrokers(os.Args[1]), "t-franz-go", 1000
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()

@@ -19,6 +19,10 @@ func must[T any](v T, err error) T {
 }
 
 func main() {
+	if os.Args[1] == "group" {
+		group(os.Args[2], os.Args[3], os.Args[4])
+		return
+	}
 	boot, topic, n := []string{os.Args[1]}, "t-sarama", 1000
 	c := sarama.NewConfig() // Sarama's default is not idempotent
 	c.Producer.RequiredAcks = sarama.WaitForAll

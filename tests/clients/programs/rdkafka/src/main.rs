@@ -1,5 +1,7 @@
 //! Creates a topic, produces with lz4, reads its partitions back without a group.
 
+mod group;
+
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::time::Duration;
@@ -14,7 +16,13 @@ const N: usize = 1000;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let boot = std::env::args().nth(1).ok_or("bootstrap address")?;
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    if let [mode, boot, group, topic] = &args[..]
+        && mode == "group"
+    {
+        return group::run(boot, group, topic).await;
+    }
+    let boot = args.into_iter().next().ok_or("bootstrap address")?;
     let topic = "t-rdkafka";
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", boot);
