@@ -478,3 +478,19 @@ fn a_port_in_use_is_named() {
     let error = Broker::start(config).unwrap_err().to_string();
     assert!(error.starts_with(&format!("cannot listen on {}: ", broker.address())), "{error}");
 }
+
+/// librdkafka 2.16 sends such requests; Kafka passes over what is left.
+#[test]
+fn what_is_left_behind_a_request_is_passed_over() {
+    let (_broker, mut client) = start();
+    topic(&mut client, "t");
+    let request = MetadataRequest { topics: None, ..MetadataRequest::default() };
+    let frame = klamm_protocol::encode_request(&request, 13, 7, Some("test")).unwrap().into_bytes().unwrap();
+    let mut longer = frame.to_vec();
+    longer.extend([0, 0, 0]);
+    let length = u32::try_from(longer.len() - 4).unwrap();
+    longer[..4].copy_from_slice(&length.to_be_bytes());
+    client.raw(&longer);
+    let frame = client.frame().unwrap();
+    assert_eq!(client.read::<MetadataRequest>(frame, 13).topics.len(), 1);
+}

@@ -165,7 +165,7 @@ impl Broker {
     /// Its figures as Prometheus reads them (OpenMetrics), with Kafka's names.
     #[must_use]
     pub fn metrics(&self) -> String {
-        self.shared.metrics.text(&self.shared.metadata)
+        self.shared.metrics.text(&self.shared.metadata, &self.shared.groups)
     }
 
     /// What clients call `bootstrap.servers`: `host:port`.

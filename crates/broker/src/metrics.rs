@@ -1,6 +1,9 @@
 //! What a broker counts, under the names that Kafka's figures have in Prometheus.
 
+mod groups;
+
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use klamm_log::Log;
@@ -14,8 +17,10 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+use crate::groups::Groups;
 use crate::handlers::is_served;
 use crate::metadata::Metadata;
+use groups::GroupMetrics;
 
 /// The figures of one broker.
 #[derive(Debug)]
@@ -34,6 +39,7 @@ pub(crate) struct Metrics {
     partition_count: Gauge,
     offline_folders: Gauge,
     offline_partitions: Gauge,
+    groups: GroupMetrics,
     /// Topics that have figures; held while the figures are read.
     topics: Mutex<BTreeSet<String>>,
 }
@@ -77,6 +83,7 @@ impl Metrics {
             partition_count: Gauge::default(),
             offline_folders: Gauge::default(),
             offline_partitions: Gauge::default(),
+            groups: GroupMetrics::default(),
             topics: Mutex::default(),
         };
         metrics.register();
@@ -138,6 +145,7 @@ impl Metrics {
             "Partitions whose folder failed",
             self.offline_partitions.clone(),
         );
+        self.groups.register(r);
     }
 
     /// Notes a request that was answered.
@@ -166,11 +174,12 @@ impl Metrics {
         self.bytes_out.get_or_create(&TopicLabels { topic: topic.to_owned() }).inc_by(bytes as u64);
     }
 
-    /// All figures as text, as Prometheus reads it; those of partitions are looked up now.
-    pub(crate) fn text(&self, metadata: &Metadata) -> String {
+    /// All figures as text, as Prometheus reads it; those of partitions and groups are looked up now.
+    pub(crate) fn text(&self, metadata: &Metadata, groups: &Arc<Groups>) -> String {
         let mut topics = self.topics.lock();
         self.forget_deleted(&mut topics, metadata);
         self.look_up(metadata);
+        self.groups.look_up(&groups.figures(), metadata);
         let mut text = String::new();
         // Writing to a text does not fail.
         let _ = encode(&mut text, &self.registry);

@@ -152,8 +152,7 @@ impl TestBroker {
     #[must_use]
     pub fn requests<R: Request>(&self) -> Vec<R> {
         let mine = self.all_requests().into_iter().filter(|head| head.api_key == R::KEY.code());
-        mine.map(|head| R::decode(head.body, head.version).expect("TEST-2: a request that was taken"))
-            .collect()
+        mine.map(|head| crate::handlers::read(&head).expect("TEST-2: a request that was taken")).collect()
     }
 
     /// The heads of all requests that came: API, version, client id.

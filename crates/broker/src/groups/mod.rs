@@ -2,6 +2,7 @@
 //! different ones do not wait for each other. What is decided is appended to the partition, then applied, then answered.
 
 mod alarm;
+mod figures;
 mod load;
 mod shard;
 mod table;
@@ -25,6 +26,7 @@ use crate::purgatory::Purgatory;
 
 use alarm::Alarm;
 pub(crate) use alarm::GroupThread;
+pub(crate) use figures::GroupFigures;
 use table::Table;
 
 /// The topic that groups are logged in.
@@ -189,6 +191,13 @@ impl Groups {
         let Ok(table) = self.table() else { return Ok(Vec::new()) };
         let of = |shard: &shard::Shard| shard.read(|coordinator| coordinator.list().collect::<Vec<_>>());
         Ok(table.shards().map(of).collect::<Result<Vec<_>, _>>()?.concat())
+    }
+
+    /// All groups in figures; those that are still being loaded are not there yet.
+    pub(crate) fn figures(self: &Arc<Self>) -> Vec<GroupFigures> {
+        let Ok(table) = self.table() else { return Vec::new() };
+        let of = |shard: &shard::Shard| shard.read(GroupFigures::all).unwrap_or_default();
+        table.shards().flat_map(of).collect()
     }
 
     /// The offsets of a topic go with it.

@@ -2,7 +2,7 @@
 
 use klamm_protocol::messages::alter_client_quotas_request::{AlterClientQuotasRequest, EntryData};
 use klamm_protocol::messages::alter_client_quotas_response::{self as response, AlterClientQuotasResponse};
-use klamm_protocol::{ApiKey, ErrorCode, Message, RequestHead};
+use klamm_protocol::{ApiKey, ErrorCode, RequestHead};
 
 use super::{HandleError, Outcome, answer};
 use crate::error_code::WireError;
@@ -11,7 +11,7 @@ use crate::quotas::QuotaEntity;
 use crate::shared::Shared;
 
 pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, HandleError> {
-    let request = AlterClientQuotasRequest::decode(head.body.clone(), head.version)?;
+    let request = super::read::<AlterClientQuotasRequest>(head)?;
     let alter = |entry: &EntryData| {
         let error = shared.permit().and_then(|()| alter(shared, entry, request.validate_only)).err();
         let parts = entry.entity.iter().map(|part| response::EntityData {

@@ -3,7 +3,7 @@
 
 use klamm_protocol::messages::alter_configs_request::{AlterConfigsRequest, AlterConfigsResource};
 use klamm_protocol::messages::alter_configs_response::{AlterConfigsResourceResponse, AlterConfigsResponse};
-use klamm_protocol::{ApiKey, ErrorCode, Message, RequestHead};
+use klamm_protocol::{ApiKey, ErrorCode, RequestHead};
 
 use super::resources::{Refusal, named_twice, outcome, refusal, resource, twice as named};
 use super::{HandleError, Outcome, answer};
@@ -11,7 +11,7 @@ use crate::metadata::Change;
 use crate::shared::Shared;
 
 pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, HandleError> {
-    let request = AlterConfigsRequest::decode(head.body.clone(), head.version)?;
+    let request = super::read::<AlterConfigsRequest>(head)?;
     let all = request.resources.iter().map(|asked| (asked.resource_type, asked.resource_name.clone()));
     let twice = named_twice(all);
     let alter = |asked: &AlterConfigsResource| {

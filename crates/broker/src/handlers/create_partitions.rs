@@ -6,7 +6,7 @@ use klamm_protocol::messages::create_partitions_request::{CreatePartitionsReques
 use klamm_protocol::messages::create_partitions_response::{
     CreatePartitionsResponse, CreatePartitionsTopicResult,
 };
-use klamm_protocol::{ApiKey, ErrorCode, Message, RequestHead};
+use klamm_protocol::{ApiKey, ErrorCode, RequestHead};
 
 use super::resources::named_twice;
 use super::{HandleError, Outcome, answer};
@@ -15,7 +15,7 @@ use crate::metadata::TopicError;
 use crate::shared::Shared;
 
 pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, HandleError> {
-    let request = CreatePartitionsRequest::decode(head.body.clone(), head.version)?;
+    let request = super::read::<CreatePartitionsRequest>(head)?;
     let twice = named_twice(request.topics.iter().map(|topic| topic.name.clone()));
     let grow = |topic: &CreatePartitionsTopic| {
         let done = match twice.contains(&topic.name) {

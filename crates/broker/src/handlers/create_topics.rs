@@ -6,7 +6,7 @@ use klamm_protocol::messages::create_topics_request::{CreatableTopic, CreateTopi
 use klamm_protocol::messages::create_topics_response::{
     CreatableTopicConfigs, CreatableTopicResult, CreateTopicsResponse,
 };
-use klamm_protocol::{ApiKey, ErrorCode, Message, RequestHead};
+use klamm_protocol::{ApiKey, ErrorCode, RequestHead};
 
 use super::{HandleError, Outcome, answer};
 use crate::error_code::WireError;
@@ -14,7 +14,7 @@ use crate::metadata::{ConfigEntry, NewTopic, Topic};
 use crate::shared::Shared;
 
 pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, HandleError> {
-    let request = CreateTopicsRequest::decode(head.body.clone(), head.version)?;
+    let request = super::read::<CreateTopicsRequest>(head)?;
     let (mut seen, mut twice) = (BTreeSet::new(), BTreeSet::new());
     for topic in &request.topics {
         if !seen.insert(topic.name.clone()) {

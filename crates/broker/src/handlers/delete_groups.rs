@@ -3,14 +3,14 @@
 use klamm_coordinator::{Effects, GroupId};
 use klamm_protocol::messages::delete_groups_request::DeleteGroupsRequest;
 use klamm_protocol::messages::delete_groups_response::{DeletableGroupResult, DeleteGroupsResponse};
-use klamm_protocol::{ApiKey, ByteString, ErrorCode, Message, RequestHead};
+use klamm_protocol::{ApiKey, ByteString, ErrorCode, RequestHead};
 
 use super::{HandleError, Outcome, answer};
 use crate::error_code::WireError;
 use crate::shared::Shared;
 
 pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, HandleError> {
-    let request = DeleteGroupsRequest::decode(head.body.clone(), head.version)?;
+    let request = super::read::<DeleteGroupsRequest>(head)?;
     let result = |name: &ByteString| {
         let deleted = shared.permit().map_err(|error| error.wire()).and_then(|()| delete(shared, name));
         let error_code = deleted.err().unwrap_or(ErrorCode::None).code();

@@ -5,7 +5,7 @@ use klamm_protocol::messages::delete_records_request::{DeleteRecordsPartition, D
 use klamm_protocol::messages::delete_records_response::{
     DeleteRecordsPartitionResult, DeleteRecordsResponse, DeleteRecordsTopicResult,
 };
-use klamm_protocol::{ApiKey, ErrorCode, Message, RequestHead};
+use klamm_protocol::{ApiKey, ErrorCode, RequestHead};
 use klamm_types::Offset;
 
 use super::{HandleError, Outcome, answer};
@@ -17,7 +17,7 @@ use crate::shared::Shared;
 const ALL: i64 = -1;
 
 pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, HandleError> {
-    let request = DeleteRecordsRequest::decode(head.body.clone(), head.version)?;
+    let request = super::read::<DeleteRecordsRequest>(head)?;
     let image = shared.metadata.image();
     let topics = request.topics.iter().map(|asked| {
         let topic = image.topic(&asked.name).ok_or(TopicError::Unknown);

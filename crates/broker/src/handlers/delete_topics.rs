@@ -2,7 +2,7 @@
 
 use klamm_protocol::messages::delete_topics_request::DeleteTopicsRequest;
 use klamm_protocol::messages::delete_topics_response::{DeletableTopicResult, DeleteTopicsResponse};
-use klamm_protocol::{ApiKey, ByteString, Message, RequestHead, Uuid};
+use klamm_protocol::{ApiKey, ByteString, RequestHead, Uuid};
 
 use super::{HandleError, Outcome, answer};
 use crate::error_code::WireError;
@@ -10,7 +10,7 @@ use crate::metadata::{TopicError, TopicRef};
 use crate::shared::Shared;
 
 pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, HandleError> {
-    let request = DeleteTopicsRequest::decode(head.body.clone(), head.version)?;
+    let request = super::read::<DeleteTopicsRequest>(head)?;
     let by_name = request.topic_names.into_iter().map(|name| (Some(name), Uuid::ZERO));
     let by_state = request.topics.into_iter().map(|topic| (topic.name, topic.topic_id));
     let responses = by_name.chain(by_state).map(|(name, id)| delete(shared, name, id)).collect();

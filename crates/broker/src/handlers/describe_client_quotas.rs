@@ -6,7 +6,7 @@ use klamm_protocol::messages::describe_client_quotas_request::{ComponentData, De
 use klamm_protocol::messages::describe_client_quotas_response::{
     DescribeClientQuotasResponse, EntityData, EntryData, ValueData,
 };
-use klamm_protocol::{ApiKey, ErrorCode, Message, RequestHead};
+use klamm_protocol::{ApiKey, ErrorCode, RequestHead};
 
 use super::resources::{Refusal, refusal};
 use super::{HandleError, Outcome, answer};
@@ -19,7 +19,7 @@ const DEFAULT: i8 = 1;
 const ANY: i8 = 2;
 
 pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, HandleError> {
-    let request = DescribeClientQuotasRequest::decode(head.body.clone(), head.version)?;
+    let request = super::read::<DescribeClientQuotasRequest>(head)?;
     let response = match shared.permit().map_err(|error| refusal(&error)).and_then(|()| check(&request)) {
         Ok(()) => DescribeClientQuotasResponse {
             error_message: None,

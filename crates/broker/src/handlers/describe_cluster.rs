@@ -2,7 +2,7 @@
 
 use klamm_protocol::messages::describe_cluster_request::DescribeClusterRequest;
 use klamm_protocol::messages::describe_cluster_response::{DescribeClusterBroker, DescribeClusterResponse};
-use klamm_protocol::{ApiKey, ErrorCode, Message, RequestHead};
+use klamm_protocol::{ApiKey, ErrorCode, RequestHead};
 
 use super::operations::{OF_THE_CLUSTER, if_asked};
 use super::{HandleError, Outcome, answer};
@@ -14,7 +14,7 @@ const BROKERS: i8 = 1;
 const CONTROLLERS: i8 = 2;
 
 pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, HandleError> {
-    let request = DescribeClusterRequest::decode(head.body.clone(), head.version)?;
+    let request = super::read::<DescribeClusterRequest>(head)?;
     let refused = |error: ErrorCode, words| DescribeClusterResponse {
         error_code: error.code(),
         error_message: Some(super::message(words)),

@@ -6,7 +6,7 @@ use klamm_protocol::messages::describe_configs_request::{DescribeConfigsRequest,
 use klamm_protocol::messages::describe_configs_response::{
     DescribeConfigsResourceResult, DescribeConfigsResponse, DescribeConfigsResult, DescribeConfigsSynonym,
 };
-use klamm_protocol::{ApiKey, Message, RequestHead};
+use klamm_protocol::{ApiKey, RequestHead};
 
 use super::resources::{Refusal, refusal, resource};
 use super::{HandleError, Outcome, answer};
@@ -14,7 +14,7 @@ use crate::metadata::ConfigEntry;
 use crate::shared::Shared;
 
 pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, HandleError> {
-    let request = DescribeConfigsRequest::decode(head.body.clone(), head.version)?;
+    let request = super::read::<DescribeConfigsRequest>(head)?;
     let describe = |asked: &DescribeConfigsResource| {
         let result = DescribeConfigsResult {
             resource_type: asked.resource_type,

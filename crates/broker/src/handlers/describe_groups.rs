@@ -5,7 +5,7 @@ use klamm_protocol::messages::describe_groups_request::DescribeGroupsRequest;
 use klamm_protocol::messages::describe_groups_response::{
     DescribeGroupsResponse, DescribedGroup, DescribedGroupMember,
 };
-use klamm_protocol::{ApiKey, ByteString, ErrorCode, Message, RequestHead};
+use klamm_protocol::{ApiKey, ByteString, ErrorCode, RequestHead};
 
 use super::operations::{OF_A_GROUP, if_asked};
 use super::{HandleError, Outcome, answer};
@@ -17,7 +17,7 @@ const WITH_NOT_FOUND: i16 = 6;
 const DEAD: &str = "Dead";
 
 pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, HandleError> {
-    let request = DescribeGroupsRequest::decode(head.body.clone(), head.version)?;
+    let request = super::read::<DescribeGroupsRequest>(head)?;
     let operations = if_asked(request.include_authorized_operations, OF_A_GROUP);
     let groups = request.groups.iter().map(|name| group(shared, name, head.version, operations)).collect();
     answer(&DescribeGroupsResponse { groups, ..Default::default() }, ApiKey::DescribeGroups, head)

@@ -7,7 +7,7 @@ use klamm_protocol::messages::describe_log_dirs_request::DescribeLogDirsRequest;
 use klamm_protocol::messages::describe_log_dirs_response::{
     DescribeLogDirsPartition, DescribeLogDirsResponse, DescribeLogDirsResult, DescribeLogDirsTopic,
 };
-use klamm_protocol::{ApiKey, ByteString, ErrorCode, Message, RequestHead};
+use klamm_protocol::{ApiKey, ByteString, ErrorCode, RequestHead};
 use nix::sys::statvfs::statvfs;
 
 use super::{HandleError, Outcome, answer};
@@ -19,7 +19,7 @@ use crate::storage::Folder;
 type Wanted = Option<BTreeSet<(String, i32)>>;
 
 pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, HandleError> {
-    let request = DescribeLogDirsRequest::decode(head.body.clone(), head.version)?;
+    let request = super::read::<DescribeLogDirsRequest>(head)?;
     let wanted: Wanted = request.topics.map(|topics| {
         let each = topics.iter().flat_map(|t| t.partitions.iter().map(|p| (t.topic.to_string(), *p)));
         each.collect()

@@ -7,7 +7,7 @@ use klamm_protocol::messages::describe_topic_partitions_response::{
     Cursor, DescribeTopicPartitionsResponse, DescribeTopicPartitionsResponsePartition,
     DescribeTopicPartitionsResponseTopic,
 };
-use klamm_protocol::{ApiKey, ByteString, ErrorCode, Message, RequestHead};
+use klamm_protocol::{ApiKey, ByteString, ErrorCode, RequestHead};
 
 use super::operations::OF_A_TOPIC;
 use super::{HandleError, Outcome, answer};
@@ -19,7 +19,7 @@ use crate::shared::Shared;
 const MOST: usize = 2000;
 
 pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, HandleError> {
-    let request = DescribeTopicPartitionsRequest::decode(head.body.clone(), head.version)?;
+    let request = super::read::<DescribeTopicPartitionsRequest>(head)?;
     let image = shared.metadata.image();
     let named: BTreeSet<String> = match request.topics.is_empty() {
         true => image.topics().map(|topic| topic.name.to_string()).collect(),

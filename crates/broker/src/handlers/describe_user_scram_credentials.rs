@@ -6,13 +6,13 @@ use klamm_protocol::messages::describe_user_scram_credentials_request::{
 use klamm_protocol::messages::describe_user_scram_credentials_response::{
     DescribeUserScramCredentialsResponse, DescribeUserScramCredentialsResult,
 };
-use klamm_protocol::{ApiKey, ErrorCode, Message, RequestHead};
+use klamm_protocol::{ApiKey, ErrorCode, RequestHead};
 
 use super::{HandleError, Outcome, answer};
 use crate::shared::Shared;
 
 pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, HandleError> {
-    let request = DescribeUserScramCredentialsRequest::decode(head.body.clone(), head.version)?;
+    let request = super::read::<DescribeUserScramCredentialsRequest>(head)?;
     let unknown = |asked: &UserName| DescribeUserScramCredentialsResult {
         user: asked.name.clone(),
         error_code: ErrorCode::ResourceNotFound.code(),

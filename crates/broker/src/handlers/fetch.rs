@@ -8,9 +8,7 @@ use klamm_protocol::messages::fetch_request::{FetchPartition, FetchRequest};
 use klamm_protocol::messages::fetch_response::{
     self as response, FetchResponse, FetchableTopicResponse, PartitionData,
 };
-use klamm_protocol::{
-    ApiKey, ByteString, ErrorCode, Message, Records, Region, RequestHead, Uuid, encode_response,
-};
+use klamm_protocol::{ApiKey, ByteString, ErrorCode, Records, Region, RequestHead, Uuid, encode_response};
 use klamm_types::{Offset, TopicName, TopicPartition};
 
 use super::{Answer, Delayed, HandleError, Outcome, Turn, leader_epoch};
@@ -50,7 +48,7 @@ struct Fetching<'a> {
 
 pub(super) fn handle(shared: &Shared, head: &RequestHead, turn: Turn) -> Result<Outcome, HandleError> {
     let begun = Instant::now();
-    let request = FetchRequest::decode(head.body.clone(), head.version)?;
+    let request = super::read::<FetchRequest>(head)?;
     let context = match shared.fetch_sessions.context(&request, head.version >= WITH_TOPIC_IDS) {
         Ok(context) => context,
         Err(error) => return refuse(error, head),

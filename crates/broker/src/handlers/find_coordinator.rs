@@ -2,7 +2,7 @@
 
 use klamm_protocol::messages::find_coordinator_request::FindCoordinatorRequest;
 use klamm_protocol::messages::find_coordinator_response::{Coordinator, FindCoordinatorResponse};
-use klamm_protocol::{ApiKey, ByteString, ErrorCode, Message, RequestHead};
+use klamm_protocol::{ApiKey, ByteString, ErrorCode, RequestHead};
 
 use super::{HandleError, Outcome, answer};
 use crate::error_code::WireError;
@@ -17,7 +17,7 @@ const SHARE: i8 = 2;
 const BATCHED: i16 = 4;
 
 pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, HandleError> {
-    let request = FindCoordinatorRequest::decode(head.body.clone(), head.version)?;
+    let request = super::read::<FindCoordinatorRequest>(head)?;
     let find = |key: &ByteString| found(shared, key, request.key_type);
     let response = if head.version >= BATCHED {
         let coordinators = request.coordinator_keys.iter().map(find).collect();

@@ -3,14 +3,14 @@
 use klamm_coordinator::{Effects, GroupId, Heartbeat, InstanceId, MemberId};
 use klamm_protocol::messages::heartbeat_request::HeartbeatRequest;
 use klamm_protocol::messages::heartbeat_response::HeartbeatResponse;
-use klamm_protocol::{ApiKey, ErrorCode, Message, RequestHead};
+use klamm_protocol::{ApiKey, ErrorCode, RequestHead};
 
 use super::{HandleError, Outcome, answer};
 use crate::error_code::WireError;
 use crate::shared::Shared;
 
 pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, HandleError> {
-    let request = HeartbeatRequest::decode(head.body.clone(), head.version)?;
+    let request = super::read::<HeartbeatRequest>(head)?;
     let done = shared.permit().map_err(|error| error.wire()).and_then(|()| beat(shared, &request));
     let error_code = done.err().unwrap_or(ErrorCode::None).code();
     answer(&HeartbeatResponse { error_code, ..Default::default() }, ApiKey::Heartbeat, head)

@@ -8,7 +8,7 @@ use klamm_protocol::messages::incremental_alter_configs_request::{
 use klamm_protocol::messages::incremental_alter_configs_response::{
     AlterConfigsResourceResponse, IncrementalAlterConfigsResponse,
 };
-use klamm_protocol::{ApiKey, ErrorCode, Message, RequestHead};
+use klamm_protocol::{ApiKey, ErrorCode, RequestHead};
 
 use super::alter_configs::no_value;
 use super::resources::{Refusal, named_twice, outcome, refusal, resource, twice as named};
@@ -17,7 +17,7 @@ use crate::metadata::Change;
 use crate::shared::Shared;
 
 pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, HandleError> {
-    let request = IncrementalAlterConfigsRequest::decode(head.body.clone(), head.version)?;
+    let request = super::read::<IncrementalAlterConfigsRequest>(head)?;
     let all = request.resources.iter().map(|asked| (asked.resource_type, asked.resource_name.clone()));
     let twice = named_twice(all);
     let alter = |asked: &AlterConfigsResource| {

@@ -2,14 +2,14 @@
 
 use klamm_protocol::messages::init_producer_id_request::InitProducerIdRequest;
 use klamm_protocol::messages::init_producer_id_response::InitProducerIdResponse;
-use klamm_protocol::{ApiKey, ErrorCode, Message, RequestHead};
+use klamm_protocol::{ApiKey, ErrorCode, RequestHead};
 
 use super::{HandleError, Outcome, answer};
 use crate::error_code::WireError;
 use crate::shared::Shared;
 
 pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, HandleError> {
-    let request = InitProducerIdRequest::decode(head.body.clone(), head.version)?;
+    let request = super::read::<InitProducerIdRequest>(head)?;
     let response = match request.transactional_id.as_deref() {
         Some("") => refused(ErrorCode::InvalidRequest),
         Some(_) => refused(ErrorCode::CoordinatorNotAvailable),

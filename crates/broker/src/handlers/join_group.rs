@@ -10,7 +10,7 @@ use klamm_coordinator::{
 };
 use klamm_protocol::messages::join_group_request::JoinGroupRequest;
 use klamm_protocol::messages::join_group_response::{JoinGroupResponse, JoinGroupResponseMember};
-use klamm_protocol::{ApiKey, ErrorCode, Message, RequestHead};
+use klamm_protocol::{ApiKey, ErrorCode, RequestHead};
 
 use super::{HandleError, Later, Outcome, Turn, answer};
 use crate::error_code::WireError;
@@ -26,7 +26,7 @@ const NULL_PROTOCOL: i16 = 7;
 const CAN_SKIP: i16 = 9;
 
 pub(super) fn handle(shared: &Shared, head: &RequestHead, turn: Turn) -> Result<Outcome, HandleError> {
-    let request = JoinGroupRequest::decode(head.body.clone(), head.version)?;
+    let request = super::read::<JoinGroupRequest>(head)?;
     let begun = shared.permit().map_err(|error| error.wire()).and_then(|()| {
         let join = join(&request, head, turn.peer)?;
         let group = join.group.clone();

@@ -3,7 +3,7 @@
 use klamm_coordinator::{Effects, GroupId, InstanceId, Leave, Leaving, MemberId, Outcomes};
 use klamm_protocol::messages::leave_group_request::{LeaveGroupRequest, MemberIdentity};
 use klamm_protocol::messages::leave_group_response::{LeaveGroupResponse, MemberResponse};
-use klamm_protocol::{ApiKey, ErrorCode, Message, RequestHead};
+use klamm_protocol::{ApiKey, ErrorCode, RequestHead};
 
 use super::{HandleError, Outcome, answer};
 use crate::error_code::WireError;
@@ -13,7 +13,7 @@ use crate::shared::Shared;
 const SEVERAL: i16 = 3;
 
 pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, HandleError> {
-    let mut request = LeaveGroupRequest::decode(head.body.clone(), head.version)?;
+    let mut request = super::read::<LeaveGroupRequest>(head)?;
     if head.version < SEVERAL {
         let member_id = std::mem::take(&mut request.member_id);
         request.members = vec![MemberIdentity { member_id, ..MemberIdentity::default() }];

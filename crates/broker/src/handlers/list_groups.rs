@@ -3,7 +3,7 @@
 use klamm_coordinator::{GroupListing, ProtocolName};
 use klamm_protocol::messages::list_groups_request::ListGroupsRequest;
 use klamm_protocol::messages::list_groups_response::{ListGroupsResponse, ListedGroup};
-use klamm_protocol::{ApiKey, ByteString, ErrorCode, Message, RequestHead};
+use klamm_protocol::{ApiKey, ByteString, ErrorCode, RequestHead};
 
 use super::{HandleError, Outcome, answer};
 use crate::error_code::WireError;
@@ -13,7 +13,7 @@ use crate::shared::Shared;
 const CLASSIC: &str = "classic";
 
 pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, HandleError> {
-    let request = ListGroupsRequest::decode(head.body.clone(), head.version)?;
+    let request = super::read::<ListGroupsRequest>(head)?;
     let all = shared.permit().map_err(|error| error.wire()).and_then(|()| shared.groups.list());
     let (groups, error) = match all {
         Ok(all) => (all, ErrorCode::None),

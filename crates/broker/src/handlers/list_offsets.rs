@@ -7,7 +7,7 @@ use klamm_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListO
 use klamm_protocol::messages::list_offsets_response::{
     ListOffsetsPartitionResponse, ListOffsetsResponse, ListOffsetsTopicResponse,
 };
-use klamm_protocol::{ApiKey, ErrorCode, Message, RequestHead};
+use klamm_protocol::{ApiKey, ErrorCode, RequestHead};
 use klamm_types::{LeaderEpoch, Timestamp};
 
 use super::fetch::visibility;
@@ -32,7 +32,7 @@ type Found = (i64, i64, i32);
 const NOTHING: Found = (-1, -1, -1);
 
 pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, HandleError> {
-    let request = ListOffsetsRequest::decode(head.body.clone(), head.version)?;
+    let request = super::read::<ListOffsetsRequest>(head)?;
     let image = shared.metadata.image();
     let mut seen = BTreeSet::new();
     let topics = request.topics.iter().map(|asked| {

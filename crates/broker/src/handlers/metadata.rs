@@ -6,7 +6,7 @@ use klamm_protocol::messages::metadata_request::{MetadataRequest, MetadataReques
 use klamm_protocol::messages::metadata_response::{
     MetadataResponse, MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
 };
-use klamm_protocol::{ApiKey, ErrorCode, Message, RequestHead, Uuid};
+use klamm_protocol::{ApiKey, ErrorCode, RequestHead, Uuid};
 
 use super::operations::{OF_A_TOPIC, OF_THE_CLUSTER, if_asked};
 use super::{HandleError, Outcome, answer};
@@ -15,7 +15,7 @@ use crate::metadata::{NewTopic, Topic, TopicError};
 use crate::shared::Shared;
 
 pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, HandleError> {
-    let request = MetadataRequest::decode(head.body.clone(), head.version)?;
+    let request = super::read::<MetadataRequest>(head)?;
     let config = shared.config();
     let broker = MetadataResponseBroker {
         node_id: config.node_id,

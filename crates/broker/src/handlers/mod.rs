@@ -41,7 +41,10 @@ use std::ops::RangeInclusive;
 
 use klamm_coordinator::Answer as GroupAnswer;
 use klamm_log::Slice;
-use klamm_protocol::{ApiKey, DecodeError, EncodeError, Message, Pieces, RequestHead, encode_response};
+use klamm_protocol::codec::Reader;
+use klamm_protocol::{
+    ApiKey, DecodeError, EncodeError, Message, Pieces, Request, RequestHead, encode_response,
+};
 use klamm_types::TopicPartition;
 use thiserror::Error;
 
@@ -202,6 +205,11 @@ fn unsupported(api: ApiKey, head: &RequestHead) -> Outcome {
 fn message(text: &str) -> klamm_protocol::ByteString {
     let cut = text.char_indices().map(|(at, _)| at).take_while(|at| *at <= 1000).last().unwrap_or(0);
     if text.len() <= 1000 { text.into() } else { text[..cut].into() }
+}
+
+/// The request. What is left behind it is passed over, as Kafka does: librdkafka 2.16 sends three bytes too many with Metadata 13.
+pub(crate) fn read<R: Request>(head: &RequestHead) -> Result<R, DecodeError> {
+    R::read(&mut Reader::new(head.body.clone()), head.version)
 }
 
 /// The frame of a response.

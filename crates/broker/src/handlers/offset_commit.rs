@@ -12,7 +12,7 @@ use klamm_protocol::messages::offset_commit_request::{
 use klamm_protocol::messages::offset_commit_response::{
     OffsetCommitResponse, OffsetCommitResponsePartition, OffsetCommitResponseTopic,
 };
-use klamm_protocol::{ApiKey, ErrorCode, Message, RequestHead};
+use klamm_protocol::{ApiKey, ErrorCode, RequestHead};
 use klamm_types::Offset;
 
 use super::{HandleError, Outcome, answer};
@@ -24,7 +24,7 @@ use crate::shared::Shared;
 const WITH_TOPIC_IDS: i16 = 10;
 
 pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, HandleError> {
-    let request = OffsetCommitRequest::decode(head.body.clone(), head.version)?;
+    let request = super::read::<OffsetCommitRequest>(head)?;
     let image = shared.metadata.image();
     let checked = check(&request, &image, head.version);
     let wanted: Vec<NewOffset> = checked.iter().flatten().filter_map(|offset| offset.clone().ok()).collect();

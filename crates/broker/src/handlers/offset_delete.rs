@@ -5,7 +5,7 @@ use klamm_protocol::messages::offset_delete_request::{OffsetDeleteRequest, Offse
 use klamm_protocol::messages::offset_delete_response::{
     OffsetDeleteResponse, OffsetDeleteResponsePartition, OffsetDeleteResponseTopic,
 };
-use klamm_protocol::{ApiKey, ErrorCode, Message, RequestHead};
+use klamm_protocol::{ApiKey, ErrorCode, RequestHead};
 
 use super::{HandleError, Outcome, answer};
 use crate::error_code::WireError;
@@ -13,7 +13,7 @@ use crate::metadata::MetadataImage;
 use crate::shared::Shared;
 
 pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, HandleError> {
-    let request = OffsetDeleteRequest::decode(head.body.clone(), head.version)?;
+    let request = super::read::<OffsetDeleteRequest>(head)?;
     let deleted = shared.permit().map_err(|error| error.wire()).and_then(|()| delete(shared, &request));
     let response = match deleted {
         Ok(outcomes) => respond(&request, &shared.metadata.image(), outcomes),

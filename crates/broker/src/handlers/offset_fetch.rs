@@ -10,7 +10,7 @@ use klamm_protocol::messages::offset_fetch_response::{
     OffsetFetchResponse, OffsetFetchResponseGroup, OffsetFetchResponsePartition,
     OffsetFetchResponsePartitions, OffsetFetchResponseTopic, OffsetFetchResponseTopics,
 };
-use klamm_protocol::{ApiKey, ByteString, ErrorCode, Message, RequestHead};
+use klamm_protocol::{ApiKey, ByteString, ErrorCode, RequestHead};
 
 use super::{HandleError, Outcome, answer};
 use crate::error_code::WireError;
@@ -25,7 +25,7 @@ const WITH_TOPIC_IDS: i16 = 10;
 const WITH_ERROR: i16 = 2;
 
 pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, HandleError> {
-    let request = OffsetFetchRequest::decode(head.body.clone(), head.version)?;
+    let request = super::read::<OffsetFetchRequest>(head)?;
     let response = if head.version >= SEVERAL {
         let groups = request.groups.iter().map(|asked| group(shared, asked, head.version)).collect();
         OffsetFetchResponse { groups, ..OffsetFetchResponse::default() }

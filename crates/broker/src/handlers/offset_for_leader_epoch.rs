@@ -8,7 +8,7 @@ use klamm_protocol::messages::offset_for_leader_epoch_request::{
 use klamm_protocol::messages::offset_for_leader_epoch_response::{
     EpochEndOffset, OffsetForLeaderEpochResponse, OffsetForLeaderTopicResult,
 };
-use klamm_protocol::{ApiKey, ErrorCode, Message, RequestHead};
+use klamm_protocol::{ApiKey, ErrorCode, RequestHead};
 use klamm_types::LeaderEpoch;
 
 use super::{HandleError, Outcome, answer, leader_epoch};
@@ -20,7 +20,7 @@ use crate::shared::Shared;
 const UNDEFINED: (i32, i64) = (-1, -1);
 
 pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, HandleError> {
-    let request = OffsetForLeaderEpochRequest::decode(head.body.clone(), head.version)?;
+    let request = super::read::<OffsetForLeaderEpochRequest>(head)?;
     let image = shared.metadata.image();
     let topics = request.topics.iter().map(|asked| {
         let topic = image.topic(&asked.topic);

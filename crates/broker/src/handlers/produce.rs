@@ -7,7 +7,7 @@ use klamm_protocol::messages::produce_request::{PartitionProduceData, ProduceReq
 use klamm_protocol::messages::produce_response::{
     BatchIndexAndErrorMessage, PartitionProduceResponse, ProduceResponse, TopicProduceResponse,
 };
-use klamm_protocol::{ApiKey, ErrorCode, Message, RequestHead};
+use klamm_protocol::{ApiKey, ErrorCode, RequestHead};
 use klamm_record::{BatchHeader, Compression};
 use klamm_types::{Offset, Timestamp, TopicPartition};
 
@@ -68,7 +68,7 @@ impl From<Refused> for Refusal {
 
 pub(super) fn handle(shared: &Shared, head: &RequestHead, turn: Turn) -> Result<Outcome, HandleError> {
     let begun = Instant::now();
-    let request = ProduceRequest::decode(head.body.clone(), head.version)?;
+    let request = super::read::<ProduceRequest>(head)?;
     let is_slow = |topic: &TopicProduceData| is_slow(shared, topic, head.version);
     if !turn.may_block && (head.body.len() > LARGE || request.topic_data.iter().any(is_slow)) {
         return Ok(Outcome::Blocks);

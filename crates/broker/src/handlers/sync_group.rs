@@ -4,7 +4,7 @@ use bytes::Bytes;
 use klamm_coordinator::{Answer, GroupId, InstanceId, MemberId, ProtocolName, Sync};
 use klamm_protocol::messages::sync_group_request::SyncGroupRequest;
 use klamm_protocol::messages::sync_group_response::SyncGroupResponse;
-use klamm_protocol::{ApiKey, ErrorCode, Message, RequestHead};
+use klamm_protocol::{ApiKey, ErrorCode, RequestHead};
 
 use super::{HandleError, Later, Outcome, answer};
 use crate::error_code::WireError;
@@ -14,7 +14,7 @@ use crate::shared::Shared;
 const WITH_PROTOCOL: i16 = 5;
 
 pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, HandleError> {
-    let request = SyncGroupRequest::decode(head.body.clone(), head.version)?;
+    let request = super::read::<SyncGroupRequest>(head)?;
     let head = head.clone();
     if head.version >= WITH_PROTOCOL && (request.protocol_type.is_none() || request.protocol_name.is_none()) {
         return answer(&refused(ErrorCode::InconsistentGroupProtocol), ApiKey::SyncGroup, &head);

@@ -82,7 +82,7 @@ fn respond(method: &Method, path: &str, shared: &Shared) -> Response<Full<Bytes>
     match (method, path) {
         (&Method::GET | &Method::HEAD, "/") => response(StatusCode::OK, HTML, PAGE.to_owned()),
         (&Method::GET | &Method::HEAD, "/metrics") => {
-            response(StatusCode::OK, OPEN_METRICS, shared.metrics.text(&shared.metadata))
+            response(StatusCode::OK, OPEN_METRICS, shared.metrics.text(&shared.metadata, &shared.groups))
         }
         (&Method::GET | &Method::HEAD, "/healthz") => health(shared),
         (&Method::GET | &Method::HEAD, _) => {

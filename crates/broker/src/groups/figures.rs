@@ -1,0 +1,27 @@
+use klamm_coordinator::{GroupCoordinator, GroupId, GroupState, Topic};
+use klamm_types::Offset;
+
+/// A group in figures.
+#[derive(Debug)]
+pub(crate) struct GroupFigures {
+    pub(crate) group: GroupId,
+    pub(crate) state: GroupState,
+    pub(crate) members: usize,
+    /// What it has committed: topic, partition, offset.
+    pub(crate) offsets: Vec<(Topic, i32, Offset)>,
+}
+
+impl GroupFigures {
+    pub(crate) fn all(coordinator: &GroupCoordinator) -> Vec<GroupFigures> {
+        coordinator.list().map(|listed| GroupFigures::of(coordinator, listed.group, listed.state)).collect()
+    }
+
+    fn of(coordinator: &GroupCoordinator, group: GroupId, state: GroupState) -> GroupFigures {
+        let members = coordinator.describe(&group).map_or(0, |found| found.members.len());
+        let offsets = coordinator.all_committed(&group);
+        let offsets = offsets
+            .map(|(topic, partition, committed)| (topic.clone(), partition, committed.offset))
+            .collect();
+        GroupFigures { group, state, members, offsets }
+    }
+}

@@ -1,0 +1,85 @@
+//! Figures of groups: how many there are in each state, their members, and how far behind the end they read.
+
+use klamm_coordinator::GroupState;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+use crate::groups::GroupFigures;
+use crate::metadata::Metadata;
+
+/// Looked up whenever they are read.
+#[derive(Debug, Default)]
+pub(super) struct GroupMetrics {
+    groups: Family<StateLabels, Gauge>,
+    members: Family<GroupLabels, Gauge>,
+    committed: Family<OffsetLabels, Gauge>,
+    lag: Family<OffsetLabels, Gauge>,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct StateLabels {
+    state: &'static str,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct GroupLabels {
+    group: String,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct OffsetLabels {
+    group: String,
+    topic: String,
+    partition: u32,
+}
+
+impl GroupMetrics {
+    pub(super) fn register(&self, registry: &mut Registry) {
+        registry.register(
+            "kafka_coordinator_group_groupmetadatamanager_numgroups",
+            "Groups in a state",
+            self.groups.clone(),
+        );
+        registry.register("kafka_consumergroup_members", "Members of a group", self.members.clone());
+        registry.register(
+            "kafka_consumergroup_current_offset",
+            "The offset that a group has committed",
+            self.committed.clone(),
+        );
+        registry.register(
+            "kafka_consumergroup_lag",
+            "Offsets between what a group has committed and the end of the partition",
+            self.lag.clone(),
+        );
+    }
+
+    /// Notes what there is now.
+    pub(super) fn look_up(&self, groups: &[GroupFigures], metadata: &Metadata) {
+        self.members.clear();
+        [&self.committed, &self.lag].into_iter().for_each(Family::clear);
+        for state in GroupState::ALL {
+            let count = groups.iter().filter(|group| group.state == state).count();
+            let labels = StateLabels { state: state.name() };
+            self.groups.get_or_create(&labels).set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
+        groups.iter().for_each(|group| self.note(group, metadata));
+    }
+
+    fn note(&self, group: &GroupFigures, metadata: &Metadata) {
+        let name = group.group.to_string();
+        let members = i64::try_from(group.members).unwrap_or(i64::MAX);
+        self.members.get_or_create(&GroupLabels { group: name.clone() }).set(members);
+        let image = metadata.image();
+        for (topic, partition, committed) in &group.offsets {
+            let Ok(number) = u32::try_from(*partition) else { continue };
+            let labels = OffsetLabels { group: name.clone(), topic: topic.to_string(), partition: number };
+            self.committed.get_or_create(&labels).set(committed.get());
+            let log = image.topic(topic.as_str()).and_then(|topic| metadata.log(topic, *partition).ok());
+            if let Some(log) = log {
+                self.lag.get_or_create(&labels).set(log.bounds().end().since(*committed).max(0));
+            }
+        }
+    }
+}

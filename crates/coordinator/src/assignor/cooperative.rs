@@ -1,0 +1,26 @@
+use std::collections::BTreeSet;
+
+use super::problem::Problem;
+use super::sticky;
+use super::{Assignment, Assignor, Subscriber, Topics};
+
+/// Kafka's `cooperative-sticky`: as [`Sticky`](super::Sticky), but a partition that another member still has is given to nobody. Its owner gives
+/// it up when it sees that it is not among its own, and joins again; then it is given to who is to have it (KIP-429).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct CooperativeSticky;
+
+impl Assignor for CooperativeSticky {
+    fn name(&self) -> &'static str {
+        "cooperative-sticky"
+    }
+
+    fn assign(&self, topics: &Topics, members: &[Subscriber]) -> Assignment {
+        let problem = Problem::new(topics, members, |member| member.id.clone());
+        let mut given = sticky::assign(&problem);
+        let moving: BTreeSet<(usize, usize)> = given.moving.iter().copied().collect();
+        for (member, own) in given.own.iter_mut().enumerate() {
+            own.retain(|partition| !moving.contains(&(*partition, member)));
+        }
+        problem.assignment(&given.own)
+    }
+}

@@ -1,0 +1,72 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::{InstanceId, MemberId, Topic};
+
+/// A partition as consumers name it.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct TopicPartition {
+    /// Its topic.
+    pub topic: Topic,
+    /// Its number, from 0.
+    pub partition: i32,
+}
+
+/// The topics there are: how many partitions each has, and in which racks the replicas of each stand, where that is known.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Topics(BTreeMap<Topic, Vec<Vec<Arc<str>>>>);
+
+/// A member of a group, as its leader sees it.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Subscriber {
+    /// Its id.
+    pub id: MemberId,
+    /// What it calls itself for good; such members come first.
+    pub instance: Option<InstanceId>,
+    /// Where it stands (`client.rack`).
+    pub rack: Option<Arc<str>>,
+    /// The topics that it wants.
+    pub topics: Vec<Topic>,
+    /// What it says that it has.
+    pub owned: Vec<TopicPartition>,
+    /// The generation in which it was given that.
+    pub generation: Option<i32>,
+}
+
+impl TopicPartition {
+    /// A partition of `topic`.
+    #[must_use]
+    pub fn new(topic: &str, partition: i32) -> TopicPartition {
+        TopicPartition { topic: Topic::new(topic), partition }
+    }
+}
+
+impl Topics {
+    /// Adds a topic with so many partitions, of whose racks nothing is known.
+    #[must_use]
+    pub fn with(self, topic: &str, partitions: usize) -> Topics {
+        self.with_racks(topic, vec![Vec::new(); partitions])
+    }
+
+    /// Adds a topic with the racks of each partition's replicas.
+    #[must_use]
+    pub fn with_racks(mut self, topic: &str, racks: Vec<Vec<Arc<str>>>) -> Topics {
+        self.0.insert(Topic::new(topic), racks);
+        self
+    }
+
+    /// The racks of each partition of a topic; `None` when it is not there.
+    pub(super) fn racks(&self, topic: &Topic) -> Option<&Vec<Vec<Arc<str>>>> {
+        self.0.get(topic).filter(|partitions| !partitions.is_empty())
+    }
+}
+
+impl Subscriber {
+    /// The order in which static members come first, by what they call themselves.
+    pub(super) fn static_first(&self) -> (bool, &str) {
+        match &self.instance {
+            Some(instance) => (false, instance.as_str()),
+            None => (true, self.id.as_str()),
+        }
+    }
+}

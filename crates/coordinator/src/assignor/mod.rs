@@ -1,0 +1,40 @@
+//! Who reads which partition: the choices that a group's leader makes, each Kafka's under its name.
+//!
+//! | name | what it does |
+//! |---|---|
+//! | [`Range`] | each topic by itself, in consecutive stretches; the same partitions of topics that are alike go together |
+//! | [`RoundRobin`] | all partitions in turn |
+//! | [`Sticky`] | as even as can be, and as it was where that is even |
+//! | [`CooperativeSticky`] | the same, and nobody is given what another still has (KIP-429) |
+//!
+//! [`Assignor`] is the seam for one of your own.
+
+mod cooperative;
+mod input;
+mod problem;
+mod range;
+mod round_robin;
+mod sticky;
+
+use std::collections::BTreeMap;
+
+pub use cooperative::CooperativeSticky;
+pub use input::{Subscriber, TopicPartition, Topics};
+pub use range::Range;
+pub use round_robin::RoundRobin;
+pub use sticky::Sticky;
+
+use crate::MemberId;
+
+/// What each member is to read. Every member is there, some perhaps with nothing.
+pub type Assignment = BTreeMap<MemberId, Vec<TopicPartition>>;
+
+/// A way to assign the partitions of topics to the members of a group. Pure: the same input gives the same assignment, in whatever order
+/// members are given.
+pub trait Assignor {
+    /// The name that members agree on (`partition.assignment.strategy`).
+    fn name(&self) -> &'static str;
+
+    /// Assigns each partition of the topics that somebody wants to one of those who want it. Topics that are not there are passed over.
+    fn assign(&self, topics: &Topics, members: &[Subscriber]) -> Assignment;
+}
