@@ -53,7 +53,7 @@ impl GroupReplay {
                 groups.groups[&id].classic.members().map(|member| member.id.clone()).collect();
             let mut out = Effects::default();
             groups.turn(&id, now, time, &mut out, |turn| {
-                members.iter().for_each(|member| turn.arm_session(member))
+                members.iter().for_each(|member| turn.arm_session(member));
             });
         }
         groups
@@ -206,7 +206,6 @@ impl GroupCoordinator {
     }
 
     /// The offsets of a topic go with it.
-    #[must_use]
     pub fn delete_topic(&self, topic: &str) -> Effects {
         let of = |(id, group): (&GroupId, &Group)| -> Vec<GroupRecord> {
             group.offsets.of(topic).map(|(topic, partition, _)| removal(id, topic, partition)).collect()
@@ -215,7 +214,6 @@ impl GroupCoordinator {
     }
 
     /// What has expired at `time` goes: offsets, and groups that have neither members nor offsets.
-    #[must_use]
     pub fn expire(&self, time: Timestamp) -> Effects {
         let of = |(id, group): (&GroupId, &Group)| {
             let mut records = expired(&group.classic, &group.offsets, self.config.offsets_retention, time);

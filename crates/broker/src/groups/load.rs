@@ -66,7 +66,7 @@ impl Loading {
                 // Of another protocol, or of a later version.
                 Err(RecordError::Unknown { .. }) => {}
                 Err(error) => {
-                    tracing::warn!(offset = %record.offset, %error, "a record of a group is passed over")
+                    tracing::warn!(offset = %record.offset, %error, "a record of a group is passed over");
                 }
             }
         }

@@ -121,7 +121,7 @@ impl Groups {
     fn open(self: &Arc<Self>, topic: &Topic) -> Result<Table, TopicError> {
         let logs = (0..topic.count())
             .map(|number| self.metadata.log(topic, i32::try_from(number).unwrap_or(i32::MAX)));
-        let table = Table::new(topic, logs.map(Result::ok).collect(), self.config());
+        let table = Table::new(topic, logs.map(Result::ok).collect(), &self.config());
         if table.is_anything_to_load() {
             let (groups, id) = (Arc::clone(self), table.id());
             let load = move || groups.load(id);

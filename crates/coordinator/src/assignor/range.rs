@@ -42,7 +42,7 @@ impl Assignor for Range {
             for alike in alike(&problem, &portions).into_values() {
                 match alike[..] {
                     [one] if matters[one] => {
-                        portions[one].give(&mut given, |m, p| is_near(&problem, true, m, p))
+                        portions[one].give(&mut given, |m, p| is_near(&problem, true, m, p));
                     }
                     [_] => {}
                     _ => give_together(&problem, &mut portions, &alike, &mut given),
@@ -100,11 +100,11 @@ impl<'a> Portion<'a> {
     }
 }
 
+/// Who wants a topic, from which racks, and how many partitions it has.
+type Likeness = (Vec<(usize, Option<Arc<str>>)>, usize);
+
 /// Topics that the same members want from the same racks, and that have as many partitions.
-fn alike(
-    problem: &Problem<'_>,
-    portions: &[Portion<'_>],
-) -> BTreeMap<(Vec<(usize, Option<Arc<str>>)>, usize), Vec<usize>> {
+fn alike(problem: &Problem<'_>, portions: &[Portion<'_>]) -> BTreeMap<Likeness, Vec<usize>> {
     let mut groups: BTreeMap<_, Vec<usize>> = BTreeMap::new();
     for (at, portion) in portions.iter().enumerate() {
         let who =

@@ -94,7 +94,7 @@ impl Turn<'_> {
         match &join.member {
             None => self.join_new(join, waiter),
             Some(id) if self.group.pending.contains_key(id) && join.instance.is_none() => {
-                self.join_as(id.clone(), join, waiter);
+                self.join_as(id, join, waiter);
             }
             Some(id) => return self.join_again(id, join, waiter),
         }
@@ -120,8 +120,8 @@ impl Turn<'_> {
     fn join_new(&mut self, join: &Join, waiter: Waiter) {
         let id = join.new_id();
         match join.instance.as_ref().and_then(|instance| self.group.static_member(instance)).cloned() {
-            Some(old) => self.replace_static(&old, id, join, waiter),
-            None if join.instance.is_some() || !join.asks_twice => self.join_as(id, join, waiter),
+            Some(old) => self.replace_static(&old, &id, join, waiter),
+            None if join.instance.is_some() || !join.asks_twice => self.join_as(&id, join, waiter),
             None => self.ask_again(id, join, waiter),
         }
     }
@@ -134,14 +134,14 @@ impl Turn<'_> {
         self.out.refuse_join(waiter, GroupError::MemberIdRequired, Some(id));
     }
 
-    fn join_as(&mut self, id: MemberId, join: &Join, waiter: Waiter) {
-        self.group.pending.remove(&id);
+    fn join_as(&mut self, id: &MemberId, join: &Join, waiter: Waiter) {
+        self.group.pending.remove(id);
         if self.group.members().len() == 0 {
             self.group.protocol_type = Some(join.protocol_type.clone());
         }
         self.group.has_grown |= self.group.state() == GroupState::PreparingRebalance;
         self.group.add(join.member(id.clone(), waiter));
-        self.keep(&id, self.config.new_member_timeout);
+        self.keep(id, self.config.new_member_timeout);
         self.rebalance_or_complete();
     }
 

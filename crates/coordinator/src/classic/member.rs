@@ -44,10 +44,7 @@ impl Member {
     }
 
     /// The first of `candidates` in its own order.
-    pub(super) fn vote<'a>(
-        &'a self,
-        is_candidate: impl Fn(&ProtocolName) -> bool,
-    ) -> Option<&'a ProtocolName> {
+    pub(super) fn vote(&self, is_candidate: impl Fn(&ProtocolName) -> bool) -> Option<&ProtocolName> {
         self.protocols.iter().map(|(name, _)| name).find(|name| is_candidate(name))
     }
 

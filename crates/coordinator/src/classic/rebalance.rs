@@ -15,7 +15,7 @@ impl Turn<'_> {
         match self.group.state() {
             GroupState::PreparingRebalance => self.maybe_complete_joins(),
             GroupState::Empty | GroupState::CompletingRebalance | GroupState::Stable => {
-                self.prepare_rebalance()
+                self.prepare_rebalance();
             }
         }
     }

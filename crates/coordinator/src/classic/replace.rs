@@ -7,7 +7,7 @@ use crate::effects::{Answer, Waiter};
 use crate::{GroupError, MemberId};
 
 impl Turn<'_> {
-    pub(super) fn replace_static(&mut self, old: &MemberId, id: MemberId, join: &Join, waiter: Waiter) {
+    pub(super) fn replace_static(&mut self, old: &MemberId, id: &MemberId, join: &Join, waiter: Waiter) {
         let led = self.group.leader.as_ref() == Some(old);
         let Some(mut member) = self.group.remove(old) else { return };
         if let Some(before) = member.joining.take() {
@@ -24,11 +24,11 @@ impl Turn<'_> {
             self.group.leader = None;
         }
         self.group.add(member);
-        self.arm_session(&id);
+        self.arm_session(id);
         if is_stable && self.group.select_protocol() == self.group.protocol {
-            return self.tell_replaced(old, &id, led, join, waiter);
+            return self.tell_replaced(old, id, led, join, waiter);
         }
-        self.group.change(&id, |member| member.joining = Some(waiter));
+        self.group.change(id, |member| member.joining = Some(waiter));
         self.rebalance_or_complete();
     }
 

@@ -71,12 +71,12 @@ impl Turn<'_> {
             self.out.refuse_sync(before, GroupError::UnknownMemberId);
         }
         if self.group.leader.as_ref() == Some(&sync.member) {
-            self.assign(sync.assignments.into_iter().collect());
+            self.assign(&sync.assignments.into_iter().collect());
         }
     }
 
     /// The group is stable once this is logged.
-    fn assign(&mut self, assignments: BTreeMap<MemberId, Bytes>) {
+    fn assign(&mut self, assignments: &BTreeMap<MemberId, Bytes>) {
         let of = |member: &Member| assignments.get(&member.id).cloned().unwrap_or_default();
         self.log_group(of);
         let ids: Vec<_> = self.group.members().map(|member| member.id.clone()).collect();
