@@ -5,6 +5,7 @@
 pub mod assignor;
 mod classic;
 mod config;
+pub mod consumer_protocol;
 mod coordinator;
 mod describe;
 mod effects;

@@ -109,6 +109,7 @@ fn member(text: &str) -> Subscriber {
         rack: some(rack).map(Arc::from),
         topics: topics.split(',').filter(|name| !name.is_empty()).map(Into::into).collect(),
         owned: partitions(owned),
+        user_data: None,
         generation: generation.parse().ok().filter(|generation| *generation >= 0),
     }
 }

@@ -1,8 +1,12 @@
 use std::collections::BTreeSet;
 
+use bytes::Bytes;
+
 use super::problem::Problem;
 use super::sticky;
-use super::{Assignment, Assignor, Subscriber, Topics};
+use super::{Assignment, Assignor, Subscriber, TopicPartition, Topics};
+use crate::consumer_protocol::Subscription;
+use crate::{InstanceId, MemberId};
 
 /// Kafka's `cooperative-sticky`: as [`Sticky`](super::Sticky), but a partition that another member still has is given to nobody. Its owner gives
 /// it up when it sees that it is not among its own, and joins again; then it is given to who is to have it (KIP-429).
@@ -22,5 +26,22 @@ impl Assignor for CooperativeSticky {
             own.retain(|partition| !moving.contains(&(*partition, member)));
         }
         problem.assignment(&given.own)
+    }
+
+    fn user_data(&self, _: &[TopicPartition], generation: i32) -> Option<Bytes> {
+        Some(Bytes::copy_from_slice(&generation.to_be_bytes()))
+    }
+
+    /// An older consumer says its generation in its own words.
+    fn subscriber(
+        &self,
+        subscription: Subscription,
+        id: MemberId,
+        instance: Option<InstanceId>,
+    ) -> Subscriber {
+        let words = subscription.user_data.as_ref().and_then(|bytes| bytes.first_chunk().copied());
+        let said = words.map(i32::from_be_bytes).filter(|generation| *generation >= 0);
+        let generation = subscription.generation.or(said);
+        Subscription { generation, ..subscription }.subscriber(id, instance)
     }
 }

@@ -1,6 +1,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use crate::{InstanceId, MemberId, Topic};
 
 /// A partition as consumers name it.
@@ -31,6 +33,8 @@ pub struct Subscriber {
     pub owned: Vec<TopicPartition>,
     /// The generation in which it was given that.
     pub generation: Option<i32>,
+    /// What its assignor has written beside its subscription.
+    pub user_data: Option<Bytes>,
 }
 
 impl TopicPartition {
@@ -53,6 +57,15 @@ impl Topics {
     pub fn with_racks(mut self, topic: &str, racks: Vec<Vec<Arc<str>>>) -> Topics {
         self.0.insert(Topic::new(topic), racks);
         self
+    }
+
+    /// All partitions there are, by topic and number.
+    pub fn partitions(&self) -> impl Iterator<Item = TopicPartition> + '_ {
+        let of = |(topic, racks): (&Topic, &Vec<_>)| {
+            let (topic, count) = (topic.clone(), i32::try_from(racks.len()).unwrap_or(i32::MAX));
+            (0..count).map(move |partition| TopicPartition { topic: topic.clone(), partition })
+        };
+        self.0.iter().flat_map(of)
     }
 
     /// The racks of each partition of a topic; `None` when it is not there.

@@ -24,7 +24,10 @@ pub use range::Range;
 pub use round_robin::RoundRobin;
 pub use sticky::Sticky;
 
-use crate::MemberId;
+use bytes::Bytes;
+
+use crate::consumer_protocol::Subscription;
+use crate::{InstanceId, MemberId};
 
 /// What each member is to read. Every member is there, some perhaps with nothing.
 pub type Assignment = BTreeMap<MemberId, Vec<TopicPartition>>;
@@ -37,4 +40,20 @@ pub trait Assignor {
 
     /// Assigns each partition of the topics that somebody wants to one of those who want it. Topics that are not there are passed over.
     fn assign(&self, topics: &Topics, members: &[Subscriber]) -> Assignment;
+
+    /// What a member that has this, of this generation, writes beside its subscription, for the leader's [`Assignor::subscriber`] to read.
+    fn user_data(&self, owned: &[TopicPartition], generation: i32) -> Option<Bytes> {
+        let _ = (owned, generation);
+        None
+    }
+
+    /// A member from what it has written.
+    fn subscriber(
+        &self,
+        subscription: Subscription,
+        id: MemberId,
+        instance: Option<InstanceId>,
+    ) -> Subscriber {
+        subscription.subscriber(id, instance)
+    }
 }

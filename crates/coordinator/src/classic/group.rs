@@ -1,13 +1,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use klamm_protocol::Message;
-use klamm_protocol::messages::consumer_protocol_subscription::ConsumerProtocolSubscription;
 use klamm_types::Timestamp;
 
 use super::member::Member;
 use super::record::{ClassicGroupRecord, LoggedMember};
 use super::state::GroupState;
+use crate::consumer_protocol::Subscription;
 use crate::effects::{Joined, JoinedMember, Synced};
 use crate::{GroupError, GroupId, InstanceId, MemberId, Moment, ProtocolName, Topic};
 
@@ -330,12 +329,7 @@ impl ClassicGroup {
 
 /// The topics of a subscription; `None` when it is none.
 fn topics_of(metadata: &bytes::Bytes) -> Option<Vec<Topic>> {
-    let version = i16::from_be_bytes([*metadata.first()?, *metadata.get(1)?]);
-    // One of a later version begins as those that are known, and goes on with what is not.
-    let known = version.clamp(0, *ConsumerProtocolSubscription::VERSIONS.end());
-    let mut reader = klamm_protocol::codec::Reader::new(metadata.slice(2..));
-    let subscription = ConsumerProtocolSubscription::read(&mut reader, known).ok()?;
-    Some(subscription.topics.iter().map(|topic| Topic::new(topic)).collect())
+    Subscription::decode(metadata).ok().map(|subscription| subscription.topics)
 }
 
 /// The protocol type of consumers.

@@ -7,11 +7,16 @@ mod claims;
 mod constrained;
 mod general;
 mod given;
+mod user_data;
 
 use super::problem::Problem;
-use super::{Assignment, Assignor, Subscriber, Topics};
+use super::{Assignment, Assignor, Subscriber, TopicPartition, Topics};
+use crate::consumer_protocol::Subscription;
+use crate::{InstanceId, MemberId};
+use bytes::Bytes;
 use claims::Claims;
 pub(super) use given::Given;
+use user_data::UserData;
 
 /// Kafka's `sticky`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -25,6 +30,22 @@ impl Assignor for Sticky {
     fn assign(&self, topics: &Topics, members: &[Subscriber]) -> Assignment {
         let problem = Problem::new(topics, members, |member| member.id.clone());
         problem.assignment(&assign(&problem).own)
+    }
+
+    fn user_data(&self, owned: &[TopicPartition], generation: i32) -> Option<Bytes> {
+        Some(UserData::encode(owned, generation))
+    }
+
+    /// What it has is what its own words say.
+    fn subscriber(
+        &self,
+        subscription: Subscription,
+        id: MemberId,
+        instance: Option<InstanceId>,
+    ) -> Subscriber {
+        let said = subscription.user_data.as_ref().and_then(UserData::decode).unwrap_or_default();
+        let (owned, generation) = (said.partitions, said.generation);
+        Subscription { owned, generation, ..subscription }.subscriber(id, instance)
     }
 }
 
