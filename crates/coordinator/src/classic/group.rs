@@ -22,7 +22,8 @@ pub(crate) struct ClassicGroup {
     pub(crate) protocol_type: Option<ProtocolName>,
     pub(crate) protocol: Option<ProtocolName>,
     pub(crate) leader: Option<MemberId>,
-    members: BTreeMap<MemberId, Member>,
+    /// Boxed: a map's node has room for eleven, and most groups have few.
+    members: BTreeMap<MemberId, Box<Member>>,
     statics: BTreeMap<InstanceId, MemberId>,
     /// Those that were given an id and have not come again with it, and until when they may.
     pub(super) pending: BTreeMap<MemberId, Moment>,
@@ -115,7 +116,7 @@ impl ClassicGroup {
             protocol: self.protocol.clone(),
             leader: self.leader.clone(),
             since: Some(time),
-            members: self.members.values().map(logged).collect(),
+            members: self.members().map(logged).collect(),
         }
     }
 
@@ -156,15 +157,15 @@ impl ClassicGroup {
     }
 
     pub(crate) fn members(&self) -> impl ExactSizeIterator<Item = &Member> {
-        self.members.values()
+        self.members.values().map(|member| &**member)
     }
 
     pub(crate) fn member(&self, id: &MemberId) -> Option<&Member> {
-        self.members.get(id)
+        self.members.get(id).map(|member| &**member)
     }
 
     pub(super) fn member_mut(&mut self, id: &MemberId) -> Option<&mut Member> {
-        self.members.get_mut(id)
+        self.members.get_mut(id).map(|member| &mut **member)
     }
 
     pub(super) fn static_member(&self, instance: &InstanceId) -> Option<&MemberId> {
@@ -185,7 +186,7 @@ impl ClassicGroup {
         if self.leader.is_none() {
             self.leader = Some(member.id.clone());
         }
-        self.members.insert(member.id.clone(), member);
+        self.members.insert(member.id.clone(), Box::new(member));
     }
 
     pub(super) fn remove(&mut self, id: &MemberId) -> Option<Member> {
@@ -201,7 +202,7 @@ impl ClassicGroup {
         if self.leader.as_ref() == Some(id) {
             self.leader = self.members.keys().next().cloned();
         }
-        Some(member)
+        Some(*member)
     }
 
     /// Changes a member, in whatever way.
@@ -295,7 +296,7 @@ impl ClassicGroup {
                 Some(_) => {}
             }
         }
-        self.members.get(id).ok_or(GroupError::UnknownMemberId)
+        self.member(id).ok_or(GroupError::UnknownMemberId)
     }
 
     /// What a member is told of the generation that it is in.
@@ -319,7 +320,7 @@ impl ClassicGroup {
             instance: member.instance.clone(),
             metadata: self.protocol.as_ref().map(|name| member.metadata(name)).unwrap_or_default(),
         };
-        self.members.values().map(joined).collect()
+        self.members().map(joined).collect()
     }
 
     pub(super) fn synced(&self, assignment: bytes::Bytes) -> Synced {

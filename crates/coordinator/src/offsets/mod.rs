@@ -34,13 +34,16 @@ pub struct CommittedOffset {
 
 /// The offsets of a group.
 #[derive(Clone, PartialEq, Debug, Default)]
-pub(crate) struct Offsets(BTreeMap<Topic, BTreeMap<i32, CommittedOffset>>);
+pub(crate) struct Offsets(BTreeMap<Topic, Partitions>);
+
+/// Boxed: a map's node has room for eleven, and most groups have few.
+type Partitions = BTreeMap<i32, Box<CommittedOffset>>;
 
 impl Offsets {
     pub(crate) fn set(&mut self, topic: &Topic, partition: i32, committed: Option<CommittedOffset>) {
         match committed {
             Some(committed) => {
-                self.0.entry(topic.clone()).or_default().insert(partition, committed);
+                self.0.entry(topic.clone()).or_default().insert(partition, Box::new(committed));
             }
             None => {
                 if let Some(partitions) = self.0.get_mut(topic) {
@@ -54,7 +57,7 @@ impl Offsets {
     }
 
     pub(crate) fn get(&self, topic: &str, partition: i32) -> Option<&CommittedOffset> {
-        self.0.get(topic)?.get(&partition)
+        self.0.get(topic)?.get(&partition).map(|committed| &**committed)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -78,7 +81,7 @@ impl Offsets {
 
 fn partitions_of<'a>(
     topic: &'a Topic,
-    partitions: &'a BTreeMap<i32, CommittedOffset>,
+    partitions: &'a Partitions,
 ) -> impl Iterator<Item = (&'a Topic, i32, &'a CommittedOffset)> {
-    partitions.iter().map(move |(partition, committed)| (topic, *partition, committed))
+    partitions.iter().map(move |(partition, committed)| (topic, *partition, &**committed))
 }
