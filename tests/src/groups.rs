@@ -31,6 +31,8 @@ pub struct Member {
     pub version: i16,
     /// What it calls itself for good.
     pub instance: Option<ByteString>,
+    /// How long it may take to join again, in milliseconds.
+    pub rebalance_ms: i32,
 }
 
 impl Member {
@@ -43,14 +45,14 @@ impl Member {
         let request = FindCoordinatorRequest { key: group.into(), ..FindCoordinatorRequest::default() };
         assert_eq!(client.call(&request, 3).error_code, 0);
         let (group, id) = (group.to_owned(), ByteString::default());
-        Member { client, group, id, generation: -1, version: 9, instance: None }
+        Member { client, group, id, generation: -1, version: 9, instance: None, rebalance_ms: 60_000 }
     }
 
     fn join_request(&self, topics: &[&str]) -> JoinGroupRequest {
         JoinGroupRequest {
             group_id: self.group.as_str().into(),
             session_timeout_ms: 10_000,
-            rebalance_timeout_ms: if self.version > 0 { 60_000 } else { -1 },
+            rebalance_timeout_ms: if self.version > 0 { self.rebalance_ms } else { -1 },
             member_id: self.id.clone(),
             group_instance_id: self.instance.clone(),
             protocol_type: "consumer".into(),
@@ -138,9 +140,14 @@ impl Member {
 
     /// Commits an offset of partition 0; the error.
     pub fn commit(&mut self, topic: &str, offset: i64) -> i16 {
+        self.commit_with(topic, offset, "words")
+    }
+
+    /// Commits an offset of partition 0 with these words beside it; the error.
+    pub fn commit_with(&mut self, topic: &str, offset: i64, words: &str) -> i16 {
         let partition = OffsetCommitRequestPartition {
             committed_offset: offset,
-            committed_metadata: Some("words".into()),
+            committed_metadata: Some(words.into()),
             ..OffsetCommitRequestPartition::default()
         };
         let request = OffsetCommitRequest {

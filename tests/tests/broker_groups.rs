@@ -22,7 +22,7 @@ use klamm_protocol::messages::offset_fetch_request::{
 use klamm_tests::admin::create;
 use klamm_tests::client::Client;
 use klamm_tests::groups::{Member, committed, subscription};
-use klamm_tests::requests::topic;
+use klamm_tests::requests::{batch_of, produce, topic};
 
 fn start() -> (Broker, Client) {
     let broker = Broker::start(BrokerConfig::for_test()).unwrap();
@@ -391,4 +391,91 @@ fn a_coordinator_that_is_being_made_is_found_whole() {
         assert_eq!(described(&mut client, &format!("g{number}")).error_code, 0, "g{number}");
     }
     assert!(first.frame().is_ok());
+}
+
+#[test]
+fn nobody_else_writes_to_the_topic_of_offsets() {
+    let (broker, mut client) = start();
+    let _own = alone(&broker, "g");
+    let id = topic(&mut client, "__consumer_offsets");
+    let told = produce(&mut client, "__consumer_offsets", id, batch_of(&["forged"]), -1, 13);
+    assert_eq!(told.error_code, 17);
+}
+
+#[test]
+fn a_log_of_many_stretches_is_loaded_and_offsets_of_topics_that_are_gone_are_not_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = BrokerConfig { log_dirs: vec![folder.path().to_owned()], ..BrokerConfig::for_test() };
+    let words = "w".repeat(3000);
+    {
+        let broker = Broker::start(config.clone()).unwrap();
+        let mut client = Client::connect(&broker);
+        create(&mut client, "t", 1, &[]);
+        create(&mut client, "gone", 1, &[]);
+        let mut own = alone(&broker, "g");
+        assert_eq!(own.commit("gone", 3), 0);
+        for offset in 0..1500 {
+            assert_eq!(own.commit_with("t", offset, &words), 0);
+        }
+        broker.stop().unwrap();
+    }
+    let broker = Broker::start(config).unwrap();
+    let mut client = Client::connect(&broker);
+    let request =
+        DeleteTopicsRequest { topic_names: vec!["gone".into()], timeout_ms: 1000, ..Default::default() };
+    assert_eq!(client.call(&request, 5).responses[0].error_code, 0, "while it is being loaded");
+    while described(&mut client, "g").error_code == 14 {
+        std::thread::yield_now();
+    }
+    assert_eq!(committed(&mut client, "g", "t"), 1499);
+    while committed(&mut client, "g", "gone") != -1 {
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn many_offsets_go_with_their_topic_whatever_a_segment_can_hold() {
+    let config = BrokerConfig { offsets_segment_bytes: 1 << 20, ..BrokerConfig::for_test() };
+    let broker = Broker::start(config).unwrap();
+    let mut client = Client::connect(&broker);
+    topic(&mut client, "t");
+    for number in 0..60 {
+        let name = format!("{number}{}", "n".repeat(30_000));
+        assert_eq!(member(&broker, &name).commit("t", 1), 0);
+    }
+    let mut small = member(&broker, "small");
+    assert_eq!(small.commit("t", 7), 0);
+    let request =
+        DeleteTopicsRequest { topic_names: vec!["t".into()], timeout_ms: 1000, ..Default::default() };
+    assert_eq!(client.call(&request, 5).responses[0].error_code, 0);
+    assert_eq!(small.committed("t"), -1);
+}
+
+#[test]
+fn a_static_member_that_needs_no_time_does_not_stop_the_others() {
+    let (broker, mut client) = start();
+    let mut first = alone(&broker, "g");
+    let mut fixed = member(&broker, "g");
+    (fixed.instance, fixed.rebalance_ms) = (Some("one".into()), 0);
+    fixed.send_join(&["t"]);
+    while first.beat() != 27 {
+        std::thread::yield_now();
+    }
+    assert_eq!((first.join(&["t"]).error_code, fixed.read_join().error_code), (0, 0));
+    first.sync(&[]);
+    assert_eq!(first.leave(), 0);
+    // It is waited for, and nobody waits for that.
+    assert_eq!(&*described(&mut client, "g").group_state, "PreparingRebalance");
+    assert_eq!(alone(&broker, "other").beat(), 0);
+}
+
+#[test]
+fn who_leaves_a_group_that_is_not_there_is_told_by_itself() {
+    let (broker, _client) = start();
+    let mut nobody = member(&broker, "nowhere");
+    nobody.id = "x".into();
+    for version in 0..=9 {
+        nobody.version = version;
+        assert_eq!(nobody.leave(), 25, "{version}");
+    }
 }

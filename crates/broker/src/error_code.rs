@@ -65,10 +65,10 @@ impl WireError for ProducerError {
 }
 
 /// What a coordinator tells when it cannot log: who asked finds the coordinator again, or asks again.
-pub(crate) fn coordinator_error(error: &AppendError) -> ErrorCode {
+pub(crate) fn coordinator_error(error: &AppendError) -> GroupError {
     match error.wire() {
-        ErrorCode::MessageTooLarge | ErrorCode::RecordListTooLarge => ErrorCode::UnknownServerError,
-        _ => ErrorCode::CoordinatorNotAvailable,
+        ErrorCode::MessageTooLarge | ErrorCode::RecordListTooLarge => GroupError::TooLarge,
+        _ => GroupError::CoordinatorNotAvailable,
     }
 }
 
@@ -90,6 +90,7 @@ impl WireError for GroupError {
             GroupError::OffsetMetadataTooLarge => ErrorCode::OffsetMetadataTooLarge,
             GroupError::InvalidCommitOffsetSize => ErrorCode::InvalidCommitOffsetSize,
             GroupError::InvalidRequest => ErrorCode::InvalidRequest,
+            GroupError::TooLarge => ErrorCode::UnknownServerError,
             _ => ErrorCode::CoordinatorNotAvailable,
         }
     }

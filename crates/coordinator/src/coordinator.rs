@@ -162,7 +162,7 @@ impl GroupCoordinator {
         }
         match self.groups.get(&commit.group) {
             Some(group) => commit.check(&group.classic)?,
-            None if commit.generation.is_some() => return Err(GroupError::IllegalGeneration),
+            None if commit.generation.is_some() => return Err(GroupError::GroupIdNotFound),
             None => {}
         }
         let mut out = Effects::default();
@@ -196,7 +196,7 @@ impl GroupCoordinator {
     /// # Errors
     /// When it is not there, or has members.
     pub fn delete_group(&self, group: &GroupId) -> Result<Effects, GroupError> {
-        let found = self.find(group, GroupError::GroupIdNotFound)?;
+        let found = self.groups.get(group).ok_or(GroupError::GroupIdNotFound)?;
         if found.classic.state() != GroupState::Empty {
             return Err(GroupError::NonEmptyGroup);
         }
@@ -205,10 +205,11 @@ impl GroupCoordinator {
         Ok(Effects { records: offsets.chain([gone]).collect(), answers: Vec::new() })
     }
 
-    /// The offsets of a topic go with it.
-    pub fn delete_topic(&self, topic: &str) -> Effects {
+    /// The offsets of topics that are gone go with them.
+    pub fn forget(&self, is_gone: impl Fn(&Topic, &CommittedOffset) -> bool) -> Effects {
         let of = |(id, group): (&GroupId, &Group)| -> Vec<GroupRecord> {
-            group.offsets.of(topic).map(|(topic, partition, _)| removal(id, topic, partition)).collect()
+            let gone = group.offsets.iter().filter(|(topic, _, committed)| is_gone(topic, committed));
+            gone.map(|(topic, partition, _)| removal(id, topic, partition)).collect()
         };
         Effects { records: self.groups.iter().flat_map(of).collect(), answers: Vec::new() }
     }
@@ -302,12 +303,18 @@ impl GroupCoordinator {
         }
     }
 
-    /// The records could not be logged: what to answer instead. More may have to be logged, which may go well.
-    pub fn not_logged(&mut self, mut failed: Effects, now: Moment, time: Timestamp) -> Effects {
+    /// The records could not be logged: what to answer instead, with this error.
+    pub fn not_logged(
+        &mut self,
+        mut failed: Effects,
+        error: GroupError,
+        now: Moment,
+        time: Timestamp,
+    ) -> Effects {
         let mut out = Effects::default();
         for id in failed.groups() {
             if self.groups.contains_key(&id) {
-                self.turn(&id, now, time, &mut out, |turn| turn.on_not_logged(&mut failed));
+                self.turn(&id, now, time, &mut out, |turn| turn.on_not_logged(&mut failed, error));
             }
         }
         out.answers.extend(failed.answers);

@@ -70,7 +70,7 @@ impl GroupDescription {
             client_id: Arc::clone(&member.client_id),
             client_host: Arc::clone(&member.client_host),
             metadata: protocol.map(|name| member.metadata(name)).unwrap_or_default(),
-            assignment: if is_stable { member.assignment.clone() } else { Bytes::new() },
+            assignment: member.assignment.clone(),
         };
         GroupDescription {
             state: group.state(),

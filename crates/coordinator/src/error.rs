@@ -51,6 +51,9 @@ pub enum GroupError {
     /// `COORDINATOR_NOT_AVAILABLE`: what was decided could not be logged.
     #[error("the coordinator cannot log")]
     CoordinatorNotAvailable,
+    /// `UNKNOWN_SERVER_ERROR`: what was decided is too large to be logged, and will be.
+    #[error("what was decided is too large to be logged")]
+    TooLarge,
     /// `INVALID_REQUEST`.
     #[error("the request cannot be")]
     InvalidRequest,

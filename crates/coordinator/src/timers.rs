@@ -25,11 +25,16 @@ impl Timers {
         self.0.insert((at, timer));
     }
 
+    /// It is not to be looked at then.
+    pub(crate) fn cancel(&mut self, at: Moment, timer: Timer) {
+        self.0.remove(&(at, timer));
+    }
+
     pub(crate) fn next(&self) -> Option<Moment> {
         self.0.first().map(|(at, _)| *at)
     }
 
-    /// The next that is due. One that was armed anew comes at its old time too, and is then nobody's.
+    /// The next that is due.
     pub(crate) fn pop(&mut self, now: Moment) -> Option<(Moment, Timer)> {
         self.next().filter(|at| *at <= now)?;
         self.0.pop_first()

@@ -3,13 +3,11 @@
 use std::collections::HashMap;
 
 use bytes::Bytes;
-use klamm_coordinator::{GroupConfig, GroupCoordinator, GroupRecord, GroupReplay, RecordError};
+use klamm_coordinator::{GroupConfig, GroupRecord, GroupReplay, RecordError};
 use klamm_log::{Log, ReadError, ReadLimit, Visibility};
 use klamm_record::{BatchError, Batches, ControlRecord, Outcome, RecordBatch};
 use klamm_types::{Offset, ProducerId};
 use thiserror::Error;
-
-use super::Now;
 
 /// Why the groups of a partition were not loaded.
 #[derive(Debug, Error)]
@@ -27,14 +25,19 @@ struct Loading {
     limit: usize,
 }
 
-pub(super) fn load(log: &Log, config: GroupConfig, now: Now) -> Result<GroupCoordinator, LoadError> {
+pub(super) fn load(log: &Log, config: GroupConfig) -> Result<GroupReplay, LoadError> {
     let limit = log.config().max_decompressed_bytes;
     let mut loading = Loading { replay: GroupReplay::new(config), open: HashMap::new(), limit };
     let (mut next, end) = (log.bounds().start(), log.bounds().end());
     while next < end {
+        let begun = next;
         let slice = log.read(next, ReadLimit { max_bytes: CHUNK, visibility: Visibility::All })?;
         for batch in Batches::new(slice.read()?) {
-            let batch = batch.map_err(|fault| LoadError::Batch { offset: next, fault })?;
+            let batch = match batch {
+                // The rest of it comes with the next stretch.
+                Err(BatchError::Truncated { .. }) if next > begun => break,
+                batch => batch.map_err(|fault| LoadError::Batch { offset: next, fault })?,
+            };
             next = batch.header().next_offset();
             loading.batch(&batch).map_err(|fault| LoadError::Batch { offset: next, fault })?;
         }
@@ -42,7 +45,7 @@ pub(super) fn load(log: &Log, config: GroupConfig, now: Now) -> Result<GroupCoor
             break;
         }
     }
-    Ok(loading.replay.finish(now.moment, now.time))
+    Ok(loading.replay)
 }
 
 impl Loading {

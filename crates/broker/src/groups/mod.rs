@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use klamm_coordinator::{
-    Answer, Effects, GroupConfig, GroupCoordinator, GroupId, GroupListing, Moment, Waiter,
+    Answer, CommittedOffset, Effects, GroupConfig, GroupCoordinator, GroupId, GroupListing, Moment, Waiter,
 };
 use klamm_log::Clock;
 use klamm_protocol::ErrorCode;
@@ -128,17 +128,19 @@ impl Groups {
             // Without a thread it is loaded now.
             if let Err(error) = std::thread::Builder::new().name("klamm-load-groups".into()).spawn(load) {
                 tracing::warn!(%error, "no thread to load groups with");
-                table.load_all(self.now());
+                table.load_all(|| self.now());
             }
         }
         Ok(table)
     }
 
-    fn load(&self, id: klamm_protocol::Uuid) {
+    fn load(self: &Arc<Self>, id: klamm_protocol::Uuid) {
         // Taken out of the lock that whoever began this holds.
         let table = self.table.read().as_ref().filter(|table| table.id() == id).map(Arc::clone);
         if let Some(table) = table {
-            table.load_all(self.now());
+            table.load_all(|| self.now());
+            // Topics may have gone meanwhile, or before what this says of them could be logged.
+            self.forget_gone();
             self.alarm.ring();
         }
     }
@@ -160,6 +162,18 @@ impl Groups {
         let table = self.table()?;
         let (shard, now) = (table.shard(group), self.now());
         let (done, deadline) = shard.decide(now, event)?;
+        self.after(&table, group, deadline);
+        done
+    }
+
+    /// The same where the records need not be logged together, for there may be many.
+    pub(crate) fn decide_in_portions<T>(
+        self: &Arc<Self>,
+        group: &GroupId,
+        event: impl FnOnce(&mut GroupCoordinator, Now) -> (Effects, T),
+    ) -> Result<T, ErrorCode> {
+        let table = self.table()?;
+        let (done, deadline) = table.shard(group).decide_in_portions(self.now(), event)?;
         self.after(&table, group, deadline);
         done
     }
@@ -202,7 +216,18 @@ impl Groups {
 
     /// The offsets of a topic go with it.
     pub(crate) fn topic_deleted(self: &Arc<Self>, topic: &str) {
-        self.in_all_shards(|coordinator, _| coordinator.delete_topic(topic));
+        self.in_all_shards(|coordinator, _| coordinator.forget(|name, _| name.as_str() == topic));
+    }
+
+    /// The offsets of topics that are not there go, and those of others that have the name now.
+    fn forget_gone(self: &Arc<Self>) {
+        let image = self.metadata.image();
+        let is_gone =
+            |name: &klamm_coordinator::Topic, committed: &CommittedOffset| match image.topic(name.as_str()) {
+                Some(topic) => committed.topic_id.is_some_and(|id| id != topic.id.into()),
+                None => true,
+            };
+        self.in_all_shards(|coordinator, _| coordinator.forget(is_gone));
     }
 
     /// What has expired goes.
@@ -214,7 +239,7 @@ impl Groups {
         let Ok(table) = self.table() else { return };
         for shard in table.shards() {
             if let Ok((Err(error), _)) =
-                shard.decide(self.now(), |coordinator, now| (event(coordinator, now), ()))
+                shard.decide_in_portions(self.now(), |coordinator, now| (event(coordinator, now), ()))
             {
                 tracing::warn!(%error, "{OFFSETS} was not written to");
             }

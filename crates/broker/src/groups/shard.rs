@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 
 use super::Now;
 use super::load::load;
-use crate::error_code::coordinator_error;
+use crate::error_code::{WireError, coordinator_error};
 
 #[derive(Debug)]
 pub(super) struct Shard {
@@ -61,14 +61,16 @@ impl Shard {
     }
 
     /// Reads what was logged.
-    pub(super) fn load(&self, now: Now) {
+    pub(super) fn load(&self, now: impl Fn() -> Now) {
         let config =
             if let State::Loading(config) = &*self.state.lock() { Some(config.clone()) } else { None };
         let (Some(log), Some(config)) = (&self.log, config) else { return };
         // Not under the lock: whoever comes meanwhile is told to come again.
-        let loaded = load(log, config, now);
+        let loaded = load(log, config);
+        // Sessions begin when it is done, however long it has taken.
+        let now = now();
         *self.state.lock() = match loaded {
-            Ok(coordinator) => State::Ready(Ready::new(coordinator)),
+            Ok(replay) => State::Ready(Ready::new(replay.finish(now.moment, now.time))),
             Err(error) => {
                 tracing::error!(partition = %log.partition(), %error, "groups were not loaded");
                 State::Failed
@@ -85,6 +87,22 @@ impl Shard {
         let ready = state.ready()?;
         let (effects, value) = event(&mut ready.coordinator, now);
         let done = ready.carry_out(effects, log, now);
+        Ok((done.map(|()| value), ready.coordinator.next_deadline()))
+    }
+
+    /// The same where the records need not be logged together, for there may be many.
+    pub(super) fn decide_in_portions<T>(
+        &self,
+        now: Now,
+        event: impl FnOnce(&mut GroupCoordinator, Now) -> (Effects, T),
+    ) -> Result<Done<Result<T, ErrorCode>>, ErrorCode> {
+        let (mut state, log) = self.ready()?;
+        let ready = state.ready()?;
+        let (effects, value) = event(&mut ready.coordinator, now);
+        let mut portions = effects.records.chunks(PORTION);
+        let done = portions.try_for_each(|records| {
+            ready.carry_out(Effects { records: records.to_vec(), answers: Vec::new() }, log, now)
+        });
         Ok((done.map(|()| value), ready.coordinator.next_deadline()))
     }
 
@@ -154,9 +172,10 @@ impl Ready {
         let logged = append(log, &effects.records, now.time);
         if let Err(error) = &logged {
             tracing::error!(partition = %log.partition(), %error, "what groups decided was not logged");
-            let instead = self.coordinator.not_logged(effects, now.moment, now.time);
+            let error = coordinator_error(error);
+            let instead = self.coordinator.not_logged(effects, error, now.moment, now.time);
             self.answer(instead.answers);
-            return Err(coordinator_error(error));
+            return Err(error.wire());
         }
         effects.records.iter().for_each(|record| self.coordinator.apply(record));
         self.answer(effects.answers);
@@ -206,3 +225,6 @@ fn too_long(_: klamm_protocol::EncodeError) -> AppendError {
         setting: "max.message.bytes",
     }
 }
+
+/// Records that are logged together where they need not be: a name has 32 KiB at most, a segment 1 MiB at least.
+const PORTION: usize = 24;

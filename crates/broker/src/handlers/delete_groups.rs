@@ -22,7 +22,7 @@ pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, Han
 
 fn delete(shared: &Shared, name: &str) -> Result<(), ErrorCode> {
     let group = GroupId::new(name);
-    let done = shared.groups.decide(&group, |groups, _| match groups.delete_group(&group) {
+    let done = shared.groups.decide_in_portions(&group, |groups, _| match groups.delete_group(&group) {
         Ok(effects) => (effects, Ok(())),
         Err(error) => (Effects::default(), Err(error)),
     });

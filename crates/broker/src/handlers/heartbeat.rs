@@ -11,7 +11,11 @@ use crate::shared::Shared;
 
 pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, HandleError> {
     let request = super::read::<HeartbeatRequest>(head)?;
-    let done = shared.permit().map_err(|error| error.wire()).and_then(|()| beat(shared, &request));
+    let mut done = shared.permit().map_err(|error| error.wire()).and_then(|()| beat(shared, &request));
+    // Clients do not expect to be told; members have a whole session when it is loaded.
+    if done == Err(ErrorCode::CoordinatorLoadInProgress) {
+        done = Ok(());
+    }
     let error_code = done.err().unwrap_or(ErrorCode::None).code();
     answer(&HeartbeatResponse { error_code, ..Default::default() }, ApiKey::Heartbeat, head)
 }

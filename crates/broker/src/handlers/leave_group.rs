@@ -43,6 +43,10 @@ fn respond(
 ) -> LeaveGroupResponse {
     let left = match left {
         Ok(left) => left,
+        // Each is told by itself.
+        Err(ErrorCode::UnknownMemberId) if version >= SEVERAL => {
+            vec![Err(klamm_coordinator::GroupError::UnknownMemberId); request.members.len()]
+        }
         Err(error) => {
             return LeaveGroupResponse { error_code: error.code(), ..LeaveGroupResponse::default() };
         }

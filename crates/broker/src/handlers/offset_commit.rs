@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use klamm_coordinator::{
-    Commit, Effects, GroupId, InstanceId, MemberId, NewOffset, Outcomes, Topic as TopicName,
+    Commit, Effects, GroupError, GroupId, InstanceId, MemberId, NewOffset, Outcomes, Topic as TopicName,
 };
 use klamm_protocol::messages::offset_commit_request::{
     OffsetCommitRequest, OffsetCommitRequestPartition, OffsetCommitRequestTopic,
@@ -22,14 +22,18 @@ use crate::shared::Shared;
 
 /// From this version on a topic is named by its id (KIP-848).
 const WITH_TOPIC_IDS: i16 = 10;
+/// From this version on a group that is not there is an error of its own.
+const WITH_NOT_FOUND: i16 = 9;
 
 pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, HandleError> {
     let request = super::read::<OffsetCommitRequest>(head)?;
     let image = shared.metadata.image();
     let checked = check(&request, &image, head.version);
     let wanted: Vec<NewOffset> = checked.iter().flatten().filter_map(|offset| offset.clone().ok()).collect();
-    let committed =
-        shared.permit().map_err(|error| error.wire()).and_then(|()| commit(shared, &request, wanted));
+    let committed = shared
+        .permit()
+        .map_err(|error| error.wire())
+        .and_then(|()| commit(shared, &request, wanted, head.version));
     let mut outcomes = committed.as_ref().map(|outcomes| outcomes.iter());
     let mut code = |checked: &Result<NewOffset, ErrorCode>| match (checked, &mut outcomes) {
         (Err(error), _) => *error,
@@ -92,6 +96,7 @@ fn commit(
     shared: &Shared,
     request: &OffsetCommitRequest,
     offsets: Vec<NewOffset>,
+    version: i16,
 ) -> Result<Outcomes, ErrorCode> {
     let commit = Commit {
         group: GroupId::new(&request.group_id),
@@ -111,5 +116,8 @@ fn commit(
     let code = |error| {
         if error == ErrorCode::UnknownServerError { ErrorCode::InvalidCommitOffsetSize } else { error }
     };
-    done.map_err(code)?.map_err(|error| error.wire())
+    done.map_err(code)?.map_err(|error| match error {
+        GroupError::GroupIdNotFound if version < WITH_NOT_FOUND => ErrorCode::IllegalGeneration,
+        error => error.wire(),
+    })
 }

@@ -25,6 +25,8 @@ const WITH_TOPIC_IDS: i16 = 13;
 const WITH_ZSTD: i16 = 7;
 /// Bytes of a request that is much work in any case: to hand it to another thread is little beside that.
 const LARGE: usize = 512 * 1024;
+/// The client id of an administrator who writes to internal topics, as in Kafka.
+const MENDER: &str = "__admin_client";
 /// The `acks` of a producer that waits for all replicas.
 const ALL: i16 = -1;
 
@@ -73,8 +75,7 @@ pub(super) fn handle(shared: &Shared, head: &RequestHead, turn: Turn) -> Result<
     if !turn.may_block && (head.body.len() > LARGE || request.topic_data.iter().any(is_slow)) {
         return Ok(Outcome::Blocks);
     }
-    let responses: Vec<_> =
-        request.topic_data.iter().map(|t| topic(shared, t, request.acks, head.version)).collect();
+    let responses: Vec<_> = request.topic_data.iter().map(|t| topic(shared, t, request.acks, head)).collect();
     let throttle_time_ms = shared.charge(head, Quota::Produce, head.body.len(), begun);
     if request.acks != 0 {
         let response = ProduceResponse { responses, throttle_time_ms, ..Default::default() };
@@ -112,17 +113,26 @@ fn find<'a>(image: &'a MetadataImage, data: &TopicProduceData, version: i16) -> 
     }
 }
 
-fn topic(shared: &Shared, data: &TopicProduceData, acks: i16, version: i16) -> TopicProduceResponse {
+fn topic(shared: &Shared, data: &TopicProduceData, acks: i16, head: &RequestHead) -> TopicProduceResponse {
     let image = shared.metadata.image();
-    let found = find(&image, data, version).map_err(Refusal::from);
+    let found = find(&image, data, head.version).map_err(Refusal::from);
+    let found = found.and_then(|topic| check_internal(topic, head).map(|()| topic));
     let found = found.map(|topic| (topic, shared.metadata.topic_config(topic)));
     let append = |partition: &PartitionProduceData| {
         let (topic, config) = found.as_ref().map_err(Refusal::clone)?;
-        append(shared, topic, config, partition, acks, version)
+        append(shared, topic, config, partition, acks, head.version)
             .inspect_err(|_| shared.metrics.refused(topic.name.as_str()))
     };
     let partition_responses = data.partition_data.iter().map(|p| respond(p.index, append(p))).collect();
     TopicProduceResponse { name: data.name.clone(), topic_id: data.topic_id, partition_responses }
+}
+
+/// What the broker writes itself is nobody else's to write, but for who mends it.
+fn check_internal(topic: &Topic, head: &RequestHead) -> Result<(), Refusal> {
+    if topic.is_internal() && head.client_id.as_deref() != Some(MENDER) {
+        return Err(Refusal::new(ErrorCode::InvalidTopicException, "the topic is the broker's own"));
+    }
+    Ok(())
 }
 
 fn append(

@@ -52,7 +52,8 @@ impl Turn<'_> {
         let Some(member) = self.group.member_mut(id) else { return };
         member.deadline = at;
         if member.armed > at || member.armed <= self.now {
-            member.armed = at;
+            let before = std::mem::replace(&mut member.armed, at);
+            self.timers.cancel(before, Timer::Session(self.group.id.clone(), id.clone()));
             self.timers.arm(at, Timer::Session(self.group.id.clone(), id.clone()));
         }
     }

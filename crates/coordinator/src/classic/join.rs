@@ -135,7 +135,7 @@ impl Turn<'_> {
     }
 
     fn join_as(&mut self, id: &MemberId, join: &Join, waiter: Waiter) {
-        self.group.pending.remove(id);
+        self.take_pending(id);
         if self.group.members().len() == 0 {
             self.group.protocol_type = Some(join.protocol_type.clone());
         }

@@ -1,7 +1,9 @@
 //! LeaveGroup: members go, by themselves or because an administrator says so.
 
 use super::Turn;
+use super::member::Member;
 use super::state::GroupState;
+use crate::timers::Timer;
 use crate::{GroupError, GroupId, InstanceId, MemberId};
 
 /// Members leave.
@@ -42,15 +44,29 @@ impl Turn<'_> {
     }
 
     pub(super) fn forget_pending(&mut self, id: &MemberId) {
-        self.group.pending.remove(id);
+        self.take_pending(id);
         if self.group.state() == GroupState::PreparingRebalance {
             self.maybe_complete_joins();
         }
     }
 
+    /// One that was given an id has come with it, or does not come any more.
+    pub(super) fn take_pending(&mut self, id: &MemberId) {
+        if let Some(until) = self.group.pending.remove(id) {
+            self.timers.cancel(until, Timer::Pending(self.group.id.clone(), id.clone()));
+        }
+    }
+
+    /// A member that is none any more needs no timer.
+    pub(super) fn take_out(&mut self, id: &MemberId) -> Option<Member> {
+        let member = self.group.remove(id)?;
+        self.timers.cancel(member.armed, Timer::Session(self.group.id.clone(), id.clone()));
+        Some(member)
+    }
+
     /// Takes a member out; the others assign anew.
     pub(super) fn remove_member(&mut self, id: &MemberId) {
-        let Some(member) = self.group.remove(id) else { return };
+        let Some(member) = self.take_out(id) else { return };
         if let Some(waiter) = member.joining {
             self.out.refuse_join(waiter, GroupError::UnknownMemberId, Some(id.clone()));
         }

@@ -26,7 +26,7 @@ impl Turn<'_> {
             self.refuse_syncs(GroupError::RebalanceInProgress);
         }
         self.group.unsynced.clear();
-        self.group.sync_timer = None;
+        self.cancel_sync();
         let is_first = self.group.state() == GroupState::Empty;
         self.group.become_state(GroupState::PreparingRebalance);
         if is_first {
@@ -42,9 +42,22 @@ impl Turn<'_> {
     }
 
     fn arm_join(&mut self, time: Duration) {
+        self.cancel_join();
         let at = self.now + time;
         self.group.join_timer = Some(at);
         self.timers.arm(at, Timer::Join(self.group.id.clone()));
+    }
+
+    fn cancel_join(&mut self) {
+        if let Some(at) = self.group.join_timer.take() {
+            self.timers.cancel(at, Timer::Join(self.group.id.clone()));
+        }
+    }
+
+    fn cancel_sync(&mut self) {
+        if let Some(at) = self.group.sync_timer.take() {
+            self.timers.cancel(at, Timer::Sync(self.group.id.clone()));
+        }
     }
 
     /// Unless more are to come in the first round, whatever there is now.
@@ -74,18 +87,20 @@ impl Turn<'_> {
     fn complete_joins(&mut self) {
         let is_late = |member: &&Member| member.joining.is_none() && member.instance.is_none();
         let late: Vec<_> = self.group.members().filter(is_late).map(|member| member.id.clone()).collect();
-        late.iter().for_each(|id| drop(self.group.remove(id)));
+        late.iter().for_each(|id| drop(self.take_out(id)));
         if self.group.members().len() > 0 && !self.elect() {
             // All are static, and none is here: there is nobody to lead.
-            return self.arm_join(self.group.rebalance_timeout());
+            return self.arm_join(self.group.rebalance_timeout().max(LEAST_WAIT));
         }
-        self.group.join_timer = None;
+        self.cancel_join();
         self.group.initial = None;
         self.group.generation = self.group.generation.checked_add(1).unwrap_or(0);
         self.group.protocol = self.group.select_protocol();
         if self.group.members().len() == 0 {
             self.group.become_state(GroupState::Empty);
             self.group.note_subscriptions();
+            // Whether or not it can be logged: its offsets are kept from now on.
+            self.group.since = Some(self.time);
             return self.log_group(|member| member.assignment.clone());
         }
         self.group.become_state(GroupState::CompletingRebalance);
@@ -138,7 +153,7 @@ impl Turn<'_> {
         if silent.is_empty() {
             return;
         }
-        silent.iter().for_each(|id| drop(self.group.remove(id)));
+        silent.iter().for_each(|id| drop(self.take_out(id)));
         self.prepare_rebalance();
     }
 
@@ -156,13 +171,16 @@ impl Turn<'_> {
     }
 
     /// What was decided could not be logged: whoever waits is told, and the round begins anew.
-    pub(crate) fn on_not_logged(&mut self, failed: &mut Effects) {
+    pub(crate) fn on_not_logged(&mut self, failed: &mut Effects, error: GroupError) {
         for (_, answer) in &mut failed.answers {
-            *answer = answer.clone().failed(GroupError::CoordinatorNotAvailable);
+            *answer = answer.clone().failed(error);
         }
         if self.group.state() == GroupState::CompletingRebalance {
-            self.refuse_syncs(GroupError::CoordinatorNotAvailable);
+            self.refuse_syncs(error);
             self.prepare_rebalance();
         }
     }
 }
+
+/// For how long static members are waited for at least that say they need no time.
+const LEAST_WAIT: Duration = Duration::from_secs(1);

@@ -9,7 +9,7 @@ use crate::{GroupError, MemberId};
 impl Turn<'_> {
     pub(super) fn replace_static(&mut self, old: &MemberId, id: &MemberId, join: &Join, waiter: Waiter) {
         let led = self.group.leader.as_ref() == Some(old);
-        let Some(mut member) = self.group.remove(old) else { return };
+        let Some(mut member) = self.take_out(old) else { return };
         if let Some(before) = member.joining.take() {
             self.out.refuse_join(before, GroupError::FencedInstanceId, Some(old.clone()));
         }
@@ -18,6 +18,8 @@ impl Turn<'_> {
         }
         let is_stable = self.group.state() == GroupState::Stable;
         member.id = id.clone();
+        // It has been here before.
+        member.is_new = false;
         join.update(&mut member, (!is_stable).then_some(waiter));
         if led {
             // The one that is added next leads.

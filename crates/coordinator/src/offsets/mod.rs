@@ -69,14 +69,6 @@ impl Offsets {
         let of = |(topic, partitions)| partitions_of(topic, partitions);
         self.0.iter().flat_map(of)
     }
-
-    /// Those of a topic.
-    pub(crate) fn of(&self, topic: &str) -> impl Iterator<Item = (&Topic, i32, &CommittedOffset)> {
-        self.0
-            .get_key_value(topic)
-            .into_iter()
-            .flat_map(|(topic, partitions)| partitions_of(topic, partitions))
-    }
 }
 
 fn partitions_of<'a>(

@@ -222,7 +222,10 @@ impl World {
             return false;
         }
         let effects = if self.is_log_full && !effects.records.is_empty() {
-            let instead = self.groups.not_logged(effects, self.moment(), self.time());
+            let instead = {
+                let error = GroupError::CoordinatorNotAvailable;
+                self.groups.not_logged(effects, error, self.moment(), self.time())
+            };
             self.said.push("the log is full".to_owned());
             Err(instead)
         } else {

@@ -1,0 +1,75 @@
+//! What a review of the coordinator found, each with a name.
+
+mod support;
+
+use std::time::Duration;
+
+use klamm_coordinator::GroupConfig;
+use support::World;
+
+fn stable() -> World {
+    let mut world =
+        World::new(GroupConfig { initial_rebalance_delay: Duration::ZERO, ..GroupConfig::default() });
+    world.join("a");
+    world.join("a");
+    world.pass(Duration::ZERO);
+    let own = world.client("a").member();
+    world.sync("a", &[(own, "t-0".to_owned())]);
+    world
+}
+
+#[test]
+fn offsets_are_kept_from_when_the_last_member_has_left_whether_that_could_be_logged_or_not() {
+    let mut world = stable();
+    world.commit(Some("a"), "t", 5).unwrap();
+    let week = GroupConfig::default().offsets_retention;
+    while world.now < week + Duration::from_secs(3600) {
+        world.beat("a").unwrap();
+        world.pass(Duration::from_secs(9));
+    }
+    world.is_log_full = true;
+    world.leave("a").unwrap();
+    world.is_log_full = false;
+    let expire = |world: &mut World| {
+        let effects = world.groups.expire(world.time());
+        world.carry_out(effects);
+        world.committed("t")
+    };
+    world.pass(Duration::from_secs(60));
+    assert_eq!(expire(&mut world), Some(5));
+    world.pass(week);
+    assert_eq!(expire(&mut world), None);
+}
+
+#[test]
+fn a_round_leaves_no_timers_behind() {
+    let mut world = stable();
+    world.client("a").rebalance = Duration::from_secs(1_000_000);
+    for round in 0..100 {
+        world.client("a").protocols = vec![("range".to_owned(), format!("t{round}"))];
+        world.join("a");
+        world.sync("a", &[]);
+    }
+    world.leave("a").unwrap();
+    assert_eq!(world.groups.next_deadline(), None);
+}
+
+#[test]
+fn static_members_that_need_no_time_are_waited_for_step_by_step() {
+    let mut world = stable();
+    world.client("s").instance = Some("one".to_owned());
+    world.client("s").rebalance = Duration::ZERO;
+    world.join("s");
+    world.join("a");
+    world.sync("a", &[]);
+    world.sync("s", &[]);
+    world.leave("a").unwrap();
+    let mut steps = 0;
+    while world.groups.on_time(world.moment(), world.time()).is_some() {
+        steps += 1;
+        assert!(steps < 10, "it never ends");
+    }
+    // Its session ends it.
+    world.pass(Duration::from_secs(20));
+    assert_eq!(world.state(), "Empty, generation 3");
+}
