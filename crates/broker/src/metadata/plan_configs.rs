@@ -316,7 +316,7 @@ mod tests {
                 "log.cleaner.io.buffer.load.factor",
                 set("2"),
                 false,
-                Err("log.cleaner.io.buffer.load.factor is \"2\", expected a number from 0 to 1"),
+                Err("log.cleaner.io.buffer.load.factor is \"2\", expected a number above 0, at most 1"),
             ),
             (&this, "log.dirs", set("/x"), false, Err("log.dirs cannot be changed while the broker runs")),
             (
