@@ -1,6 +1,7 @@
 //! One connection: a frame is read, answered and the answer sent before the next is read, so that answers come in the
 //! order of their requests. Connections go on beside each other.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,6 +33,20 @@ pub(crate) struct Connection {
     pub(crate) took: Duration,
 }
 
+/// Why a connection is closed before the other side asks for it.
+#[derive(Debug)]
+enum Ended {
+    /// The other side does not wait for its answer.
+    Gone,
+    Because(String),
+}
+
+impl From<String> for Ended {
+    fn from(reason: String) -> Ended {
+        Ended::Because(reason)
+    }
+}
+
 impl Connection {
     /// Serves until the other side closes, is silent for too long, sends something wrong, or the broker stops.
     pub(crate) async fn run(mut self, mut stream: TcpStream) {
@@ -39,11 +54,12 @@ impl Connection {
         let why = self.serve(&mut stream).await;
         match why {
             Ok(()) => tracing::debug!(peer = %self.peer, "connection closed"),
-            Err(reason) => tracing::warn!(peer = %self.peer, "closed a connection: {reason}"),
+            Err(Ended::Gone) => tracing::debug!(peer = %self.peer, "connection closed before its answer"),
+            Err(Ended::Because(reason)) => tracing::warn!(peer = %self.peer, "closed a connection: {reason}"),
         }
     }
 
-    async fn serve(&mut self, stream: &mut TcpStream) -> Result<(), String> {
+    async fn serve(&mut self, stream: &mut TcpStream) -> Result<(), Ended> {
         let mut frames = FrameReader::new(self.memory.clone(), self.shared.config().max_request_bytes);
         let mut ready = Answers::default();
         let served = self.serve_frames(&mut frames, &mut ready, stream).await;
@@ -57,7 +73,7 @@ impl Connection {
         frames: &mut FrameReader,
         ready: &mut Answers,
         stream: &mut TcpStream,
-    ) -> Result<(), String> {
+    ) -> Result<(), Ended> {
         let mut busy = Duration::ZERO;
         loop {
             if busy > TURN {
@@ -90,7 +106,7 @@ impl Connection {
                         self.send(answer, stream).await?;
                     }
                 }
-                Outcome::Close(reason) => return Err(reason),
+                Outcome::Close(reason) => return Err(reason.into()),
                 Outcome::Gone => return Ok(()),
                 Outcome::Silence | Outcome::Wait(_) | Outcome::Later(_) | Outcome::Blocks => {}
             }
@@ -101,16 +117,19 @@ impl Connection {
         }
     }
 
-    async fn flush(&mut self, ready: &mut Answers, stream: &mut TcpStream) -> Result<(), String> {
+    async fn flush(&mut self, ready: &mut Answers, stream: &mut TcpStream) -> Result<(), Ended> {
         match ready.take() {
             Some(answer) => self.send(answer, stream).await,
             None => Ok(()),
         }
     }
 
-    async fn send(&mut self, answer: Answer, stream: &mut TcpStream) -> Result<(), String> {
+    async fn send(&mut self, answer: Answer, stream: &mut TcpStream) -> Result<(), Ended> {
         let sent = send(stream, answer, &self.answers, self.shared.config().max_idle).await;
-        sent.map_err(|error| format!("cannot answer: {error}"))
+        sent.map_err(|error| match error.kind() {
+            io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => Ended::Gone,
+            _ => Ended::Because(format!("cannot answer: {error}")),
+        })
     }
 
     /// Reads nothing for so long: the client has used more than its quotas (KIP-219).
