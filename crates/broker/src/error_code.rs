@@ -88,8 +88,6 @@ impl WireError for GroupError {
             GroupError::NonEmptyGroup => ErrorCode::NonEmptyGroup,
             GroupError::GroupSubscribedToTopic => ErrorCode::GroupSubscribedToTopic,
             GroupError::OffsetMetadataTooLarge => ErrorCode::OffsetMetadataTooLarge,
-            GroupError::InvalidCommitOffsetSize => ErrorCode::InvalidCommitOffsetSize,
-            GroupError::InvalidRequest => ErrorCode::InvalidRequest,
             GroupError::TooLarge => ErrorCode::UnknownServerError,
             _ => ErrorCode::CoordinatorNotAvailable,
         }

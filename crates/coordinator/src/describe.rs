@@ -16,6 +16,8 @@ pub struct GroupListing {
     pub protocol_type: Option<ProtocolName>,
     /// Where it stands.
     pub state: GroupState,
+    /// How many members it has.
+    pub members: usize,
 }
 
 /// A group with its members.
@@ -56,6 +58,7 @@ impl GroupListing {
             group: group.id.clone(),
             protocol_type: group.protocol_type.clone(),
             state: group.state(),
+            members: group.members().len(),
         }
     }
 }

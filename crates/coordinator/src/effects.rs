@@ -97,6 +97,17 @@ impl Effects {
         self.answers.extend(more.answers);
     }
 
+    /// The same in portions of so many records, for those that need not be logged together. Answers go with the last.
+    pub fn in_portions(self, records: usize) -> impl Iterator<Item = Effects> {
+        let (mut rest, mut answers) = (self.records.into_iter().peekable(), self.answers);
+        std::iter::from_fn(move || {
+            let portion: Vec<_> = rest.by_ref().take(records.max(1)).collect();
+            let is_last = rest.peek().is_none();
+            let answers = if is_last { std::mem::take(&mut answers) } else { Vec::new() };
+            (!portion.is_empty() || !answers.is_empty()).then_some(Effects { records: portion, answers })
+        })
+    }
+
     /// The groups that records are about.
     pub(crate) fn groups(&self) -> Vec<GroupId> {
         let mut groups: Vec<_> = self.records.iter().map(|record| record.group().clone()).collect();
@@ -114,5 +125,31 @@ impl Answer {
             Answer::Sync(Ok(_)) => Answer::Sync(Err(error)),
             refused => refused,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn portions_are_in_order_and_answers_go_with_the_last() {
+        let record =
+            |number: i32| GroupRecord::ClassicGroup { group: GroupId::new(&number.to_string()), value: None };
+        let answer = (Waiter(1), Answer::Sync(Err(GroupError::UnknownMemberId)));
+        let sizes = |records: i32, answers: usize| {
+            let effects = Effects {
+                records: (0..records).map(record).collect(),
+                answers: vec![answer.clone(); answers],
+            };
+            let all = effects.records.clone();
+            let portions: Vec<Effects> = effects.in_portions(2).collect();
+            assert_eq!(portions.iter().flat_map(|portion| portion.records.clone()).collect::<Vec<_>>(), all);
+            portions.iter().map(|portion| (portion.records.len(), portion.answers.len())).collect::<Vec<_>>()
+        };
+        assert_eq!(sizes(5, 1), [(2, 0), (2, 0), (1, 1)]);
+        assert_eq!(sizes(2, 0), [(2, 0)]);
+        assert_eq!(sizes(0, 1), [(0, 1)]);
+        assert_eq!(sizes(0, 0), []);
     }
 }

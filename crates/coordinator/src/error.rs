@@ -45,16 +45,10 @@ pub enum GroupError {
     /// `OFFSET_METADATA_TOO_LARGE`.
     #[error("the words beside the offset are longer than offset.metadata.max.bytes")]
     OffsetMetadataTooLarge,
-    /// `INVALID_COMMIT_OFFSET_SIZE`.
-    #[error("what is to be logged is larger than a batch can be")]
-    InvalidCommitOffsetSize,
     /// `COORDINATOR_NOT_AVAILABLE`: what was decided could not be logged.
     #[error("the coordinator cannot log")]
     CoordinatorNotAvailable,
     /// `UNKNOWN_SERVER_ERROR`: what was decided is too large to be logged, and will be.
     #[error("what was decided is too large to be logged")]
     TooLarge,
-    /// `INVALID_REQUEST`.
-    #[error("the request cannot be")]
-    InvalidRequest,
 }

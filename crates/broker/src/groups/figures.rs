@@ -1,4 +1,4 @@
-use klamm_coordinator::{GroupCoordinator, GroupId, GroupState, Topic};
+use klamm_coordinator::{GroupCoordinator, GroupId, GroupListing, GroupState, Topic};
 use klamm_types::Offset;
 
 /// A group in figures.
@@ -13,11 +13,11 @@ pub(crate) struct GroupFigures {
 
 impl GroupFigures {
     pub(crate) fn all(coordinator: &GroupCoordinator) -> Vec<GroupFigures> {
-        coordinator.list().map(|listed| GroupFigures::of(coordinator, listed.group, listed.state)).collect()
+        coordinator.list().map(|listed| GroupFigures::of(coordinator, listed)).collect()
     }
 
-    fn of(coordinator: &GroupCoordinator, group: GroupId, state: GroupState) -> GroupFigures {
-        let members = coordinator.describe(&group).map_or(0, |found| found.members.len());
+    fn of(coordinator: &GroupCoordinator, listed: GroupListing) -> GroupFigures {
+        let GroupListing { group, state, members, .. } = listed;
         let offsets = coordinator.all_committed(&group);
         let offsets = offsets
             .map(|(topic, partition, committed)| (topic.clone(), partition, committed.offset))

@@ -12,7 +12,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use klamm_coordinator::{
-    Answer, CommittedOffset, Effects, GroupConfig, GroupCoordinator, GroupId, GroupListing, Moment, Waiter,
+    Answer, CommittedOffset, Effects, GroupConfig, GroupCoordinator, GroupError, GroupId, GroupListing,
+    Moment, Waiter,
 };
 use klamm_log::Clock;
 use klamm_protocol::ErrorCode;
@@ -27,10 +28,13 @@ use crate::purgatory::Purgatory;
 use alarm::Alarm;
 pub(crate) use alarm::GroupThread;
 pub(crate) use figures::GroupFigures;
+use shard::Shard;
 use table::Table;
 
 /// The topic that groups are logged in.
 pub(crate) const OFFSETS: &str = "__consumer_offsets";
+/// Records that are logged together where they need not be: a name has 32 KiB at most, a segment 1 MiB at least.
+pub(crate) const PORTION: usize = 24;
 
 /// All groups of the broker.
 #[derive(Debug)]
@@ -153,28 +157,17 @@ impl Groups {
         Now { moment: Moment::after(self.began.elapsed()), time: self.clock.now() }
     }
 
-    /// Decides, logs, applies and answers. What `event` returns beside its effects is given back once they are logged.
-    pub(crate) fn decide<T>(
+    /// Decides, logs, applies and answers; each portion of what was decided is logged together. What `event` returns beside is given back
+    /// once they are logged.
+    pub(crate) fn decide<T, P: IntoIterator<Item = Effects>>(
         self: &Arc<Self>,
         group: &GroupId,
-        event: impl FnOnce(&mut GroupCoordinator, Now) -> (Effects, T),
+        event: impl FnOnce(&mut GroupCoordinator, Now) -> Result<(P, T), GroupError>,
     ) -> Result<T, ErrorCode> {
         let table = self.table()?;
-        let (shard, now) = (table.shard(group), self.now());
-        let (done, deadline) = shard.decide(now, event)?;
-        self.after(&table, group, deadline);
-        done
-    }
-
-    /// The same where the records need not be logged together, for there may be many.
-    pub(crate) fn decide_in_portions<T>(
-        self: &Arc<Self>,
-        group: &GroupId,
-        event: impl FnOnce(&mut GroupCoordinator, Now) -> (Effects, T),
-    ) -> Result<T, ErrorCode> {
-        let table = self.table()?;
-        let (done, deadline) = table.shard(group).decide_in_portions(self.now(), event)?;
-        self.after(&table, group, deadline);
+        let shard = table.shard(group);
+        let (done, deadline) = shard.decide(self.now(), event)?;
+        self.after(shard, deadline);
         done
     }
 
@@ -185,9 +178,9 @@ impl Groups {
         event: impl FnOnce(&mut GroupCoordinator, Waiter, Now) -> Effects,
     ) -> Result<oneshot::Receiver<Answer>, ErrorCode> {
         let table = self.table()?;
-        let (shard, now) = (table.shard(group), self.now());
-        let (answer, deadline) = shard.wait(now, event)?;
-        self.after(&table, group, deadline);
+        let shard = table.shard(group);
+        let (answer, deadline) = shard.wait(self.now(), event)?;
+        self.after(shard, deadline);
         Ok(answer)
     }
 
@@ -203,14 +196,14 @@ impl Groups {
     /// All groups there are.
     pub(crate) fn list(self: &Arc<Self>) -> Result<Vec<GroupListing>, ErrorCode> {
         let Ok(table) = self.table() else { return Ok(Vec::new()) };
-        let of = |shard: &shard::Shard| shard.read(|coordinator| coordinator.list().collect::<Vec<_>>());
+        let of = |shard: &Shard| shard.read(|coordinator| coordinator.list().collect::<Vec<_>>());
         Ok(table.shards().map(of).collect::<Result<Vec<_>, _>>()?.concat())
     }
 
     /// All groups in figures; those that are still being loaded are not there yet.
     pub(crate) fn figures(self: &Arc<Self>) -> Vec<GroupFigures> {
         let Ok(table) = self.table() else { return Vec::new() };
-        let of = |shard: &shard::Shard| shard.read(GroupFigures::all).unwrap_or_default();
+        let of = |shard: &Shard| shard.read(GroupFigures::all).unwrap_or_default();
         table.shards().flat_map(of).collect()
     }
 
@@ -239,7 +232,7 @@ impl Groups {
         let Ok(table) = self.table() else { return };
         for shard in table.shards() {
             if let Ok((Err(error), _)) =
-                shard.decide_in_portions(self.now(), |coordinator, now| (event(coordinator, now), ()))
+                shard.decide(self.now(), |groups, now| Ok((event(groups, now).in_portions(PORTION), ())))
             {
                 tracing::warn!(%error, "{OFFSETS} was not written to");
             }
@@ -254,8 +247,8 @@ impl Groups {
     }
 
     /// Wakes who reads the topic, and the thread that watches the time.
-    fn after(&self, table: &Table, group: &GroupId, deadline: Option<Moment>) {
-        if let Some(partition) = table.shard(group).partition() {
+    fn after(&self, shard: &Shard, deadline: Option<Moment>) {
+        if let Some(partition) = shard.partition() {
             self.purgatory.grown(partition);
         }
         if let Some(deadline) = deadline {

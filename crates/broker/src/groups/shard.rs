@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use klamm_coordinator::{Answer, Effects, GroupConfig, GroupCoordinator, GroupRecord, Moment, Waiter};
+use klamm_coordinator::{
+    Answer, Effects, GroupConfig, GroupCoordinator, GroupError, GroupRecord, Moment, Waiter,
+};
 use klamm_log::{AppendError, Depth, Durability, Log};
 use klamm_protocol::ErrorCode;
 use klamm_record::{BatchBuilder, BatchOptions, NewRecord};
@@ -78,32 +80,19 @@ impl Shard {
         };
     }
 
-    pub(super) fn decide<T>(
+    /// Decides, and carries out what comes of it, portion by portion, until one cannot be logged.
+    pub(super) fn decide<T, P: IntoIterator<Item = Effects>>(
         &self,
         now: Now,
-        event: impl FnOnce(&mut GroupCoordinator, Now) -> (Effects, T),
+        event: impl FnOnce(&mut GroupCoordinator, Now) -> Result<(P, T), GroupError>,
     ) -> Result<Done<Result<T, ErrorCode>>, ErrorCode> {
         let (mut state, log) = self.ready()?;
         let ready = state.ready()?;
-        let (effects, value) = event(&mut ready.coordinator, now);
-        let done = ready.carry_out(effects, log, now);
-        Ok((done.map(|()| value), ready.coordinator.next_deadline()))
-    }
-
-    /// The same where the records need not be logged together, for there may be many.
-    pub(super) fn decide_in_portions<T>(
-        &self,
-        now: Now,
-        event: impl FnOnce(&mut GroupCoordinator, Now) -> (Effects, T),
-    ) -> Result<Done<Result<T, ErrorCode>>, ErrorCode> {
-        let (mut state, log) = self.ready()?;
-        let ready = state.ready()?;
-        let (effects, value) = event(&mut ready.coordinator, now);
-        let mut portions = effects.records.chunks(PORTION);
-        let done = portions.try_for_each(|records| {
-            ready.carry_out(Effects { records: records.to_vec(), answers: Vec::new() }, log, now)
+        let decided = event(&mut ready.coordinator, now).map_err(|error| error.wire());
+        let done = decided.and_then(|(portions, value)| {
+            portions.into_iter().try_for_each(|effects| ready.carry_out(effects, log, now)).map(|()| value)
         });
-        Ok((done.map(|()| value), ready.coordinator.next_deadline()))
+        Ok((done, ready.coordinator.next_deadline()))
     }
 
     pub(super) fn wait(
@@ -225,6 +214,3 @@ fn too_long(_: klamm_protocol::EncodeError) -> AppendError {
         setting: "max.message.bytes",
     }
 }
-
-/// Records that are logged together where they need not be: a name has 32 KiB at most, a segment 1 MiB at least.
-const PORTION: usize = 24;

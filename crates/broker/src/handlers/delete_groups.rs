@@ -1,12 +1,13 @@
 //! Groups without members are taken away, with their offsets (KIP-229).
 
-use klamm_coordinator::{Effects, GroupId};
+use klamm_coordinator::GroupId;
 use klamm_protocol::messages::delete_groups_request::DeleteGroupsRequest;
 use klamm_protocol::messages::delete_groups_response::{DeletableGroupResult, DeleteGroupsResponse};
 use klamm_protocol::{ApiKey, ByteString, ErrorCode, RequestHead};
 
 use super::{HandleError, Outcome, answer};
 use crate::error_code::WireError;
+use crate::groups::PORTION;
 use crate::shared::Shared;
 
 pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, HandleError> {
@@ -22,9 +23,5 @@ pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, Han
 
 fn delete(shared: &Shared, name: &str) -> Result<(), ErrorCode> {
     let group = GroupId::new(name);
-    let done = shared.groups.decide_in_portions(&group, |groups, _| match groups.delete_group(&group) {
-        Ok(effects) => (effects, Ok(())),
-        Err(error) => (Effects::default(), Err(error)),
-    });
-    done?.map_err(|error| error.wire())
+    shared.groups.decide(&group, |groups, _| Ok((groups.delete_group(&group)?.in_portions(PORTION), ())))
 }

@@ -1,6 +1,6 @@
 //! A member of a group is alive.
 
-use klamm_coordinator::{Effects, GroupId, Heartbeat, InstanceId, MemberId};
+use klamm_coordinator::{GroupId, Heartbeat, InstanceId, MemberId};
 use klamm_protocol::messages::heartbeat_request::HeartbeatRequest;
 use klamm_protocol::messages::heartbeat_response::HeartbeatResponse;
 use klamm_protocol::{ApiKey, ErrorCode, RequestHead};
@@ -27,8 +27,7 @@ fn beat(shared: &Shared, request: &HeartbeatRequest) -> Result<(), ErrorCode> {
         instance: request.group_instance_id.as_deref().map(InstanceId::new),
         generation: request.generation_id,
     };
-    let beaten = shared.groups.decide(&beat.group, |groups, now| {
-        (Effects::default(), groups.heartbeat(&beat, now.moment, now.time))
-    });
-    beaten?.map_err(|error| error.wire())
+    shared
+        .groups
+        .decide(&beat.group, |groups, now| groups.heartbeat(&beat, now.moment, now.time).map(|()| ([], ())))
 }

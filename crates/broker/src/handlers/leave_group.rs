@@ -1,6 +1,6 @@
 //! Members leave a group.
 
-use klamm_coordinator::{Effects, GroupId, InstanceId, Leave, Leaving, MemberId, Outcomes};
+use klamm_coordinator::{GroupId, InstanceId, Leave, Leaving, MemberId, Outcomes};
 use klamm_protocol::messages::leave_group_request::{LeaveGroupRequest, MemberIdentity};
 use klamm_protocol::messages::leave_group_response::{LeaveGroupResponse, MemberResponse};
 use klamm_protocol::{ApiKey, ErrorCode, RequestHead};
@@ -29,11 +29,9 @@ fn leave(shared: &Shared, request: &LeaveGroupRequest) -> Result<Outcomes, Error
     };
     let group = GroupId::new(&request.group_id);
     let leave = Leave { group: group.clone(), members: request.members.iter().map(leaving).collect() };
-    let left = shared.groups.decide(&group, |groups, now| match groups.leave(&leave, now.moment, now.time) {
-        Ok((effects, outcomes)) => (effects, Ok(outcomes)),
-        Err(error) => (Effects::default(), Err(error)),
-    });
-    left?.map_err(|error| error.wire())
+    shared.groups.decide(&group, |groups, now| {
+        groups.leave(&leave, now.moment, now.time).map(|(effects, outcomes)| ([effects], outcomes))
+    })
 }
 
 fn respond(

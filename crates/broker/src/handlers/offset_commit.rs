@@ -3,9 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use klamm_coordinator::{
-    Commit, Effects, GroupError, GroupId, InstanceId, MemberId, NewOffset, Outcomes, Topic as TopicName,
-};
+use klamm_coordinator::{Commit, GroupId, InstanceId, MemberId, NewOffset, Outcomes, Topic as TopicName};
 use klamm_protocol::messages::offset_commit_request::{
     OffsetCommitRequest, OffsetCommitRequestPartition, OffsetCommitRequestTopic,
 };
@@ -107,17 +105,12 @@ fn commit(
         offsets,
     };
     let done = shared.groups.decide(&commit.group, |groups, now| {
-        match groups.commit(&commit, now.moment, now.time) {
-            Ok((effects, outcomes)) => (effects, Ok(outcomes)),
-            Err(error) => (Effects::default(), Err(error)),
-        }
+        groups.commit(&commit, now.moment, now.time).map(|(effects, outcomes)| ([effects], outcomes))
     });
-    // What is too large for a batch.
-    let code = |error| {
-        if error == ErrorCode::UnknownServerError { ErrorCode::InvalidCommitOffsetSize } else { error }
-    };
-    done.map_err(code)?.map_err(|error| match error {
-        GroupError::GroupIdNotFound if version < WITH_NOT_FOUND => ErrorCode::IllegalGeneration,
-        error => error.wire(),
+    done.map_err(|error| match error {
+        // What is too large for a batch.
+        ErrorCode::UnknownServerError => ErrorCode::InvalidCommitOffsetSize,
+        ErrorCode::GroupIdNotFound if version < WITH_NOT_FOUND => ErrorCode::IllegalGeneration,
+        error => error,
     })
 }

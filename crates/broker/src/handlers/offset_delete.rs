@@ -1,6 +1,6 @@
 //! Offsets of a group are taken away (KIP-496).
 
-use klamm_coordinator::{Effects, GroupId, Outcomes, Topic};
+use klamm_coordinator::{GroupId, Outcomes, Topic};
 use klamm_protocol::messages::offset_delete_request::{OffsetDeleteRequest, OffsetDeleteRequestTopic};
 use klamm_protocol::messages::offset_delete_response::{
     OffsetDeleteResponse, OffsetDeleteResponsePartition, OffsetDeleteResponseTopic,
@@ -29,11 +29,9 @@ fn delete(shared: &Shared, request: &OffsetDeleteRequest) -> Result<Outcomes, Er
     };
     let (group, named): (_, Vec<_>) =
         (GroupId::new(&request.group_id), request.topics.iter().flat_map(of).collect());
-    let done = shared.groups.decide(&group, |groups, _| match groups.delete_offsets(&group, &named) {
-        Ok((effects, outcomes)) => (effects, Ok(outcomes)),
-        Err(error) => (Effects::default(), Err(error)),
-    });
-    done?.map_err(|error| error.wire())
+    shared.groups.decide(&group, |groups, _| {
+        groups.delete_offsets(&group, &named).map(|(effects, outcomes)| ([effects], outcomes))
+    })
 }
 
 fn respond(request: &OffsetDeleteRequest, image: &MetadataImage, outcomes: Outcomes) -> OffsetDeleteResponse {

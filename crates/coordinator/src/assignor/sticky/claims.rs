@@ -42,9 +42,10 @@ impl Claims {
             owner[claim].is_some_and(|(other, _)| other == member) && !disputed.contains(&claim)
         };
         let mut own = vec![Vec::new(); problem.members.len()];
-        let mut is_any_lost = false;
+        let (mut is_any_lost, mut is_taken) = (false, vec![false; problem.count()]);
         for (member, claim) in claims(problem) {
-            if !is_own(member, claim) || own[member].contains(&claim) {
+            // Whoever names it twice has it once.
+            if !is_own(member, claim) || std::mem::replace(&mut is_taken[claim], true) {
                 continue;
             }
             if problem.wants(member, problem.topic(claim)) {
