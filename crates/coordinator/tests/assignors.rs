@@ -1,23 +1,25 @@
 //! What Kafka 4.3.1's own classes have assigned, and what ours do with the same input. `assignors.txt` has a line a case: topics with the
-//! racks of each partition; members as `id;instance;rack;topics;owned;generation`; who got what. Range and round robin are the same.
+//! racks of each partition, and perhaps an id; members as `id;instance;rack;topics;owned;generation`; who got what. All but sticky are the same.
 //! Where sticky differs, for Kafka's depends on the order of a hash table there, it is valid, as even, and moves no more.
-//! `ASSIGNORS=FILE` takes other cases.
+//! `ASSIGNORS=FILE` takes other cases, such
+//! as `tests/kafka/oracle/AssignorOracle.java` makes with any seed: `.ci/run oracle`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use klamm_coordinator::MemberId;
 use klamm_coordinator::assignor::{
-    Assignment, Assignor, CooperativeSticky, Range, RoundRobin, Sticky, Subscriber, TopicPartition, Topics,
+    Assignment, Assignor, CooperativeSticky, Invalid, Range, RoundRobin, ServerRange, Sticky, Subscriber,
+    TopicPartition, Topics, Uniform, check, check_cooperative,
 };
+use klamm_protocol::Uuid;
 
 struct Case {
     kind: String,
     topics: Topics,
-    /// Partitions of each topic.
-    counts: BTreeMap<String, usize>,
     members: Vec<Subscriber>,
-    kafkas: Assignment,
+    /// `None` where Kafka's has failed.
+    kafkas: Option<Assignment>,
 }
 
 impl Case {
@@ -25,58 +27,54 @@ impl Case {
         let [kind, topics, members, out] = line.split(" | ").collect::<Vec<_>>()[..] else {
             panic!("{line}")
         };
-        let (mut all, mut counts) = (Topics::default(), BTreeMap::new());
+        let mut all = Topics::default();
         for (name, partitions) in words(topics).map(|topic| topic.split_once(':').unwrap()) {
             let racks = |text: &str| -> Vec<Arc<str>> {
                 let names = text.split('+').filter(|name| *name != "-");
                 names.map(Arc::from).collect()
             };
             let racks: Vec<_> = partitions.split(',').map(racks).collect();
-            counts.insert(name.to_owned(), racks.len());
-            all = all.with_racks(name, racks);
+            all = match name.split_once('@') {
+                Some((name, id)) => {
+                    all.with_id(name, Uuid(id.parse::<u128>().unwrap().to_be_bytes()), racks.len())
+                }
+                None => all.with_racks(name, racks),
+            };
         }
         let given = words(out).map(|member| member.split_once('=').unwrap());
         Case {
             kind: kind.to_owned(),
             topics: all,
-            counts,
             members: words(members).map(member).collect(),
-            kafkas: given.map(|(id, own)| (MemberId::new(id), partitions(own))).collect(),
+            kafkas: Some(given.map(|(id, own)| (MemberId::new(id), partitions(own))).collect::<Assignment>())
+                .filter(|given| !given.is_empty()),
         }
     }
 
-    /// Each partition that somebody wants.
-    fn wanted(&self) -> BTreeSet<TopicPartition> {
-        let topics: BTreeSet<_> = self.members.iter().flat_map(|member| &member.topics).collect();
-        let of = |topic: &&klamm_coordinator::Topic| {
-            let count = self.counts.get(topic.as_str()).copied().unwrap_or(0);
-            (0..i32::try_from(count).unwrap())
-                .map(|number| TopicPartition::new(topic.as_str(), number))
-                .collect::<Vec<_>>()
-        };
-        topics.iter().flat_map(of).collect()
+    /// Ours, by Kafka's name for it in the file.
+    fn assignor(&self) -> &'static dyn Assignor {
+        match &*self.kind {
+            "range" => &Range,
+            "roundrobin" => &RoundRobin,
+            "sticky" => &Sticky,
+            "coop" => &CooperativeSticky,
+            "srange" => &ServerRange,
+            "suniform" => &Uniform,
+            kind => panic!("{kind}"),
+        }
     }
 
-    /// What is wrong with an assignment: a partition twice, one for who does not want it, one for nobody without need.
-    fn check(&self, given: &Assignment, may_wait: bool) -> Result<(), String> {
+    fn check(&self, given: &Assignment) -> Result<(), Invalid> {
+        let check = if self.kind == "coop" { check_cooperative } else { check };
+        check(&self.topics, &self.members, given)
+    }
+
+    /// Whether racks count, or two members say that they have the same.
+    fn is_of_luck(&self) -> bool {
         let mut seen = BTreeSet::new();
-        for member in &self.members {
-            for partition in given.get(&member.id).ok_or_else(|| format!("{} is not there", member.id))? {
-                if !member.topics.contains(&partition.topic) {
-                    return Err(format!("{} does not want {partition:?}", member.id));
-                }
-                if !seen.insert(partition.clone()) {
-                    return Err(format!("{partition:?} is given twice"));
-                }
-            }
-        }
-        let owned: BTreeSet<_> = self.members.iter().flat_map(|member| member.owned.clone()).collect();
-        let left = self
-            .wanted()
-            .difference(&seen)
-            .find(|partition| !may_wait || !owned.contains(*partition))
-            .cloned();
-        left.map_or(Ok(()), |partition| Err(format!("{partition:?} is given to nobody")))
+        let mut owned = self.members.iter().flat_map(|member| &member.owned);
+        self.members.iter().any(|member| member.rack.is_some())
+            || !owned.all(|partition| seen.insert(partition))
     }
 
     /// Partitions that a member had and has not any more.
@@ -135,49 +133,80 @@ fn cases() -> Vec<(String, Case)> {
 fn what_kafka_determines_is_kafkas() {
     let mut count = 0;
     for (line, case) in cases() {
-        let assignor: &dyn Assignor = match &*case.kind {
-            "range" => &Range,
-            "roundrobin" => &RoundRobin,
-            _ => continue,
-        };
-        let given = assignor.assign(&case.topics, &case.members);
-        case.check(&given, false).unwrap_or_else(|wrong| panic!("{wrong}: {line}"));
-        assert_eq!(sets(&given), sets(&case.kafkas), "{line}");
+        if matches!(&*case.kind, "sticky" | "coop") {
+            continue;
+        }
+        let given = case.assignor().assign(&case.topics, &case.members);
+        case.check(&given).unwrap_or_else(|wrong| panic!("{wrong}: {line}"));
+        let kafkas = case.kafkas.expect("Kafka's does not fail");
+        assert_eq!(sets(&given), sets(&kafkas), "{line}");
         if case.kind == "roundrobin" {
-            assert_eq!(given, case.kafkas, "{line}");
+            assert_eq!(given, kafkas, "{line}");
         }
         count += 1;
     }
-    assert!(count >= 400, "{count} cases");
+    assert!(count >= 800, "{count} cases");
 }
 
 #[test]
 fn sticky_is_kafkas_or_valid_as_even_and_moves_no_more() {
-    let (mut count, mut differ) = (0, 0);
+    let (mut count, mut differ, mut moves, mut kafkas_moves) = (0, 0, 0, 0);
     for (line, case) in cases() {
-        let assignor: &dyn Assignor = match &*case.kind {
-            "sticky" => &Sticky,
-            "coop" => &CooperativeSticky,
-            _ => continue,
-        };
-        let given = assignor.assign(&case.topics, &case.members);
-        let is_cooperative = case.kind == "coop";
-        case.check(&given, is_cooperative).unwrap_or_else(|wrong| panic!("{wrong}: {line}\n{given:?}"));
+        if !matches!(&*case.kind, "sticky" | "coop") {
+            continue;
+        }
+        let given = case.assignor().assign(&case.topics, &case.members);
+        case.check(&given).unwrap_or_else(|wrong| panic!("{wrong}: {line}\n{given:?}"));
         count += 1;
-        // Kafka gives partitions to members that do not want them: to one that had them in an earlier generation, or one that wants nothing.
-        let is_kafkas_valid = case.check(&case.kafkas, is_cooperative).is_ok();
-        if sets(&given) == sets(&case.kafkas) || !is_kafkas_valid {
+        // Kafka's fails, or gives partitions to members that do not want them: to one that had them in an earlier generation, or one that
+        // wants nothing.
+        let Some(kafkas) = case.kafkas.as_ref().filter(|kafkas| case.check(kafkas).is_ok()) else { continue };
+        if sets(&given) == sets(kafkas) {
             continue;
         }
         differ += 1;
         // What waits to be given up is not there to be counted.
-        if !is_cooperative {
-            let (own, kafkas) = (unevenness(&given), unevenness(&case.kafkas));
-            assert!(own <= kafkas, "{own} to {kafkas}: {line}\n{given:?}");
-            let (own, kafkas) = (case.moves(&given), case.moves(&case.kafkas));
-            assert!(own <= kafkas, "{own} moves to {kafkas}: {line}\n{given:?}");
+        if case.kind == "coop" {
+            continue;
         }
+        assert!(unevenness(&given) <= unevenness(kafkas), "less even: {line}\n{given:?}");
+        let (own, theirs) = (case.moves(&given), case.moves(kafkas));
+        // Who of equals keeps one more decides what lies near to whom, and who gets what two had: sometimes Kafka's is lucky, sometimes
+        // ours.
+        assert!(own <= theirs || case.is_of_luck(), "more moves: {line}\n{given:?}");
+        (moves, kafkas_moves) = (moves + own, kafkas_moves + theirs);
     }
-    println!("{differ} of {count} differ from Kafka's");
+    println!(
+        "{differ} of {count} differ from Kafka's; those move {moves} partitions, Kafka's {kafkas_moves}"
+    );
     assert!(count >= 400 && differ * 25 <= count, "{differ} of {count} differ");
+    assert!(moves * 50 <= kafkas_moves * 51, "{moves} moves to {kafkas_moves}");
+}
+
+/// What is valid, and what is not, of an assignment that no assignor has made.
+#[test]
+fn the_check_finds_what_is_wrong() {
+    let topics = Topics::default().with("a", 2).with("b", 1);
+    let wants = |id: &str, topic: &str, owned: &str| Subscriber {
+        id: id.into(),
+        topics: vec![topic.into()],
+        owned: partitions(owned),
+        ..Subscriber::default()
+    };
+    let members = [wants("m", "a", ""), wants("n", "b", ""), wants("o", "a", "a:1")];
+    let given = |text: &str| -> Assignment {
+        words(text)
+            .map(|member| member.split_once('=').unwrap())
+            .map(|(id, own)| (id.into(), partitions(own)))
+            .collect()
+    };
+    let wrong = |text: &str| check(&topics, &members, &given(text)).unwrap_err().to_string();
+    assert_eq!(check(&topics, &members, &given("m=a:0 n=b:0 o=a:1")), Ok(()));
+    assert_eq!(wrong("m=a:0,a:1 n=b:0"), "o is not in it");
+    assert_eq!(wrong("m=a:0 n=b:0,a:1 o="), "n has a-1, which it does not want");
+    assert_eq!(wrong("m=a:0 n=b:0 o=a:0"), "a-0 is given twice");
+    assert_eq!(wrong("m=a:0,a:1,a:2 n=b:0 o="), "a-2 is not there");
+    assert_eq!(wrong("m=a:0 n=b:0 o="), "a-1 is given to nobody");
+    assert_eq!(check_cooperative(&topics, &members, &given("m=a:0 n=b:0 o=")), Ok(()));
+    assert!(check_cooperative(&topics, &members, &given("m=a:0 n= o=a:1")).is_err());
 }

@@ -1,7 +1,9 @@
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use klamm_protocol::Uuid;
 
 use crate::{InstanceId, MemberId, Topic};
 
@@ -16,7 +18,17 @@ pub struct TopicPartition {
 
 /// The topics there are: how many partitions each has, and in which racks the replicas of each stand, where that is known.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Topics(BTreeMap<Topic, Vec<Vec<Arc<str>>>>);
+pub struct Topics(BTreeMap<Topic, Entry>);
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Entry {
+    id: Uuid,
+    /// Of each partition.
+    racks: Vec<Racks>,
+}
+
+/// Where the replicas of a partition stand.
+pub(super) type Racks = Vec<Arc<str>>;
 
 /// A member of a group, as its leader sees it.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -45,6 +57,12 @@ impl TopicPartition {
     }
 }
 
+impl fmt::Display for TopicPartition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.topic, self.partition)
+    }
+}
+
 impl Topics {
     /// Adds a topic with so many partitions, of whose racks nothing is known.
     #[must_use]
@@ -54,23 +72,44 @@ impl Topics {
 
     /// Adds a topic with the racks of each partition's replicas.
     #[must_use]
-    pub fn with_racks(mut self, topic: &str, racks: Vec<Vec<Arc<str>>>) -> Topics {
-        self.0.insert(Topic::new(topic), racks);
+    pub fn with_racks(self, topic: &str, racks: Vec<Vec<Arc<str>>>) -> Topics {
+        self.and(Topic::new(topic), Uuid::ZERO, racks)
+    }
+
+    /// Adds a topic that is known by an id too. [`Uniform`](super::Uniform) goes by it where topics are alike.
+    #[must_use]
+    pub fn with_id(self, topic: &str, id: Uuid, partitions: usize) -> Topics {
+        self.and(Topic::new(topic), id, vec![Vec::new(); partitions])
+    }
+
+    fn and(mut self, topic: Topic, id: Uuid, racks: Vec<Racks>) -> Topics {
+        self.0.insert(topic, Entry { id, racks });
         self
     }
 
     /// All partitions there are, by topic and number.
     pub fn partitions(&self) -> impl Iterator<Item = TopicPartition> + '_ {
-        let of = |(topic, racks): (&Topic, &Vec<_>)| {
-            let (topic, count) = (topic.clone(), i32::try_from(racks.len()).unwrap_or(i32::MAX));
+        let of = |(topic, entry): (&Topic, &Entry)| {
+            let (topic, count) = (topic.clone(), i32::try_from(entry.racks.len()).unwrap_or(i32::MAX));
             (0..count).map(move |partition| TopicPartition { topic: topic.clone(), partition })
         };
         self.0.iter().flat_map(of)
     }
 
+    /// Whether a partition is there.
+    pub(super) fn has(&self, partition: &TopicPartition) -> bool {
+        let number = usize::try_from(partition.partition).ok();
+        self.racks(&partition.topic).zip(number).is_some_and(|(partitions, number)| number < partitions.len())
+    }
+
     /// The racks of each partition of a topic; `None` when it is not there.
-    pub(super) fn racks(&self, topic: &Topic) -> Option<&Vec<Vec<Arc<str>>>> {
-        self.0.get(topic).filter(|partitions| !partitions.is_empty())
+    pub(super) fn racks(&self, topic: &Topic) -> Option<&Vec<Racks>> {
+        self.0.get(topic).map(|entry| &entry.racks).filter(|partitions| !partitions.is_empty())
+    }
+
+    /// The id of a topic, where it is known.
+    pub(super) fn id(&self, topic: &Topic) -> Uuid {
+        self.0.get(topic).map_or(Uuid::ZERO, |entry| entry.id)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Who reads which partition: the choices that a group's leader makes, each Kafka's under its name.
+//! Who reads which partition: the choices that a group's leader makes, or its broker, each Kafka's under its name.
 //!
 //! | name | what it does |
 //! |---|---|
@@ -6,6 +6,8 @@
 //! | [`RoundRobin`] | all partitions in turn |
 //! | [`Sticky`] | as even as can be, and as it was where that is even |
 //! | [`CooperativeSticky`] | the same, and nobody is given what another still has (KIP-429) |
+//! | [`Uniform`] | as even as can be, and as it was where that is even: by which a broker assigns (KIP-848) |
+//! | [`ServerRange`] | `range` as a broker assigns by it |
 //!
 //! [`Assignor`] is the seam for one of your own.
 
@@ -14,7 +16,10 @@ mod input;
 mod problem;
 mod range;
 mod round_robin;
+mod server_range;
 mod sticky;
+mod uniform;
+mod validity;
 
 use std::collections::BTreeMap;
 
@@ -22,7 +27,10 @@ pub use cooperative::CooperativeSticky;
 pub use input::{Subscriber, TopicPartition, Topics};
 pub use range::Range;
 pub use round_robin::RoundRobin;
+pub use server_range::ServerRange;
 pub use sticky::Sticky;
+pub use uniform::Uniform;
+pub use validity::{Invalid, check, check_cooperative};
 
 use bytes::Bytes;
 

@@ -1,7 +1,10 @@
 //! The input in numbers: members and topics have indexes, and all partitions one row of numbers, by topic and partition.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cmp::Ordering;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
+
+use klamm_protocol::Uuid;
 
 use super::{Assignment, Subscriber, TopicPartition, Topics};
 use crate::Topic;
@@ -11,7 +14,9 @@ pub(super) struct Problem<'a> {
     pub(super) members: Vec<&'a Subscriber>,
     /// Those that somebody wants and that are there, by name.
     pub(super) topics: Vec<&'a Topic>,
-    index: BTreeMap<&'a Topic, usize>,
+    /// For each topic, its id, in the order in which Kafka compares ids.
+    ids: Vec<(i64, i64)>,
+    index: HashMap<&'a Topic, usize>,
     /// For each topic, the number of its first partition; at the end, that of all partitions.
     first: Vec<usize>,
     /// For each partition, the racks of its replicas.
@@ -39,7 +44,8 @@ impl<'a> Problem<'a> {
             racks.extend(partitions.iter().map(Vec::as_slice));
             first.push(racks.len());
         }
-        let index: BTreeMap<&Topic, usize> =
+        let ids = names.iter().map(|topic| signed(topics.id(topic))).collect();
+        let index: HashMap<&Topic, usize> =
             names.iter().enumerate().map(|(at, topic)| (*topic, at)).collect();
         let of = |member: &&Subscriber| {
             let wanted: BTreeSet<usize> =
@@ -51,7 +57,30 @@ impl<'a> Problem<'a> {
         for (member, topics) in wants.iter().enumerate() {
             topics.iter().for_each(|topic: &usize| subscribers[*topic].push(member));
         }
-        Problem { members, topics: names, index, first, racks, wants, subscribers }
+        Problem { members, topics: names, ids, index, first, racks, wants, subscribers }
+    }
+
+    /// Whether all members name the same topics, those that are not there included.
+    pub(super) fn is_same_for_all(&self) -> bool {
+        let Some((first, others)) = self.members.split_first() else { return true };
+        let sorted = |member: &'a Subscriber| {
+            let mut topics: Vec<&Topic> = member.topics.iter().collect();
+            topics.sort_unstable();
+            topics
+        };
+        let wanted = sorted(first);
+        others.iter().all(|member| member.topics == first.topics || sorted(member) == wanted)
+    }
+
+    /// Which of two topics has more partitions for each member that wants it; of equals, which is wanted by fewer, or has the lesser id.
+    pub(super) fn scarcity(&self, one: usize, other: usize) -> Ordering {
+        let (counts, wanted) = (
+            [one, other].map(|topic| self.partitions(topic).len()),
+            [one, other].map(|topic| self.subscribers[topic].len()),
+        );
+        let each = (counts[0] * wanted[1]).cmp(&(counts[1] * wanted[0]));
+        let by_id = || (self.ids[other], other).cmp(&(self.ids[one], one));
+        each.then_with(|| wanted[1].cmp(&wanted[0])).then_with(by_id)
     }
 
     /// How many partitions there are.
@@ -117,4 +146,10 @@ impl<'a> Problem<'a> {
             |(member, own): (&&Subscriber, &Vec<usize>)| (member.id.clone(), own.iter().map(name).collect());
         self.members.iter().zip(given).map(of).collect()
     }
+}
+
+/// An id as two numbers with signs, as Kafka compares it.
+fn signed(id: Uuid) -> (i64, i64) {
+    let half = |bytes: &[u8]| bytes.try_into().map_or(0, i64::from_be_bytes);
+    (half(&id.0[..8]), half(&id.0[8..]))
 }

@@ -52,20 +52,8 @@ impl Assignor for Sticky {
 /// The partitions of each member, and those that another has to give up first.
 pub(super) fn assign(problem: &Problem<'_>) -> Given {
     let claims = Claims::of(problem);
-    match is_same_for_all(problem) {
+    match problem.is_same_for_all() {
         true => constrained::assign(problem, claims),
         false => general::assign(problem, claims),
     }
-}
-
-/// Whether all members name the same topics, those that are not there included.
-fn is_same_for_all(problem: &Problem<'_>) -> bool {
-    let sorted = |member: &Subscriber| {
-        let mut topics: Vec<_> = member.topics.iter().map(ToString::to_string).collect();
-        topics.sort_unstable();
-        topics
-    };
-    let Some((first, others)) = problem.members.split_first() else { return true };
-    let first = sorted(first);
-    others.iter().all(|member| sorted(member) == first)
 }
