@@ -10,7 +10,7 @@ use klamm_coordinator::assignor::{
 };
 use klamm_coordinator::{
     Answer, Commit, Effects, GroupConfig, GroupCoordinator, GroupRecord, GroupReplay, Join, MemberId, Moment,
-    NewOffset, ProtocolName, Sync, Waiter,
+    NewOffset, Present, ProtocolName, Sync, Waiter,
 };
 use klamm_types::{Offset, Timestamp};
 
@@ -28,12 +28,12 @@ fn main() {
     assignments();
 }
 
-fn now() -> Moment {
-    Moment::after(Duration::from_secs(1))
-}
-
-fn time() -> Timestamp {
-    Timestamp::from_millis(1_700_000_000_000)
+fn present() -> Present<'static> {
+    Present {
+        moment: Moment::after(Duration::from_secs(1)),
+        time: Timestamp::from_millis(1_700_000_000_000),
+        topics: &(),
+    }
 }
 
 fn config() -> GroupConfig {
@@ -67,7 +67,15 @@ fn commit(group: &str, partition: i32, offset: u32) -> Commit {
         metadata: "".into(),
     };
     let group = group.into();
-    Commit { group, member: None, instance: None, generation: None, retention: None, offsets: vec![new] }
+    Commit {
+        group,
+        member: None,
+        instance: None,
+        generation: None,
+        knows_epochs: true,
+        retention: None,
+        offsets: vec![new],
+    }
 }
 
 /// Decided, encoded as it is logged, and applied.
@@ -77,7 +85,7 @@ fn commits() {
     let took = seconds(|| {
         for number in 0..count {
             let commit = commit("g", 0, number);
-            let (effects, _) = groups.commit(&commit, now(), time()).expect("taken");
+            let (effects, _) = groups.commit(&commit, present()).expect("taken");
             effects.records.iter().for_each(|record| assert!(record.encode().is_ok()));
             apply(&mut groups, &effects);
         }
@@ -90,9 +98,8 @@ fn replay() {
     let record = |number: u32| {
         let (group, partition) =
             (format!("group-{}", number % 1000), i32::try_from(number / 1000 % 10).unwrap_or(0));
-        let (effects, _) = GroupCoordinator::default()
-            .commit(&commit(&group, partition, number), now(), time())
-            .expect("taken");
+        let (effects, _) =
+            GroupCoordinator::default().commit(&commit(&group, partition, number), present()).expect("taken");
         effects.records[0].encode().expect("encoded")
     };
     let log: Vec<(Bytes, Option<Bytes>)> = (0..1_000_000).map(record).collect();
@@ -101,7 +108,7 @@ fn replay() {
         for (key, value) in &log {
             replay.apply(&GroupRecord::decode(key, value.as_ref()).expect("readable"));
         }
-        drop(replay.finish(now(), time()));
+        drop(replay.finish(present()));
     });
     println!("| a million offset records decoded and applied | {took:.2} s |");
 }
@@ -131,11 +138,11 @@ fn round(members: u64) {
     let took = seconds(|| {
         let mut groups = GroupCoordinator::new(config());
         for number in 0..members {
-            let effects = groups.join(&join("g", u128::from(number)), Waiter(number), now(), time());
+            let effects = groups.join(&join("g", u128::from(number)), Waiter(number), present());
             apply(&mut groups, &effects);
         }
         let mut effects = Effects::default();
-        while let Some(more) = groups.on_time(now(), time()) {
+        while let Some(more) = groups.on_time(present()) {
             effects.then(more);
         }
         let joined = effects.answers.iter().filter_map(|(_, answer)| match answer {
@@ -176,7 +183,7 @@ fn sync(
         protocol: None,
         assignments,
     };
-    let effects = groups.sync(sync, Waiter(waiter), now(), time());
+    let effects = groups.sync(sync, Waiter(waiter), present());
     apply(groups, &effects);
     effects.answers.len()
 }
@@ -191,9 +198,9 @@ fn idle() {
     let mut groups = GroupCoordinator::new(config());
     for number in 0..10_000_u64 {
         let name = format!("group-{number}");
-        let effects = groups.join(&join(&name, u128::from(number)), Waiter(number), now(), time());
+        let effects = groups.join(&join(&name, u128::from(number)), Waiter(number), present());
         apply(&mut groups, &effects);
-        let effects = groups.on_time(now(), time()).expect("the round ends");
+        let effects = groups.on_time(present()).expect("the round ends");
         let [(_, Answer::Join(Ok(joined)))] = &effects.answers[..] else { panic!("one joins") };
         let sync = Sync {
             group: name.as_str().into(),
@@ -204,11 +211,11 @@ fn idle() {
             protocol: None,
             assignments: vec![(joined.member.clone(), Bytes::from_static(&[0; 30]))],
         };
-        let effects = groups.sync(sync, Waiter(number), now(), time());
+        let effects = groups.sync(sync, Waiter(number), present());
         apply(&mut groups, &effects);
         let commit =
             Commit { member: Some(joined.member.clone()), generation: Some(1), ..commit(&name, 0, 7) };
-        let (effects, _) = groups.commit(&commit, now(), time()).expect("taken");
+        let (effects, _) = groups.commit(&commit, present()).expect("taken");
         apply(&mut groups, &effects);
     }
     println!(

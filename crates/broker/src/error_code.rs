@@ -89,6 +89,13 @@ impl WireError for GroupError {
             GroupError::GroupSubscribedToTopic => ErrorCode::GroupSubscribedToTopic,
             GroupError::OffsetMetadataTooLarge => ErrorCode::OffsetMetadataTooLarge,
             GroupError::TooLarge => ErrorCode::UnknownServerError,
+            GroupError::InvalidRequest(_) => ErrorCode::InvalidRequest,
+            GroupError::UnsupportedAssignor => ErrorCode::UnsupportedAssignor,
+            GroupError::InvalidRegularExpression => ErrorCode::InvalidRegularExpression,
+            GroupError::FencedMemberEpoch => ErrorCode::FencedMemberEpoch,
+            GroupError::StaleMemberEpoch => ErrorCode::StaleMemberEpoch,
+            GroupError::UnreleasedInstanceId => ErrorCode::UnreleasedInstanceId,
+            GroupError::UnsupportedVersion => ErrorCode::UnsupportedVersion,
             _ => ErrorCode::CoordinatorNotAvailable,
         }
     }

@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use crate::ConsumerGroupConfig;
+
 /// How groups behave. Each field names Kafka's property and its default.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct GroupConfig {
@@ -19,6 +21,8 @@ pub struct GroupConfig {
     pub offsets_retention: Duration,
     /// How often it is looked for offsets that have expired; 10 minutes (`offsets.retention.check.interval.ms`).
     pub offsets_retention_check_interval: Duration,
+    /// Groups whose broker assigns.
+    pub consumer: ConsumerGroupConfig,
 }
 
 impl Default for GroupConfig {
@@ -32,6 +36,7 @@ impl Default for GroupConfig {
             offset_metadata_max_bytes: 4096,
             offsets_retention: Duration::from_secs(7 * 24 * 3600),
             offsets_retention_check_interval: Duration::from_secs(600),
+            consumer: ConsumerGroupConfig::default(),
         }
     }
 }

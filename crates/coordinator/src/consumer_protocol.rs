@@ -107,6 +107,12 @@ pub fn decode_assignment(bytes: &Bytes) -> Result<Vec<TopicPartition>, ConsumerP
     Ok(read.assigned_partitions.iter().flat_map(|topic| named(&topic.topic, &topic.partitions)).collect())
 }
 
+/// Whether an assignor of the user's own has written something beside an assignment.
+pub(crate) fn has_user_data(bytes: &Bytes) -> bool {
+    let read: Result<ConsumerProtocolAssignment, _> = decode(bytes);
+    read.is_ok_and(|read| read.user_data.is_some_and(|words| !words.is_empty()))
+}
+
 /// Writes what the leader gives a consumer; topics in the order in which they first come.
 ///
 /// # Errors

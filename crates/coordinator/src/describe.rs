@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::classic::{ClassicGroup, GroupState, Member};
-use crate::{GroupId, InstanceId, MemberId, ProtocolName};
+use crate::classic::{ClassicGroup, ClassicState, Member};
+use crate::consumer::ConsumerGroup;
+use crate::{GroupId, GroupState, InstanceId, MemberId, ProtocolName};
 
 /// A group in a list.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -14,17 +15,28 @@ pub struct GroupListing {
     pub group: GroupId,
     /// What its members are; `None` for a group that has only offsets.
     pub protocol_type: Option<ProtocolName>,
+    /// Who assigns.
+    pub kind: GroupKind,
     /// Where it stands.
     pub state: GroupState,
     /// How many members it has.
     pub members: usize,
 }
 
-/// A group with its members.
+/// Who assigns the partitions of a group.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum GroupKind {
+    /// One of its members.
+    Classic,
+    /// The broker (KIP-848).
+    Consumer,
+}
+
+/// A classic group with its members.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct GroupDescription {
     /// Where it stands.
-    pub state: GroupState,
+    pub state: ClassicState,
     /// What its members are; `None` for a group that has only offsets.
     pub protocol_type: Option<ProtocolName>,
     /// By which its partitions are assigned, once they are.
@@ -52,11 +64,33 @@ pub struct MemberDescription {
     pub assignment: Bytes,
 }
 
+impl GroupKind {
+    /// As Kafka's tools say it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            GroupKind::Classic => "classic",
+            GroupKind::Consumer => "consumer",
+        }
+    }
+}
+
 impl GroupListing {
     pub(crate) fn of(group: &ClassicGroup) -> GroupListing {
         GroupListing {
             group: group.id.clone(),
             protocol_type: group.protocol_type.clone(),
+            kind: GroupKind::Classic,
+            state: group.state().into(),
+            members: group.members().len(),
+        }
+    }
+
+    pub(crate) fn of_consumer(group: &ConsumerGroup) -> GroupListing {
+        GroupListing {
+            group: group.id.clone(),
+            protocol_type: Some(ProtocolName::new("consumer")),
+            kind: GroupKind::Consumer,
             state: group.state(),
             members: group.members().len(),
         }
@@ -65,7 +99,7 @@ impl GroupListing {
 
 impl GroupDescription {
     pub(crate) fn of(group: &ClassicGroup) -> GroupDescription {
-        let is_stable = group.state() == GroupState::Stable;
+        let is_stable = group.state() == ClassicState::Stable;
         let protocol = group.protocol.as_ref().filter(|_| is_stable);
         let member = |member: &Member| MemberDescription {
             id: member.id.clone(),

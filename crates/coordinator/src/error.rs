@@ -45,6 +45,27 @@ pub enum GroupError {
     /// `OFFSET_METADATA_TOO_LARGE`.
     #[error("the words beside the offset are longer than offset.metadata.max.bytes")]
     OffsetMetadataTooLarge,
+    /// `INVALID_REQUEST`: a heartbeat that cannot be.
+    #[error("{0}")]
+    InvalidRequest(&'static str),
+    /// `UNSUPPORTED_ASSIGNOR`.
+    #[error("the broker has no such assignor in group.consumer.assignors")]
+    UnsupportedAssignor,
+    /// `INVALID_REGULAR_EXPRESSION`.
+    #[error("the regular expression cannot be read, or is too large")]
+    InvalidRegularExpression,
+    /// `FENCED_MEMBER_EPOCH`.
+    #[error("the member's epoch is not the one that it was told; it has to join again")]
+    FencedMemberEpoch,
+    /// `STALE_MEMBER_EPOCH`.
+    #[error("the member's epoch has passed, or has not come yet")]
+    StaleMemberEpoch,
+    /// `UNRELEASED_INSTANCE_ID`.
+    #[error("the group.instance.id is a member's that has not left")]
+    UnreleasedInstanceId,
+    /// `UNSUPPORTED_VERSION`.
+    #[error("members of this group need a later version of the request")]
+    UnsupportedVersion,
     /// `COORDINATOR_NOT_AVAILABLE`: what was decided could not be logged.
     #[error("the coordinator cannot log")]
     CoordinatorNotAvailable,

@@ -5,6 +5,8 @@
 pub mod assignor;
 mod classic;
 mod config;
+mod consumer;
+mod consumer_config;
 pub mod consumer_protocol;
 mod coordinator;
 mod describe;
@@ -13,16 +15,26 @@ mod error;
 mod moment;
 mod names;
 mod offsets;
+mod present;
 mod record;
+mod state;
 mod timers;
 
-pub use classic::{ClassicGroupRecord, GroupState, Heartbeat, Join, Leave, Leaving, LoggedMember, Sync};
+pub use classic::{ClassicGroupRecord, ClassicState, Heartbeat, Join, Leave, Leaving, LoggedMember, Sync};
 pub use config::GroupConfig;
+pub use consumer::{
+    Catalog, CatalogTopic, ClassicMember, ConsumerGroupDescription, ConsumerHeartbeat,
+    ConsumerHeartbeatAnswer, ConsumerMemberDescription, ConsumerRecord, Current, GroupEpoch, Held,
+    MemberState, Partitions, Resolved, Subscribed, TargetEpoch,
+};
+pub use consumer_config::{Assignors, ConsumerGroupConfig, MigrationPolicy};
 pub use coordinator::{GroupCoordinator, GroupReplay, Outcomes};
-pub use describe::{GroupDescription, GroupListing, MemberDescription};
+pub use describe::{GroupDescription, GroupKind, GroupListing, MemberDescription};
 pub use effects::{Answer, Effects, Joined, JoinedMember, NotJoined, Synced, Waiter};
 pub use error::GroupError;
 pub use moment::Moment;
 pub use names::{GroupId, InstanceId, MemberId, ProtocolName, Topic};
 pub use offsets::{Commit, CommittedOffset, NewOffset};
+pub use present::Present;
 pub use record::{GroupRecord, RecordError};
+pub use state::GroupState;

@@ -15,6 +15,7 @@ use klamm_types::{Offset, Timestamp};
 use thiserror::Error;
 
 use crate::classic::{ClassicGroupRecord, LoggedMember};
+use crate::consumer::{self, ConsumerRecord};
 use crate::offsets::CommittedOffset;
 use crate::{GroupId, InstanceId, MemberId, ProtocolName, Topic};
 
@@ -32,6 +33,13 @@ pub enum GroupRecord {
         partition: i32,
         /// `None` takes it away.
         committed: Option<CommittedOffset>,
+    },
+    /// Something of a group whose broker assigns (KIP-848).
+    Consumer {
+        /// Which.
+        group: GroupId,
+        /// What.
+        record: ConsumerRecord,
     },
     /// A classic group as it is from here on, or, without a value, that it is gone.
     ClassicGroup {
@@ -81,7 +89,10 @@ impl GroupRecord {
         match kind {
             OffsetCommitKey::TYPE => decode_offset(key, value),
             GroupMetadataKey::TYPE => decode_group(key, value),
-            kind => Err(RecordError::Unknown { kind }),
+            kind => match consumer::decode(kind, key, value)? {
+                Some((group, record)) => Ok(GroupRecord::Consumer { group, record }),
+                None => Err(RecordError::Unknown { kind }),
+            },
         }
     }
 
@@ -100,18 +111,31 @@ impl GroupRecord {
                 let key = GroupMetadataKey { group: group.as_str().into() };
                 (encoded_key(&key)?, value.as_ref().map(encode_group).transpose()?)
             }
+            GroupRecord::Consumer { group, record } => consumer::encode(group, record)?,
         })
+    }
+
+    /// Whether there is less after it.
+    pub(crate) fn takes_away(&self) -> bool {
+        match self {
+            GroupRecord::Offset { committed, .. } => committed.is_none(),
+            GroupRecord::ClassicGroup { value, .. } => value.is_none(),
+            GroupRecord::Consumer { record, .. } => record.takes_away(),
+        }
     }
 
     /// The group that it is about.
     #[must_use]
     pub fn group(&self) -> &GroupId {
-        let (GroupRecord::Offset { group, .. } | GroupRecord::ClassicGroup { group, .. }) = self;
-        group
+        match self {
+            GroupRecord::Offset { group, .. }
+            | GroupRecord::ClassicGroup { group, .. }
+            | GroupRecord::Consumer { group, .. } => group,
+        }
     }
 }
 
-fn split(bytes: &Bytes) -> Result<(i16, Bytes), RecordError> {
+pub(crate) fn split(bytes: &Bytes) -> Result<(i16, Bytes), RecordError> {
     match bytes[..] {
         [first, second, ..] => Ok((i16::from_be_bytes([first, second]), bytes.slice(2..))),
         _ => Err(RecordError::NoKind { got: bytes.len() }),
@@ -208,7 +232,6 @@ fn encode_group(record: &ClassicGroupRecord) -> Result<Bytes, EncodeError> {
 }
 
 fn encode_member(member: &LoggedMember) -> MemberMetadata {
-    let millis = |time: std::time::Duration| i32::try_from(time.as_millis()).unwrap_or(i32::MAX);
     MemberMetadata {
         member_id: member.id.as_str().into(),
         group_instance_id: member.instance.as_ref().map(|id| id.as_str().into()),
@@ -221,14 +244,19 @@ fn encode_member(member: &LoggedMember) -> MemberMetadata {
     }
 }
 
-fn encoded_key<K: Record>(key: &K) -> Result<Bytes, EncodeError> {
+pub(crate) fn encoded_key<K: Record>(key: &K) -> Result<Bytes, EncodeError> {
     encoded(K::TYPE, key, 0)
 }
 
-fn encoded<M: Message>(prefix: i16, message: &M, version: i16) -> Result<Bytes, EncodeError> {
+pub(crate) fn encoded<M: Message>(prefix: i16, message: &M, version: i16) -> Result<Bytes, EncodeError> {
     let body = message.encode(version)?;
     let mut bytes = BytesMut::with_capacity(2 + body.len());
     bytes.put_i16(prefix);
     bytes.put(body);
     Ok(bytes.freeze())
+}
+
+/// As a record has it.
+pub(crate) fn millis(time: std::time::Duration) -> i32 {
+    i32::try_from(time.as_millis()).unwrap_or(i32::MAX)
 }

@@ -15,6 +15,38 @@ pub(crate) enum Timer {
     Join(GroupId),
     /// Whether all have asked for their assignment.
     Sync(GroupId),
+    /// Whether a member has given up what it was to give up.
+    Rebalance(GroupId, MemberId),
+    /// Whether a classic member among others has joined again.
+    MemberJoin(GroupId, MemberId),
+    /// Whether a classic member among others has asked for its assignment.
+    MemberSync(GroupId, MemberId),
+}
+
+impl Timer {
+    /// The group that it is about.
+    pub(crate) fn group(&self) -> &GroupId {
+        match self {
+            Timer::Join(group) | Timer::Sync(group) => group,
+            Timer::Session(group, _)
+            | Timer::Pending(group, _)
+            | Timer::Rebalance(group, _)
+            | Timer::MemberJoin(group, _)
+            | Timer::MemberSync(group, _) => group,
+        }
+    }
+
+    /// The member that it is about.
+    pub(crate) fn member(&self) -> Option<&MemberId> {
+        match self {
+            Timer::Join(_) | Timer::Sync(_) => None,
+            Timer::Session(_, member)
+            | Timer::Pending(_, member)
+            | Timer::Rebalance(_, member)
+            | Timer::MemberJoin(_, member)
+            | Timer::MemberSync(_, member) => Some(member),
+        }
+    }
 }
 
 #[derive(Clone, Debug, Default)]

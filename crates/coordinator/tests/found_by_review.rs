@@ -65,7 +65,7 @@ fn static_members_that_need_no_time_are_waited_for_step_by_step() {
     world.sync("s", &[]);
     world.leave("a").unwrap();
     let mut steps = 0;
-    while world.groups.on_time(world.moment(), world.time()).is_some() {
+    while world.groups.on_time(world.present()).is_some() {
         steps += 1;
         assert!(steps < 10, "it never ends");
     }

@@ -6,7 +6,7 @@ mod support;
 use std::path::Path;
 use std::time::Duration;
 
-use klamm_coordinator::{GroupConfig, GroupError, GroupId, GroupState};
+use klamm_coordinator::{ClassicState, GroupConfig, GroupError, GroupId};
 use support::{GROUP, World};
 
 type Event = (&'static str, fn(&mut World));
@@ -72,7 +72,7 @@ const EVENTS: [Event; 26] = [
 ];
 
 /// A group of two, `a` who leads and `b`, in a state.
-fn in_state(state: Option<GroupState>) -> World {
+fn in_state(state: Option<ClassicState>) -> World {
     let delay = Duration::ZERO;
     let mut world = World::new(GroupConfig { initial_rebalance_delay: delay, ..GroupConfig::default() });
     let Some(state) = state else { return world };
@@ -82,14 +82,14 @@ fn in_state(state: Option<GroupState>) -> World {
     }
     world.pass(Duration::ZERO);
     match state {
-        GroupState::CompletingRebalance => {}
-        GroupState::Stable => stable(&mut world),
-        GroupState::PreparingRebalance => {
+        ClassicState::CompletingRebalance => {}
+        ClassicState::Stable => stable(&mut world),
+        ClassicState::PreparingRebalance => {
             stable(&mut world);
             world.join("c");
             world.join("c");
         }
-        GroupState::Empty => {
+        ClassicState::Empty => {
             stable(&mut world);
             leave(&mut world, "a");
             leave(&mut world, "b");
@@ -132,7 +132,7 @@ fn say(world: &mut World, done: Result<(), GroupError>) {
 #[test]
 fn each_event_does_in_each_state_what_the_table_says() {
     let mut told = String::new();
-    let states = [None].into_iter().chain(GroupState::ALL.map(Some));
+    let states = [None].into_iter().chain(ClassicState::ALL.map(Some));
     for state in states {
         let name = state.map_or("no group".to_owned(), |state| state.to_string());
         told += &format!("# {name}\n");
@@ -156,10 +156,10 @@ fn each_event_does_in_each_state_what_the_table_says() {
 /// Steps from state to state that the events above take, and no others.
 #[test]
 fn a_group_goes_only_where_the_drawing_says() {
-    use GroupState::{CompletingRebalance, Empty, PreparingRebalance, Stable};
-    let allowed: Vec<_> = GroupState::ALL
+    use ClassicState::{CompletingRebalance, Empty, PreparingRebalance, Stable};
+    let allowed: Vec<_> = ClassicState::ALL
         .iter()
-        .flat_map(|from| GroupState::ALL.iter().map(move |to| (*from, *to)))
+        .flat_map(|from| ClassicState::ALL.iter().map(move |to| (*from, *to)))
         .filter(|(from, to)| from.may_become(*to))
         .collect();
     let want = [

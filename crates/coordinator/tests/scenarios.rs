@@ -3,50 +3,23 @@
 
 mod support;
 
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use klamm_coordinator::{GroupConfig, MemberId};
 use support::World;
+use support::script::{check_folder, tell};
 
 #[test]
 fn what_the_scenarios_tell_is_so() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios");
-    let mut files: Vec<PathBuf> =
-        std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).collect();
-    files.sort();
-    assert!(files.len() >= 8, "{} scenarios", files.len());
-    for file in files {
-        let text = std::fs::read_to_string(&file).unwrap();
-        let told = run(&text);
-        if std::env::var_os("UPDATE").is_some() {
-            std::fs::write(&file, &told).unwrap();
-            continue;
-        }
-        assert!(told == text, "{}:\n{}", file.display(), difference(&text, &told));
-    }
-}
-
-fn difference(want: &str, got: &str) -> String {
-    let (want, got): (Vec<_>, Vec<_>) = (want.lines().collect(), got.lines().collect());
-    let at = want.iter().zip(&got).take_while(|(want, got)| want == got).count();
-    let from =
-        |lines: &[&str]| lines.iter().skip(at).take(8).map(|line| format!("{line}\n")).collect::<String>();
-    format!("line {}, expected\n{}got\n{}", at + 1, from(&want), from(&got))
+    check_folder("scenarios", 8, run);
 }
 
 fn run(text: &str) -> String {
     let mut world = World::new(GroupConfig { max_size: 3, ..GroupConfig::default() });
-    let mut told = String::new();
-    for line in text.lines().filter(|line| !line.starts_with("  ")) {
-        told += &format!("{line}\n");
-        let words: Vec<&str> = line.split_whitespace().collect();
-        if !line.starts_with('#') && !words.is_empty() {
-            act(&mut world, &words);
-        }
-        told.extend(world.said.drain(..).map(|said| format!("  {said}\n")));
-    }
-    told
+    tell(text, |words| {
+        act(&mut world, words);
+        std::mem::take(&mut world.said)
+    })
 }
 
 fn act(world: &mut World, words: &[&str]) {

@@ -4,6 +4,7 @@
 mod alarm;
 mod figures;
 mod load;
+mod now;
 mod shard;
 mod table;
 
@@ -13,11 +14,10 @@ use std::time::{Duration, Instant};
 
 use klamm_coordinator::{
     Answer, CommittedOffset, Effects, GroupConfig, GroupCoordinator, GroupError, GroupId, GroupListing,
-    Moment, Waiter,
+    Moment, Present, Waiter,
 };
 use klamm_log::Clock;
 use klamm_protocol::ErrorCode;
-use klamm_types::Timestamp;
 use parking_lot::RwLock;
 use tokio::sync::oneshot;
 
@@ -28,6 +28,7 @@ use crate::purgatory::Purgatory;
 use alarm::Alarm;
 pub(crate) use alarm::GroupThread;
 pub(crate) use figures::GroupFigures;
+use now::{Now, Topics};
 use shard::Shard;
 use table::Table;
 
@@ -47,15 +48,6 @@ pub(crate) struct Groups {
     alarm: Arc<Alarm>,
     /// `None` before there is a topic.
     table: RwLock<Option<Arc<Table>>>,
-}
-
-/// When something is decided.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Now {
-    /// For timers.
-    pub(crate) moment: Moment,
-    /// For what is logged.
-    pub(crate) time: Timestamp,
 }
 
 impl Groups {
@@ -154,7 +146,12 @@ impl Groups {
     }
 
     fn now(&self) -> Now {
-        Now { moment: Moment::after(self.began.elapsed()), time: self.clock.now() }
+        let rack = self.metadata.config().rack.as_deref().map(Arc::from);
+        Now {
+            moment: Moment::after(self.began.elapsed()),
+            time: self.clock.now(),
+            topics: Topics { image: self.metadata.image(), rack },
+        }
     }
 
     /// Decides, logs, applies and answers; each portion of what was decided is logged together. What `event` returns beside is given back
@@ -162,11 +159,11 @@ impl Groups {
     pub(crate) fn decide<T, P: IntoIterator<Item = Effects>>(
         self: &Arc<Self>,
         group: &GroupId,
-        event: impl FnOnce(&mut GroupCoordinator, Now) -> Result<(P, T), GroupError>,
+        event: impl FnOnce(&mut GroupCoordinator, Present<'_>) -> Result<(P, T), GroupError>,
     ) -> Result<T, ErrorCode> {
         let table = self.table()?;
         let shard = table.shard(group);
-        let (done, deadline) = shard.decide(self.now(), event)?;
+        let (done, deadline) = shard.decide(&self.now(), event)?;
         self.after(shard, deadline);
         done
     }
@@ -175,11 +172,11 @@ impl Groups {
     pub(crate) fn wait(
         self: &Arc<Self>,
         group: &GroupId,
-        event: impl FnOnce(&mut GroupCoordinator, Waiter, Now) -> Effects,
+        event: impl FnOnce(&mut GroupCoordinator, Waiter, Present<'_>) -> Effects,
     ) -> Result<oneshot::Receiver<Answer>, ErrorCode> {
         let table = self.table()?;
         let shard = table.shard(group);
-        let (answer, deadline) = shard.wait(self.now(), event)?;
+        let (answer, deadline) = shard.wait(&self.now(), event)?;
         self.after(shard, deadline);
         Ok(answer)
     }
@@ -225,14 +222,14 @@ impl Groups {
 
     /// What has expired goes.
     fn expire(self: &Arc<Self>) {
-        self.in_all_shards(|coordinator, now| coordinator.expire(now.time));
+        self.in_all_shards(|coordinator, present| coordinator.expire(present.time));
     }
 
-    fn in_all_shards(self: &Arc<Self>, event: impl Fn(&mut GroupCoordinator, Now) -> Effects) {
+    fn in_all_shards(self: &Arc<Self>, event: impl Fn(&mut GroupCoordinator, Present<'_>) -> Effects) {
         let Ok(table) = self.table() else { return };
         for shard in table.shards() {
-            if let Ok((Err(error), _)) =
-                shard.decide(self.now(), |groups, now| Ok((event(groups, now).in_portions(PORTION), ())))
+            if let Ok((Err(error), _)) = shard
+                .decide(&self.now(), |groups, present| Ok((event(groups, present).in_portions(PORTION), ())))
             {
                 tracing::warn!(%error, "{OFFSETS} was not written to");
             }
@@ -243,7 +240,7 @@ impl Groups {
     fn on_time(self: &Arc<Self>) -> Option<Moment> {
         let table = self.table().ok()?;
         let now = self.now();
-        table.shards().filter_map(|shard| shard.on_time(now, |log| self.purgatory.grown(log))).min()
+        table.shards().filter_map(|shard| shard.on_time(&now, |log| self.purgatory.grown(log))).min()
     }
 
     /// Wakes who reads the topic, and the thread that watches the time.

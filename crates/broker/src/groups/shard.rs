@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use klamm_coordinator::{
-    Answer, Effects, GroupConfig, GroupCoordinator, GroupError, GroupRecord, Moment, Waiter,
+    Answer, Effects, GroupConfig, GroupCoordinator, GroupError, GroupRecord, Moment, Present, Waiter,
 };
 use klamm_log::{AppendError, Depth, Durability, Log};
 use klamm_protocol::ErrorCode;
@@ -12,8 +12,8 @@ use klamm_types::{LeaderEpoch, Offset, Timestamp, TopicPartition};
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::oneshot;
 
-use super::Now;
 use super::load::load;
+use super::now::Now;
 use crate::error_code::{WireError, coordinator_error};
 
 #[derive(Debug)]
@@ -72,7 +72,7 @@ impl Shard {
         // Sessions begin when it is done, however long it has taken.
         let now = now();
         *self.state.lock() = match loaded {
-            Ok(replay) => State::Ready(Ready::new(replay.finish(now.moment, now.time))),
+            Ok(replay) => State::Ready(Ready::new(replay.finish(now.present()))),
             Err(error) => {
                 tracing::error!(partition = %log.partition(), %error, "groups were not loaded");
                 State::Failed
@@ -83,12 +83,12 @@ impl Shard {
     /// Decides, and carries out what comes of it, portion by portion, until one cannot be logged.
     pub(super) fn decide<T, P: IntoIterator<Item = Effects>>(
         &self,
-        now: Now,
-        event: impl FnOnce(&mut GroupCoordinator, Now) -> Result<(P, T), GroupError>,
+        now: &Now,
+        event: impl FnOnce(&mut GroupCoordinator, Present<'_>) -> Result<(P, T), GroupError>,
     ) -> Result<Done<Result<T, ErrorCode>>, ErrorCode> {
         let (mut state, log) = self.ready()?;
         let ready = state.ready()?;
-        let decided = event(&mut ready.coordinator, now).map_err(|error| error.wire());
+        let decided = event(&mut ready.coordinator, now.present()).map_err(|error| error.wire());
         let done = decided.and_then(|(portions, value)| {
             portions.into_iter().try_for_each(|effects| ready.carry_out(effects, log, now)).map(|()| value)
         });
@@ -97,13 +97,13 @@ impl Shard {
 
     pub(super) fn wait(
         &self,
-        now: Now,
-        event: impl FnOnce(&mut GroupCoordinator, Waiter, Now) -> Effects,
+        now: &Now,
+        event: impl FnOnce(&mut GroupCoordinator, Waiter, Present<'_>) -> Effects,
     ) -> Result<Done<oneshot::Receiver<Answer>>, ErrorCode> {
         let (mut state, log) = self.ready()?;
         let ready = state.ready()?;
         let (waiter, answer) = ready.waiter();
-        let effects = event(&mut ready.coordinator, waiter, now);
+        let effects = event(&mut ready.coordinator, waiter, now.present());
         // Whoever waits is told by an answer.
         let _ = ready.carry_out(effects, log, now);
         Ok((answer, ready.coordinator.next_deadline()))
@@ -115,11 +115,11 @@ impl Shard {
     }
 
     /// Does what is due; when something is due next.
-    pub(super) fn on_time(&self, now: Now, grown: impl FnOnce(&TopicPartition)) -> Option<Moment> {
+    pub(super) fn on_time(&self, now: &Now, grown: impl FnOnce(&TopicPartition)) -> Option<Moment> {
         let (mut state, log) = self.ready().ok()?;
         let ready = state.ready().ok()?;
         let before = log.bounds().end();
-        while let Some(effects) = ready.coordinator.on_time(now.moment, now.time) {
+        while let Some(effects) = ready.coordinator.on_time(now.present()) {
             // Who waits is told by an answer, and the error is in the log.
             let _ = ready.carry_out(effects, log, now);
         }
@@ -157,12 +157,12 @@ impl Ready {
     }
 
     /// Logs, applies, answers.
-    fn carry_out(&mut self, effects: Effects, log: &Log, now: Now) -> Result<(), ErrorCode> {
+    fn carry_out(&mut self, effects: Effects, log: &Log, now: &Now) -> Result<(), ErrorCode> {
         let logged = append(log, &effects.records, now.time);
         if let Err(error) = &logged {
             tracing::error!(partition = %log.partition(), %error, "what groups decided was not logged");
             let error = coordinator_error(error);
-            let instead = self.coordinator.not_logged(effects, error, now.moment, now.time);
+            let instead = self.coordinator.not_logged(effects, error, now.present());
             self.answer(instead.answers);
             return Err(error.wire());
         }

@@ -2,7 +2,7 @@ use klamm_coordinator::{GroupConfig, GroupId};
 use klamm_log::Log;
 use klamm_protocol::Uuid;
 
-use super::Now;
+use super::now::Now;
 use super::shard::Shard;
 use crate::metadata::Topic;
 

@@ -1,6 +1,6 @@
 //! Groups and their members.
 
-use klamm_coordinator::{GroupDescription, GroupId, MemberDescription, ProtocolName};
+use klamm_coordinator::{GroupDescription, GroupId, GroupState, MemberDescription, ProtocolName};
 use klamm_protocol::messages::describe_groups_request::DescribeGroupsRequest;
 use klamm_protocol::messages::describe_groups_response::{
     DescribeGroupsResponse, DescribedGroup, DescribedGroupMember,
@@ -46,7 +46,7 @@ fn described(name: &ByteString, found: &GroupDescription, operations: i32) -> De
     let text = |name: Option<&ProtocolName>| name.map_or("", ProtocolName::as_str).into();
     DescribedGroup {
         group_id: name.clone(),
-        group_state: found.state.name().into(),
+        group_state: GroupState::from(found.state).name().into(),
         protocol_type: text(found.protocol_type.as_ref()),
         protocol_data: text(found.protocol.as_ref()),
         members: found.members.iter().map(member).collect(),

@@ -27,7 +27,5 @@ fn beat(shared: &Shared, request: &HeartbeatRequest) -> Result<(), ErrorCode> {
         instance: request.group_instance_id.as_deref().map(InstanceId::new),
         generation: request.generation_id,
     };
-    shared
-        .groups
-        .decide(&beat.group, |groups, now| groups.heartbeat(&beat, now.moment, now.time).map(|()| ([], ())))
+    shared.groups.decide(&beat.group, |groups, present| groups.heartbeat(&beat, present).map(|()| ([], ())))
 }

@@ -30,7 +30,7 @@ pub(super) fn handle(shared: &Shared, head: &RequestHead, turn: Turn) -> Result<
     let begun = shared.permit().map_err(|error| error.wire()).and_then(|()| {
         let join = join(&request, head, turn.peer)?;
         let group = join.group.clone();
-        shared.groups.wait(&group, |groups, waiter, now| groups.join(&join, waiter, now.moment, now.time))
+        shared.groups.wait(&group, |groups, waiter, present| groups.join(&join, waiter, present))
     });
     let head = head.clone();
     match begun {

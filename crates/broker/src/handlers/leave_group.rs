@@ -29,8 +29,8 @@ fn leave(shared: &Shared, request: &LeaveGroupRequest) -> Result<Outcomes, Error
     };
     let group = GroupId::new(&request.group_id);
     let leave = Leave { group: group.clone(), members: request.members.iter().map(leaving).collect() };
-    shared.groups.decide(&group, |groups, now| {
-        groups.leave(&leave, now.moment, now.time).map(|(effects, outcomes)| ([effects], outcomes))
+    shared.groups.decide(&group, |groups, present| {
+        groups.leave(&leave, present).map(|(effects, outcomes)| ([effects], outcomes))
     })
 }
 

@@ -9,9 +9,6 @@ use super::{HandleError, Outcome, answer};
 use crate::error_code::WireError;
 use crate::shared::Shared;
 
-/// The type of all groups there are (KIP-848).
-const CLASSIC: &str = "classic";
-
 pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, HandleError> {
     let request = super::read::<ListGroupsRequest>(head)?;
     let all = shared.permit().map_err(|error| error.wire()).and_then(|()| shared.groups.list());
@@ -23,7 +20,8 @@ pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, Han
         filter.is_empty() || filter.iter().any(|wanted| wanted.eq_ignore_ascii_case(name))
     };
     let is_asked_for = |group: &&GroupListing| {
-        is_named(&request.states_filter, group.state.name()) && is_named(&request.types_filter, CLASSIC)
+        is_named(&request.states_filter, group.state.name())
+            && is_named(&request.types_filter, group.kind.name())
     };
     let groups = groups.iter().filter(is_asked_for).map(listed).collect();
     answer(
@@ -38,6 +36,6 @@ fn listed(group: &GroupListing) -> ListedGroup {
         group_id: group.group.as_str().into(),
         protocol_type: group.protocol_type.as_ref().map_or("", ProtocolName::as_str).into(),
         group_state: group.state.name().into(),
-        group_type: CLASSIC.into(),
+        group_type: group.kind.name().into(),
     }
 }

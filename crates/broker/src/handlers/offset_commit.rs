@@ -20,8 +20,8 @@ use crate::shared::Shared;
 
 /// From this version on a topic is named by its id (KIP-848).
 const WITH_TOPIC_IDS: i16 = 10;
-/// From this version on a group that is not there is an error of its own.
-const WITH_NOT_FOUND: i16 = 9;
+/// From this version on a group that is not there is an error of its own, and clients know members' epochs (KIP-848).
+const KNOWS_EPOCHS: i16 = 9;
 
 pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, HandleError> {
     let request = super::read::<OffsetCommitRequest>(head)?;
@@ -101,16 +101,17 @@ fn commit(
         member: Some(&*request.member_id).filter(|id| !id.is_empty()).map(MemberId::new),
         instance: request.group_instance_id.as_deref().map(InstanceId::new),
         generation: Some(request.generation_id_or_member_epoch).filter(|generation| *generation >= 0),
+        knows_epochs: version >= KNOWS_EPOCHS,
         retention: u64::try_from(request.retention_time_ms).ok().map(Duration::from_millis),
         offsets,
     };
-    let done = shared.groups.decide(&commit.group, |groups, now| {
-        groups.commit(&commit, now.moment, now.time).map(|(effects, outcomes)| ([effects], outcomes))
+    let done = shared.groups.decide(&commit.group, |groups, present| {
+        groups.commit(&commit, present).map(|(effects, outcomes)| ([effects], outcomes))
     });
     done.map_err(|error| match error {
         // What is too large for a batch.
         ErrorCode::UnknownServerError => ErrorCode::InvalidCommitOffsetSize,
-        ErrorCode::GroupIdNotFound if version < WITH_NOT_FOUND => ErrorCode::IllegalGeneration,
+        ErrorCode::GroupIdNotFound if version < KNOWS_EPOCHS => ErrorCode::IllegalGeneration,
         error => error,
     })
 }

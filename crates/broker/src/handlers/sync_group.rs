@@ -22,7 +22,7 @@ pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, Han
     let begun = shared.permit().map_err(|error| error.wire()).and_then(|()| {
         let sync = sync(&request);
         let group = sync.group.clone();
-        shared.groups.wait(&group, |groups, waiter, now| groups.sync(sync, waiter, now.moment, now.time))
+        shared.groups.wait(&group, |groups, waiter, present| groups.sync(sync, waiter, present))
     });
     match begun {
         Ok(told) => {

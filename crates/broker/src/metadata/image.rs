@@ -21,6 +21,8 @@ pub(crate) struct MetadataImage {
     features: BTreeMap<String, i16>,
     /// Producer ids below this one have been given out, or lie in a block that was.
     next_producer_id: i64,
+    /// Rises when topics come, go or grow.
+    topics_version: u64,
 }
 
 /// A topic.
@@ -91,6 +93,11 @@ impl MetadataImage {
         self.removed.contains(&id.into())
     }
 
+    /// Rises when topics come, go or grow.
+    pub(crate) fn topics_version(&self) -> u64 {
+        self.topics_version
+    }
+
     pub(crate) fn next_producer_id(&self) -> i64 {
         self.next_producer_id
     }
@@ -117,6 +124,7 @@ impl MetadataImage {
     /// The one place in which the image changes. A record that does not fit (a partition of a topic that is not there)
     /// changes nothing.
     pub(crate) fn apply(&mut self, record: &MetadataRecord) {
+        self.topics_version += u64::from(record.changes_topics());
         match record {
             MetadataRecord::Topic { name, id } => {
                 self.names.insert((*id).into(), name.clone());

@@ -93,6 +93,16 @@ pub(crate) struct Dialect {
 }
 
 impl MetadataRecord {
+    /// Whether topics or their partitions are others after it.
+    pub(crate) fn changes_topics(&self) -> bool {
+        matches!(
+            self,
+            MetadataRecord::Topic { .. }
+                | MetadataRecord::Partition { .. }
+                | MetadataRecord::RemoveTopic { .. }
+        )
+    }
+
     /// Reads a record of the log.
     pub(crate) fn decode(frame: &MetadataFrame) -> Result<MetadataRecord, DecodeError> {
         let other = MetadataRecord::Other { record_type: frame.record_type };

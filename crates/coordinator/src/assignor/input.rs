@@ -82,6 +82,11 @@ impl Topics {
         self.and(Topic::new(topic), id, vec![Vec::new(); partitions])
     }
 
+    /// The same with the racks of each partition's replicas.
+    pub(crate) fn with_id_and_racks(self, topic: &Topic, id: Uuid, racks: Vec<Racks>) -> Topics {
+        self.and(topic.clone(), id, racks)
+    }
+
     fn and(mut self, topic: Topic, id: Uuid, racks: Vec<Racks>) -> Topics {
         self.0.insert(topic, Entry { id, racks });
         self

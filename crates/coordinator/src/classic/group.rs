@@ -5,9 +5,9 @@ use klamm_types::Timestamp;
 
 use super::member::Member;
 use super::record::{ClassicGroupRecord, LoggedMember};
-use super::state::GroupState;
+use super::state::ClassicState;
 use crate::consumer_protocol::Subscription;
-use crate::effects::{Joined, JoinedMember, Synced};
+use crate::effects::{Answer, Joined, JoinedMember, NotJoined, Synced, Waiter};
 use crate::{GroupError, GroupId, InstanceId, MemberId, Moment, ProtocolName, Topic};
 
 /// A classic group: its members, and the round of assignment that it is in. What is logged of it is its last generation; who is
@@ -15,7 +15,7 @@ use crate::{GroupError, GroupId, InstanceId, MemberId, Moment, ProtocolName, Top
 #[derive(Clone, Debug)]
 pub(crate) struct ClassicGroup {
     pub(crate) id: GroupId,
-    state: GroupState,
+    state: ClassicState,
     /// When it came into its state, as far as that is logged.
     pub(crate) since: Option<Timestamp>,
     pub(super) generation: i32,
@@ -47,7 +47,7 @@ impl ClassicGroup {
     pub(crate) fn new(id: GroupId) -> ClassicGroup {
         ClassicGroup {
             id,
-            state: GroupState::Empty,
+            state: ClassicState::Empty,
             since: None,
             generation: 0,
             protocol_type: None,
@@ -75,7 +75,7 @@ impl ClassicGroup {
         group.protocol_type = record.protocol_type.clone();
         group.protocol = record.protocol.clone();
         group.leader = record.leader.clone();
-        group.state = if record.members.is_empty() { GroupState::Empty } else { GroupState::Stable };
+        group.state = if record.members.is_empty() { ClassicState::Empty } else { ClassicState::Stable };
         record.members.iter().for_each(|member| group.add(Member::of(member, record.protocol.as_ref())));
         group.note_subscriptions();
         group
@@ -88,8 +88,8 @@ impl ClassicGroup {
             self.members.entry(id.clone()).and_modify(|member| member.assignment = assignment.clone());
         }
         let is_assigned = !record.members.is_empty() && record.generation == self.generation;
-        if is_assigned && self.state == GroupState::CompletingRebalance {
-            self.become_state(GroupState::Stable);
+        if is_assigned && self.state == ClassicState::CompletingRebalance {
+            self.become_state(ClassicState::Stable);
         }
     }
 
@@ -120,14 +120,14 @@ impl ClassicGroup {
         }
     }
 
-    pub(super) fn become_state(&mut self, next: GroupState) {
+    pub(super) fn become_state(&mut self, next: ClassicState) {
         assert!(self.state.may_become(next), "GROUP-2: a group goes from {} to {next}", self.state);
         self.state = next;
     }
 
     /// Whether there is nothing to be kept of it.
     pub(crate) fn is_nothing(&self) -> bool {
-        self.state == GroupState::Empty && self.since.is_none() && self.pending.is_empty()
+        self.state == ClassicState::Empty && self.since.is_none() && self.pending.is_empty()
     }
 
     /// Whether a commit of a member, of the generation that it was told, is taken.
@@ -143,12 +143,12 @@ impl ClassicGroup {
         }
         // It has heard of the generation, and is to ask for its assignment first.
         match self.state {
-            GroupState::CompletingRebalance => Err(GroupError::RebalanceInProgress),
+            ClassicState::CompletingRebalance => Err(GroupError::RebalanceInProgress),
             _ => Ok(()),
         }
     }
 
-    pub(crate) fn state(&self) -> GroupState {
+    pub(crate) fn state(&self) -> ClassicState {
         self.state
     }
 
@@ -244,7 +244,7 @@ impl ClassicGroup {
     }
 
     /// The protocol that most members like best of those that all can do. Of equals the first by name.
-    pub(super) fn select_protocol(&self) -> Option<ProtocolName> {
+    pub(crate) fn select_protocol(&self) -> Option<ProtocolName> {
         let mut votes: BTreeMap<&ProtocolName, usize> = BTreeMap::new();
         for name in self.members.values().filter_map(|member| member.vote(|name| self.is_common(name))) {
             *votes.entry(name).or_default() += 1;
@@ -271,6 +271,16 @@ impl ClassicGroup {
             each.collect::<Option<Vec<_>>>().map(|topics| topics.into_iter().flatten().collect())
         };
         self.subscribed = self.protocol.as_ref().filter(|_| is_consumer).and_then(topics);
+    }
+
+    /// Refusals for all who wait.
+    pub(crate) fn refusals(&self, error: GroupError) -> Vec<(Waiter, Answer)> {
+        let joining = |member: &Member| {
+            let refused = NotJoined { error, member: Some(member.id.clone()) };
+            member.joining.map(|waiter| (waiter, Answer::Join(Err(refused))))
+        };
+        let syncing = |member: &Member| member.syncing.map(|waiter| (waiter, Answer::Sync(Err(error))));
+        self.members().flat_map(|member| joining(member).into_iter().chain(syncing(member))).collect()
     }
 
     /// Whether its members want `topic`, or may.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Turn;
-use super::state::GroupState;
+use super::state::ClassicState;
 use crate::timers::Timer;
 use crate::{GroupError, GroupId, InstanceId, MemberId, Moment};
 
@@ -27,12 +27,12 @@ impl Turn<'_> {
             return Err(GroupError::IllegalGeneration);
         }
         match self.group.state() {
-            GroupState::Empty => Err(GroupError::UnknownMemberId),
-            GroupState::PreparingRebalance => {
+            ClassicState::Empty => Err(GroupError::UnknownMemberId),
+            ClassicState::PreparingRebalance => {
                 self.keep_alive(&beat.member);
                 Err(GroupError::RebalanceInProgress)
             }
-            GroupState::CompletingRebalance | GroupState::Stable => {
+            ClassicState::CompletingRebalance | ClassicState::Stable => {
                 self.keep_alive(&beat.member);
                 Ok(())
             }

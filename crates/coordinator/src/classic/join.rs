@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::Turn;
 use super::member::Member;
-use super::state::GroupState;
+use super::state::ClassicState;
 use crate::effects::{Answer, Waiter};
 use crate::timers::Timer;
 use crate::{GroupError, GroupId, InstanceId, MemberId, Moment, ProtocolName};
@@ -43,7 +43,7 @@ pub struct Join {
 
 impl Join {
     /// The id of a new member: its name, and what makes it unlike any other.
-    fn new_id(&self) -> MemberId {
+    pub(crate) fn new_id(&self) -> MemberId {
         let name = self.instance.as_ref().map_or(&*self.client_id, InstanceId::as_str);
         let hex = format!("{:032x}", self.random);
         let parts = [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]];
@@ -105,12 +105,12 @@ impl Turn<'_> {
     fn check_room(&self, id: Option<&MemberId>) -> Result<(), GroupError> {
         let member = id.and_then(|id| self.group.member(id));
         let has_room = match self.group.state() {
-            GroupState::Empty => true,
-            GroupState::PreparingRebalance => {
+            ClassicState::Empty => true,
+            ClassicState::PreparingRebalance => {
                 member.is_some_and(|member| member.joining.is_some())
                     || self.group.waiting() < self.config.max_size
             }
-            GroupState::CompletingRebalance | GroupState::Stable => {
+            ClassicState::CompletingRebalance | ClassicState::Stable => {
                 member.is_some() || self.group.members().len() < self.config.max_size
             }
         };
@@ -139,7 +139,7 @@ impl Turn<'_> {
         if self.group.members().len() == 0 {
             self.group.protocol_type = Some(join.protocol_type.clone());
         }
-        self.group.has_grown |= self.group.state() == GroupState::PreparingRebalance;
+        self.group.has_grown |= self.group.state() == ClassicState::PreparingRebalance;
         self.group.add(join.member(id.clone(), waiter));
         self.keep(id, self.config.new_member_timeout);
         self.rebalance_or_complete();
@@ -151,12 +151,12 @@ impl Turn<'_> {
         let is_same = member.protocols == join.protocols;
         let leads = self.group.leader.as_ref() == Some(id);
         match self.group.state() {
-            GroupState::Empty => return Err(GroupError::UnknownMemberId),
+            ClassicState::Empty => return Err(GroupError::UnknownMemberId),
             // It did not get the answer.
-            GroupState::CompletingRebalance if is_same => self.tell_again(id, waiter),
+            ClassicState::CompletingRebalance if is_same => self.tell_again(id, waiter),
             // The leader comes when it sees that topics have changed.
-            GroupState::Stable if is_same && !leads => self.tell_again(id, waiter),
-            GroupState::PreparingRebalance | GroupState::CompletingRebalance | GroupState::Stable => {
+            ClassicState::Stable if is_same && !leads => self.tell_again(id, waiter),
+            ClassicState::PreparingRebalance | ClassicState::CompletingRebalance | ClassicState::Stable => {
                 self.join_round(id, join, waiter);
             }
         }
@@ -165,7 +165,7 @@ impl Turn<'_> {
 
     fn tell_again(&mut self, id: &MemberId, waiter: Waiter) {
         let mut joined = self.group.joined(id);
-        if self.group.state() == GroupState::Stable {
+        if self.group.state() == ClassicState::Stable {
             joined.members.clear();
         }
         self.out.answer(waiter, Answer::Join(Ok(joined)));

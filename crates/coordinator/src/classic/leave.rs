@@ -2,7 +2,7 @@
 
 use super::Turn;
 use super::member::Member;
-use super::state::GroupState;
+use super::state::ClassicState;
 use crate::timers::Timer;
 use crate::{GroupError, GroupId, InstanceId, MemberId};
 
@@ -45,7 +45,7 @@ impl Turn<'_> {
 
     pub(super) fn forget_pending(&mut self, id: &MemberId) {
         self.take_pending(id);
-        if self.group.state() == GroupState::PreparingRebalance {
+        if self.group.state() == ClassicState::PreparingRebalance {
             self.maybe_complete_joins();
         }
     }
@@ -74,9 +74,9 @@ impl Turn<'_> {
             self.out.refuse_sync(waiter, GroupError::UnknownMemberId);
         }
         match self.group.state() {
-            GroupState::Empty => {}
-            GroupState::PreparingRebalance => self.maybe_complete_joins(),
-            GroupState::CompletingRebalance | GroupState::Stable => self.prepare_rebalance(),
+            ClassicState::Empty => {}
+            ClassicState::PreparingRebalance => self.maybe_complete_joins(),
+            ClassicState::CompletingRebalance | ClassicState::Stable => self.prepare_rebalance(),
         }
     }
 }

@@ -19,7 +19,7 @@ pub use join::Join;
 pub use leave::{Leave, Leaving};
 pub(crate) use member::Member;
 pub use record::{ClassicGroupRecord, LoggedMember};
-pub use state::GroupState;
+pub use state::ClassicState;
 pub use sync::Sync;
 
 use klamm_types::Timestamp;

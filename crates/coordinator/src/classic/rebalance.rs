@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Turn;
 use super::member::Member;
-use super::state::GroupState;
+use super::state::ClassicState;
 use crate::effects::{Answer, Effects};
 use crate::timers::Timer;
 use crate::{GroupError, GroupRecord, MemberId, Moment};
@@ -13,22 +13,28 @@ impl Turn<'_> {
     /// Begins a round if none is under way; ends it if all have joined.
     pub(super) fn rebalance_or_complete(&mut self) {
         match self.group.state() {
-            GroupState::PreparingRebalance => self.maybe_complete_joins(),
-            GroupState::Empty | GroupState::CompletingRebalance | GroupState::Stable => {
+            ClassicState::PreparingRebalance => self.maybe_complete_joins(),
+            ClassicState::Empty | ClassicState::CompletingRebalance | ClassicState::Stable => {
                 self.prepare_rebalance();
             }
         }
     }
 
+    /// The group was another's to assign until now: all join again.
+    pub(crate) fn begin_anew(&mut self, members: &[MemberId]) {
+        members.iter().for_each(|id| self.arm_session(id));
+        self.prepare_rebalance();
+    }
+
     /// Asks all members to join again. An empty group waits a while for more of them to come.
     pub(super) fn prepare_rebalance(&mut self) {
-        if self.group.state() == GroupState::CompletingRebalance {
+        if self.group.state() == ClassicState::CompletingRebalance {
             self.refuse_syncs(GroupError::RebalanceInProgress);
         }
         self.group.unsynced.clear();
         self.cancel_sync();
-        let is_first = self.group.state() == GroupState::Empty;
-        self.group.become_state(GroupState::PreparingRebalance);
+        let is_first = self.group.state() == ClassicState::Empty;
+        self.group.become_state(ClassicState::PreparingRebalance);
         if is_first {
             let (delay, whole) = (self.config.initial_rebalance_delay, self.group.rebalance_timeout());
             self.group.has_grown = false;
@@ -69,7 +75,7 @@ impl Turn<'_> {
 
     /// The time of a round is up.
     pub(crate) fn on_join_timer(&mut self, at: Moment) {
-        if self.group.join_timer != Some(at) || self.group.state() != GroupState::PreparingRebalance {
+        if self.group.join_timer != Some(at) || self.group.state() != ClassicState::PreparingRebalance {
             return;
         }
         match self.group.initial {
@@ -97,13 +103,13 @@ impl Turn<'_> {
         self.group.generation = self.group.generation.checked_add(1).unwrap_or(0);
         self.group.protocol = self.group.select_protocol();
         if self.group.members().len() == 0 {
-            self.group.become_state(GroupState::Empty);
+            self.group.become_state(ClassicState::Empty);
             self.group.note_subscriptions();
             // Whether or not it can be logged: its offsets are kept from now on.
             self.group.since = Some(self.time);
             return self.log_group(|member| member.assignment.clone());
         }
-        self.group.become_state(GroupState::CompletingRebalance);
+        self.group.become_state(ClassicState::CompletingRebalance);
         self.group.note_subscriptions();
         self.tell_joined();
         let at = self.now + self.group.rebalance_timeout();
@@ -175,7 +181,7 @@ impl Turn<'_> {
         for (_, answer) in &mut failed.answers {
             *answer = answer.clone().failed(error);
         }
-        if self.group.state() == GroupState::CompletingRebalance {
+        if self.group.state() == ClassicState::CompletingRebalance {
             self.refuse_syncs(error);
             self.prepare_rebalance();
         }

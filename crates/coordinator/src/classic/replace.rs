@@ -2,7 +2,7 @@
 
 use super::Turn;
 use super::join::Join;
-use super::state::GroupState;
+use super::state::ClassicState;
 use crate::effects::{Answer, Waiter};
 use crate::{GroupError, MemberId};
 
@@ -16,7 +16,7 @@ impl Turn<'_> {
         if let Some(before) = member.syncing.take() {
             self.out.refuse_sync(before, GroupError::FencedInstanceId);
         }
-        let is_stable = self.group.state() == GroupState::Stable;
+        let is_stable = self.group.state() == ClassicState::Stable;
         member.id = id.clone();
         // It has been here before.
         member.is_new = false;

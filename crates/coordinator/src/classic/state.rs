@@ -11,7 +11,7 @@ use std::fmt;
 ///                             a change      the leader has assigned
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum GroupState {
+pub enum ClassicState {
     /// It has no members, and may have offsets.
     Empty,
     /// Members are asked to join again, and those that do wait.
@@ -22,19 +22,19 @@ pub enum GroupState {
     Stable,
 }
 
-impl GroupState {
+impl ClassicState {
     /// All of them.
-    pub const ALL: [GroupState; 4] = [
-        GroupState::Empty,
-        GroupState::PreparingRebalance,
-        GroupState::CompletingRebalance,
-        GroupState::Stable,
+    pub const ALL: [ClassicState; 4] = [
+        ClassicState::Empty,
+        ClassicState::PreparingRebalance,
+        ClassicState::CompletingRebalance,
+        ClassicState::Stable,
     ];
 
     /// Whether a group in this state can be in `next` after one step.
     #[must_use]
-    pub fn may_become(self, next: GroupState) -> bool {
-        use GroupState::{CompletingRebalance, Empty, PreparingRebalance, Stable};
+    pub fn may_become(self, next: ClassicState) -> bool {
+        use ClassicState::{CompletingRebalance, Empty, PreparingRebalance, Stable};
         matches!(
             (self, next),
             (Empty | Stable | CompletingRebalance, PreparingRebalance)
@@ -42,21 +42,10 @@ impl GroupState {
                 | (CompletingRebalance, Stable)
         )
     }
-
-    /// As Kafka's tools say it.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            GroupState::Empty => "Empty",
-            GroupState::PreparingRebalance => "PreparingRebalance",
-            GroupState::CompletingRebalance => "CompletingRebalance",
-            GroupState::Stable => "Stable",
-        }
-    }
 }
 
-impl fmt::Display for GroupState {
+impl fmt::Display for ClassicState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
+        crate::GroupState::from(*self).fmt(f)
     }
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::Turn;
 use super::member::Member;
-use super::state::GroupState;
+use super::state::ClassicState;
 use crate::effects::{Answer, Waiter};
 use crate::{GroupError, GroupId, InstanceId, MemberId, ProtocolName};
 
@@ -50,10 +50,10 @@ impl Turn<'_> {
             return Err(GroupError::InconsistentGroupProtocol);
         }
         match self.group.state() {
-            GroupState::Empty => return Err(GroupError::UnknownMemberId),
-            GroupState::PreparingRebalance => return Err(GroupError::RebalanceInProgress),
-            GroupState::CompletingRebalance => self.wait_for_the_leader(sync, waiter),
-            GroupState::Stable => {
+            ClassicState::Empty => return Err(GroupError::UnknownMemberId),
+            ClassicState::PreparingRebalance => return Err(GroupError::RebalanceInProgress),
+            ClassicState::CompletingRebalance => self.wait_for_the_leader(sync, waiter),
+            ClassicState::Stable => {
                 self.group.unsynced.remove(&sync.member);
                 self.keep_alive(&sync.member);
                 let synced = self.group.synced(assignment);

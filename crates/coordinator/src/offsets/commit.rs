@@ -7,7 +7,7 @@ use klamm_protocol::Uuid;
 use klamm_types::{Offset, Timestamp};
 
 use super::{CommittedOffset, Offsets};
-use crate::classic::{ClassicGroup, GroupState};
+use crate::classic::{ClassicGroup, ClassicState};
 use crate::{GroupConfig, GroupError, GroupId, GroupRecord, InstanceId, MemberId, Topic};
 
 /// A group commits offsets.
@@ -21,6 +21,8 @@ pub struct Commit {
     pub instance: Option<InstanceId>,
     /// The generation that it was told; `None` for one that is no member.
     pub generation: Option<i32>,
+    /// Whether it comes from a client that knows members' epochs (version 9, KIP-848).
+    pub knows_epochs: bool,
     /// For how long they are to be kept, from an old client (versions 2 to 4).
     pub retention: Option<Duration>,
     /// The offsets.
@@ -50,10 +52,10 @@ impl Commit {
         let is_member = self.generation.is_some() || self.member.is_some() || self.instance.is_some();
         if !is_member {
             // One that only keeps its offsets here; members would not know of them.
-            let is_free = group.state() == GroupState::Empty;
+            let is_free = group.state() == ClassicState::Empty;
             return if is_free { Ok(()) } else { Err(GroupError::UnknownMemberId) };
         }
-        if group.state() == GroupState::Empty && self.generation.is_none() {
+        if group.state() == ClassicState::Empty && self.generation.is_none() {
             return Ok(());
         }
         group.check_commit(self.member.as_ref(), self.instance.as_ref(), self.generation)
@@ -98,17 +100,18 @@ pub(crate) fn removal(group: &GroupId, topic: &Topic, partition: i32) -> GroupRe
 
 /// The records that take offsets away, and of each whether that can be: not while the group reads the topic.
 pub(crate) fn plan_deletion(
-    group: &ClassicGroup,
+    group: &GroupId,
     offsets: &Offsets,
     named: &[(Topic, i32)],
+    is_used: impl Fn(&Topic) -> bool,
 ) -> (Vec<GroupRecord>, Vec<Result<(), GroupError>>) {
     let mut records = Vec::new();
     let plan = |(topic, partition): &(Topic, i32)| {
-        if group.is_subscribed_to(topic) {
+        if is_used(topic) {
             return Err(GroupError::GroupSubscribedToTopic);
         }
         if offsets.get(topic.as_str(), *partition).is_some() {
-            records.push(removal(&group.id, topic, *partition));
+            records.push(removal(group, topic, *partition));
         }
         Ok(())
     };

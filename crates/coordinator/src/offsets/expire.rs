@@ -6,36 +6,38 @@ use klamm_types::Timestamp;
 
 use super::commit::removal;
 use super::{CommittedOffset, Offsets};
-use crate::GroupRecord;
-use crate::Topic;
-use crate::classic::{ClassicGroup, GroupState};
+use crate::classic::{ClassicGroup, ClassicState};
+use crate::{GroupId, GroupRecord, Topic};
 
-/// The records that take away what has expired at `now`.
+/// The records that take away what has expired at `now`. `unused_since` says since when nobody uses an offset; `None` for one that is used.
 pub(crate) fn expired(
-    group: &ClassicGroup,
+    group: &GroupId,
     offsets: &Offsets,
     retention: Duration,
     now: Timestamp,
+    unused_since: impl Fn(&Topic, &CommittedOffset) -> Option<Timestamp>,
 ) -> Vec<GroupRecord> {
     let is_due = |(topic, _, committed): &(&Topic, i32, &CommittedOffset)| {
-        let Some(since) = unused_since(group, topic, committed) else { return false };
+        let Some(since) = unused_since(topic, committed) else { return false };
         let due = committed.expires_at.unwrap_or_else(|| since.saturating_add(retention));
         due <= now
     };
     let due = offsets.iter().filter(is_due);
-    due.map(|(topic, partition, _)| removal(&group.id, topic, partition)).collect()
+    due.map(|(topic, partition, _)| removal(group, topic, partition)).collect()
 }
 
-/// Since when nobody uses an offset; `None` for one that is used.
-fn unused_since(group: &ClassicGroup, topic: &Topic, committed: &CommittedOffset) -> Option<Timestamp> {
-    match (group.state(), &group.protocol_type) {
-        // It has only offsets.
-        (GroupState::Empty, None) => Some(committed.committed_at),
-        // From when its last member left, or from a later commit by hand.
-        (GroupState::Empty, Some(_)) => {
-            Some(group.since.map_or(committed.committed_at, |since| since.max(committed.committed_at)))
+impl ClassicGroup {
+    /// Since when nobody uses an offset of a classic group; `None` for one that is used.
+    pub(crate) fn unused_since(&self, topic: &Topic, committed: &CommittedOffset) -> Option<Timestamp> {
+        match (self.state(), &self.protocol_type) {
+            // It has only offsets.
+            (ClassicState::Empty, None) => Some(committed.committed_at),
+            // From when its last member left, or from a later commit by hand.
+            (ClassicState::Empty, Some(_)) => {
+                Some(self.since.map_or(committed.committed_at, |since| since.max(committed.committed_at)))
+            }
+            (ClassicState::Stable, Some(_)) if !self.is_subscribed_to(topic) => Some(committed.committed_at),
+            _ => None,
         }
-        (GroupState::Stable, Some(_)) if !group.is_subscribed_to(topic) => Some(committed.committed_at),
-        _ => None,
     }
 }

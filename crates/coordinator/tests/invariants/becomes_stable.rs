@@ -1,12 +1,12 @@
 //! When nothing goes wrong any more, every member soon has its part, and all partitions have an owner.
 
-use klamm_coordinator::{GroupId, GroupState};
+use klamm_coordinator::{ClassicState, GroupId};
 
 use crate::support::{GROUP, World};
 
 pub fn check(world: &World, names: &[String], partitions: usize) -> Result<(), String> {
     let found = world.groups.describe(&GroupId::new(GROUP)).ok_or("there is no group")?;
-    if found.state != GroupState::Stable || found.members.len() != names.len() {
+    if found.state != ClassicState::Stable || found.members.len() != names.len() {
         return Err(format!("{} with {} members of {}", found.state, found.members.len(), names.len()));
     }
     let mut owned = Vec::new();

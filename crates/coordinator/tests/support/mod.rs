@@ -2,14 +2,17 @@
 
 #![allow(dead_code, unreachable_pub)]
 
+pub mod consumers;
+pub mod script;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
 use klamm_coordinator::{
     Answer, Commit, Effects, GroupConfig, GroupCoordinator, GroupError, GroupId, GroupRecord, GroupReplay,
-    Heartbeat, Join, Joined, Leave, Leaving, MemberId, Moment, NewOffset, NotJoined, Outcomes, ProtocolName,
-    Sync, Synced, Waiter,
+    Heartbeat, Join, Joined, Leave, Leaving, MemberId, Moment, NewOffset, NotJoined, Outcomes, Present,
+    ProtocolName, Sync, Synced, Waiter,
 };
 use klamm_types::{Offset, Timestamp};
 
@@ -97,6 +100,11 @@ impl World {
         Timestamp::from_millis(1_700_000_000_000 + i64::try_from(self.now.as_millis()).unwrap())
     }
 
+    /// Classic groups do not ask for topics.
+    pub fn present(&self) -> Present<'static> {
+        Present { moment: self.moment(), time: self.time(), topics: &() }
+    }
+
     pub fn client(&mut self, name: &str) -> &mut Client {
         self.clients.entry(name.to_owned()).or_insert_with(|| Client::new(name))
     }
@@ -127,7 +135,7 @@ impl World {
             can_skip: client.version >= 9,
             random,
         };
-        let effects = self.groups.join(&join, waiter, self.moment(), self.time());
+        let effects = self.groups.join(&join, waiter, self.present());
         self.carry_out(effects);
     }
 
@@ -147,7 +155,7 @@ impl World {
                 .map(|(id, text)| (id.clone(), Bytes::from(text.clone())))
                 .collect(),
         };
-        let effects = self.groups.sync(sync, waiter, self.moment(), self.time());
+        let effects = self.groups.sync(sync, waiter, self.present());
         self.carry_out(effects);
     }
 
@@ -159,14 +167,14 @@ impl World {
             instance: client.instance.as_deref().map(Into::into),
             generation: client.generation,
         };
-        self.groups.heartbeat(&beat, self.moment(), self.time())
+        self.groups.heartbeat(&beat, self.present())
     }
 
     pub fn leave(&mut self, name: &str) -> Result<(), GroupError> {
         let client = self.client(name).clone();
         let leaving = Leaving { member: client.member, instance: client.instance.as_deref().map(Into::into) };
         let leave = Leave { group: GROUP.into(), members: vec![leaving] };
-        let (effects, outcomes) = self.groups.leave(&leave, self.moment(), self.time())?;
+        let (effects, outcomes) = self.groups.leave(&leave, self.present())?;
         self.carry_out(effects);
         outcomes[0]
     }
@@ -187,11 +195,11 @@ impl World {
             member: client.as_ref().map(Client::member),
             instance: client.as_ref().and_then(|client| client.instance.as_deref().map(Into::into)),
             generation: client.as_ref().map(|client| client.generation),
+            knows_epochs: true,
             retention: None,
             offsets: vec![new],
         };
-        let (effects, outcomes): (Effects, Outcomes) =
-            self.groups.commit(&commit, self.moment(), self.time())?;
+        let (effects, outcomes): (Effects, Outcomes) = self.groups.commit(&commit, self.present())?;
         if !self.carry_out(effects) {
             return Err(GroupError::CoordinatorNotAvailable);
         }
@@ -207,7 +215,7 @@ impl World {
         let end = self.now + time;
         while let Some(due) = self.groups.next_deadline().filter(|due| due.passed() <= end) {
             self.now = self.now.max(due.passed());
-            while let Some(effects) = self.groups.on_time(self.moment(), self.time()) {
+            while let Some(effects) = self.groups.on_time(self.present()) {
                 self.carry_out(effects);
             }
         }
@@ -224,7 +232,7 @@ impl World {
         let effects = if self.is_log_full && !effects.records.is_empty() {
             let instead = {
                 let error = GroupError::CoordinatorNotAvailable;
-                self.groups.not_logged(effects, error, self.moment(), self.time())
+                self.groups.not_logged(effects, error, self.present())
             };
             self.said.push("the log is full".to_owned());
             Err(instead)
@@ -276,7 +284,7 @@ impl World {
         for (key, value) in &self.log {
             replay.apply(&GroupRecord::decode(key, value.as_ref()).unwrap());
         }
-        self.groups = replay.finish(self.moment(), self.time());
+        self.groups = replay.finish(self.present());
         self.waiters.clear();
     }
 

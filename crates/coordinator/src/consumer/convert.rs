@@ -1,0 +1,183 @@
+//! A classic group becomes one whose broker assigns when the first member comes that speaks the newer protocol, and becomes classic again when
+//! the last of those has gone: what members have goes with them.
+
+use bytes::Bytes;
+use klamm_types::Timestamp;
+
+use super::catalog::Catalog;
+use super::group::{ConsumerGroup, Member};
+use super::record::{
+    ClassicMember, ConsumerRecord, Current, GroupEpoch, MemberState, Subscribed, TargetEpoch,
+};
+use super::{Held, Partitions, metadata};
+use crate::assignor::TopicPartition;
+use crate::classic::{self, ClassicGroup, ClassicGroupRecord, LoggedMember};
+use crate::consumer_protocol::{Subscription, decode_assignment, encode_assignment, has_user_data};
+use crate::{GroupConfig, GroupError, MemberId, ProtocolName};
+
+/// A classic group on its way to the newer protocol.
+pub(crate) struct Conversion<'a> {
+    pub(crate) group: &'a ClassicGroup,
+    pub(crate) config: &'a GroupConfig,
+    pub(crate) catalog: &'a dyn Catalog,
+}
+
+impl Conversion<'_> {
+    /// The records of the group as it is, in the newer protocol.
+    ///
+    /// # Errors
+    /// [`GroupError::GroupIdNotFound`], as Kafka says, when it cannot be.
+    pub(crate) fn records(&self) -> Result<Vec<ConsumerRecord>, GroupError> {
+        let generation = self.group.generation();
+        let members: Vec<_> =
+            self.group.members().map(|member| self.member(member)).collect::<Result<_, _>>()?;
+        let is_consumers = self.group.protocol_type.as_ref().is_some_and(|name| name.as_str() == CONSUMER);
+        if !self.config.consumer.migration.upgrades()
+            || !is_consumers
+            || members.len() > self.config.consumer.max_size
+        {
+            return Err(GroupError::GroupIdNotFound);
+        }
+        let wanted = members.iter().flat_map(|(_, said, _)| &said.topics).collect();
+        let group = GroupEpoch { epoch: generation, metadata_hash: metadata::hash(&wanted, self.catalog) };
+        let said = members
+            .iter()
+            .map(|(id, said, _)| ConsumerRecord::Member(id.clone(), Some(Box::new(said.clone()))));
+        let mut records: Vec<_> = said.collect();
+        records.push(ConsumerRecord::Group(Some(group)));
+        records
+            .extend(members.iter().map(|(id, _, own)| ConsumerRecord::Target(id.clone(), Some(own.clone()))));
+        records.push(ConsumerRecord::TargetEpoch(Some(TargetEpoch { epoch: generation, at: None })));
+        let current = |(id, _, own): &(MemberId, Subscribed, Partitions)| {
+            let assigned: Held =
+                own.iter().map(|(topic, partition)| (topic, partition, generation)).collect();
+            let (state, pending) = (MemberState::Stable, Held::default());
+            let current = Current { epoch: generation, previous: generation, state, assigned, pending };
+            ConsumerRecord::Current(id.clone(), Some(Box::new(current)))
+        };
+        records.extend(members.iter().map(current));
+        Ok(records)
+    }
+
+    fn member(&self, member: &classic::Member) -> Result<(MemberId, Subscribed, Partitions), GroupError> {
+        let protocol = self.group.protocol.clone().or_else(|| self.group.select_protocol());
+        let metadata = protocol.map(|name| member.metadata(&name)).unwrap_or_default();
+        let wants = Subscription::decode(&metadata).map_err(|_| GroupError::GroupIdNotFound)?;
+        let has = match member.assignment.is_empty() {
+            true => Vec::new(),
+            false if has_user_data(&member.assignment) => return Err(GroupError::GroupIdNotFound),
+            false => decode_assignment(&member.assignment).map_err(|_| GroupError::GroupIdNotFound)?,
+        };
+        let id = |own: TopicPartition| Some((self.catalog.find(&own.topic)?.id, own.partition));
+        let said = Subscribed {
+            instance: member.instance.clone(),
+            rack: wants.rack.filter(|rack| !rack.is_empty()),
+            client_id: member.client_id.clone(),
+            client_host: member.client_host.clone(),
+            topics: wants.topics.into_iter().collect(),
+            regex: "".into(),
+            rebalance_timeout: member.rebalance_timeout,
+            assignor: None,
+            classic: Some(ClassicMember {
+                session_timeout: member.session_timeout,
+                protocols: member.protocols.clone(),
+            }),
+        };
+        Ok((member.id.clone(), said, has.into_iter().filter_map(id).collect()))
+    }
+}
+
+/// The records that take a whole group away.
+pub(crate) fn removal_of_group(group: &ConsumerGroup) -> Vec<ConsumerRecord> {
+    let ids = || group.members().map(|member| member.id.clone());
+    let mut records: Vec<_> = ids().map(|id| ConsumerRecord::Current(id, None)).collect();
+    records.extend(group.targets().map(|(id, _)| ConsumerRecord::Target(id.clone(), None)));
+    records.push(ConsumerRecord::TargetEpoch(None));
+    records.extend(ids().map(|id| ConsumerRecord::Member(id, None)));
+    records.extend(group.regexes.keys().map(|regex| ConsumerRecord::Regex(regex.clone(), None)));
+    records.extend([ConsumerRecord::OldMetadata(false), ConsumerRecord::Group(None)]);
+    records
+}
+
+impl ConsumerGroup {
+    /// Whether all that stay speak the classic protocol.
+    pub(crate) fn becomes_classic(&self, gone: &[MemberId], config: &GroupConfig) -> bool {
+        let is_modern = |id: &&MemberId| self.member(id).is_some_and(|member| member.said.classic.is_none());
+        let modern = gone.iter().filter(is_modern).count();
+        let stay = self.members().len() - gone.iter().filter(|id| self.member(id).is_some()).count();
+        config.consumer.migration.downgrades()
+            && modern > 0
+            && modern == self.modern_members()
+            && (1..=config.max_size).contains(&stay)
+    }
+
+    /// The classic group of those that stay: what they were to have, they have.
+    pub(crate) fn as_classic(
+        &self,
+        gone: &[MemberId],
+        catalog: &dyn Catalog,
+        time: Timestamp,
+    ) -> ClassicGroupRecord {
+        let stay: Vec<&Member> = self.members().filter(|member| !gone.contains(&member.id)).collect();
+        let protocol = common_protocol(&stay);
+        let member = |member: &&Member| {
+            let classic = member.said.classic.clone().unwrap_or_default();
+            let subscription = metadata_of(&classic, protocol.as_ref());
+            let target = self.target(&member.id).cloned().unwrap_or_default();
+            LoggedMember {
+                id: member.id.clone(),
+                instance: member.said.instance.clone(),
+                client_id: member.said.client_id.clone(),
+                client_host: member.said.client_host.clone(),
+                rebalance_timeout: member.said.rebalance_timeout,
+                session_timeout: classic.session_timeout,
+                assignment: assignment(&target, &subscription, catalog),
+                subscription,
+            }
+        };
+        ClassicGroupRecord {
+            protocol_type: Some(ProtocolName::new(CONSUMER)),
+            generation: self.epoch,
+            leader: stay.first().map(|member| member.id.clone()),
+            since: Some(time),
+            members: stay.iter().map(member).collect(),
+            protocol,
+        }
+    }
+}
+
+/// The protocol that most like best of those that all can do.
+fn common_protocol(members: &[&Member]) -> Option<ProtocolName> {
+    let of = |member: &Member| {
+        member.said.classic.as_ref().map(|classic| &classic.protocols).cloned().unwrap_or_default()
+    };
+    let all: Vec<Vec<(ProtocolName, Bytes)>> = members.iter().map(|member| of(member)).collect();
+    let is_common = |name: &ProtocolName| all.iter().all(|own| own.iter().any(|(known, _)| known == name));
+    let votes = all.iter().filter_map(|own| own.iter().map(|(name, _)| name).find(|name| is_common(name)));
+    let mut counted: std::collections::BTreeMap<&ProtocolName, usize> = std::collections::BTreeMap::new();
+    votes.for_each(|name| *counted.entry(name).or_default() += 1);
+    let most = counted.values().max().copied();
+    counted.into_iter().find(|(_, count)| Some(*count) == most).map(|(name, _)| name.clone())
+}
+
+/// What a member wants by a protocol.
+pub(super) fn metadata_of(classic: &ClassicMember, protocol: Option<&ProtocolName>) -> Bytes {
+    let found = classic.protocols.iter().find(|(name, _)| Some(name) == protocol);
+    found.map(|(_, metadata)| metadata.clone()).unwrap_or_default()
+}
+
+/// Partitions as a classic consumer reads them, in the version in which it has written `subscription`.
+pub(super) fn assignment(partitions: &Partitions, subscription: &Bytes, catalog: &dyn Catalog) -> Bytes {
+    let name = |(topic, partition)| Some(TopicPartition { topic: catalog.name(topic)?, partition });
+    let named: Vec<_> = partitions.iter().filter_map(name).collect();
+    let mut bytes = encode_assignment(&named).map(|bytes| bytes.to_vec()).unwrap_or_default();
+    // All versions are alike but for their number.
+    if let (Some(own), Some(version)) = (bytes.get_mut(..2), subscription.get(..2)) {
+        let latest = [own[0], own[1]];
+        own.copy_from_slice(if version < latest.as_slice() { version } else { &latest });
+    }
+    bytes.into()
+}
+
+/// The protocol type of consumers.
+pub(super) const CONSUMER: &str = "consumer";

@@ -1,0 +1,111 @@
+//! Expressions for topics, matched by the coordinator. The engine takes time that is linear in what is matched, and an expression that needs
+//! more room than there is for one is refused.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use regex::bytes::{Regex, RegexBuilder};
+
+use super::draft::Draft;
+use super::group::ConsumerGroup;
+use super::record::{ConsumerRecord, Resolved};
+use crate::{GroupError, Topic};
+
+/// Whether an expression can be used. What the group has is known to be good.
+pub(super) fn check(group: &ConsumerGroup, regex: &Arc<str>) -> Result<(), GroupError> {
+    if regex.is_empty() || group.used_regexes().contains(regex) || compile(regex).is_some() {
+        return Ok(());
+    }
+    Err(GroupError::InvalidRegularExpression)
+}
+
+/// Matches what has not been, or has been with other topics. Whether any matches other topics than before.
+pub(super) fn resolve(draft: &mut Draft<'_>) -> bool {
+    let (group, catalog) = (draft.group, draft.catalog);
+    let is_old = group.looked_at != Some(catalog.version());
+    let used: BTreeSet<Arc<str>> = draft.members().map(|(_, said)| Arc::clone(&said.regex)).collect();
+    let is_due = |regex: &Arc<str>| !regex.is_empty() && (is_old || !group.regexes.contains_key(regex));
+    let due: Vec<_> = used.into_iter().filter(is_due).collect();
+    let names = if due.is_empty() { Vec::new() } else { catalog.names() };
+    let before = draft.regexes.len();
+    for regex in due {
+        let topics = matched(&regex, &names);
+        if group.regexes.get(&regex).is_some_and(|known| known.topics == topics) {
+            continue;
+        }
+        let version = i64::try_from(catalog.version()).unwrap_or(i64::MAX);
+        let resolved = Resolved { topics, version, at: draft.time };
+        draft.records.push(ConsumerRecord::Regex(Arc::clone(&regex), Some(resolved.clone())));
+        draft.regexes.insert(regex, Some(resolved));
+    }
+    draft.regexes.len() > before
+}
+
+/// One that cannot be read, of a later version perhaps, matches nothing.
+fn matched(regex: &str, names: &[Topic]) -> BTreeSet<Topic> {
+    let Some(regex) = compile(regex) else { return BTreeSet::new() };
+    names.iter().filter(|name| regex.is_match(name.as_str().as_bytes())).cloned().collect()
+}
+
+/// Of the whole name. Names are ASCII, so that its classes are, unless it names others.
+fn compile(regex: &str) -> Option<Regex> {
+    let whole = format!(r"\A(?:{regex})\z");
+    let build = |unicode: bool| {
+        let mut builder = RegexBuilder::new(&whole);
+        builder
+            .unicode(unicode)
+            .size_limit(SIZE_LIMIT)
+            .dfa_size_limit(DFA_LIMIT)
+            .nest_limit(NEST_LIMIT)
+            .build()
+            .ok()
+    };
+    build(false).or_else(|| build(true))
+}
+
+/// Bytes of a compiled expression, at most.
+const SIZE_LIMIT: usize = 64 << 10;
+/// Bytes of what the engine makes of it while it matches.
+const DFA_LIMIT: usize = 1 << 20;
+/// Groups in groups.
+const NEST_LIMIT: u32 = 50;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn matches(regex: &str, name: &str) -> Option<bool> {
+        compile(regex).map(|regex| regex.is_match(name.as_bytes()))
+    }
+
+    #[test]
+    fn whole_names_are_matched() {
+        for (regex, name, want) in [
+            ("t.*", "topic", true),
+            ("t", "topic", false),
+            ("a|b", "b", true),
+            ("a|b", "ab", false),
+            (r"\w+-\d{1,3}", "orders-17", true),
+            (r"(?i)ORDERS", "orders", true),
+            (r"[\p{Greek}a-z]+", "orders", true),
+        ] {
+            assert_eq!(matches(regex, name), Some(want), "{regex} {name}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_or_grows_is_refused() {
+        for regex in
+            ["(", "a{1000}{1000}", "(?=look)ahead", r"(a)\1", &"(".repeat(1000), &"a?".repeat(100_000)]
+        {
+            assert_eq!(matches(regex, "a"), None, "{}", &regex[..regex.len().min(20)]);
+        }
+    }
+
+    #[test]
+    fn what_would_blow_up_elsewhere_does_not_here() {
+        let name = "a".repeat(249);
+        assert_eq!(matches("(a+)+b", &name), Some(false));
+        assert_eq!(matches("(a|aa)*c", &name), Some(false));
+    }
+}

@@ -1,0 +1,86 @@
+//! What each member is to have, by the assignor that most members want.
+
+use std::collections::{BTreeMap, HashMap};
+
+use klamm_protocol::Uuid;
+
+use super::Partitions;
+use super::draft::Draft;
+use super::record::{ConsumerRecord, Subscribed, TargetEpoch};
+use crate::assignor::{Assignment, Subscriber, TopicPartition, Topics};
+use crate::{Assignors, MemberId, ProtocolName, Topic};
+
+/// The records of all targets that change, and of their epoch.
+pub(super) fn assign(draft: &Draft<'_>, epoch: i32) -> Vec<ConsumerRecord> {
+    let known = Known::of(draft);
+    let members: Vec<Subscriber> =
+        draft.members().map(|(id, said)| known.subscriber(draft, id, said)).collect();
+    let assignors = &draft.config.consumer.assignors;
+    let chosen = preferred(assignors, draft.members().map(|(_, said)| said));
+    let given =
+        assignors.find(&chosen).map(|assignor| assignor.assign(&known.topics, &members)).unwrap_or_default();
+    let targets = members.iter().map(|member| (&member.id, known.target(&given, &member.id)));
+    let is_new = |(id, target): &(&MemberId, Partitions)| draft.group.target(id) != Some(target);
+    let changed = targets.filter(is_new).map(|(id, target)| ConsumerRecord::Target(id.clone(), Some(target)));
+    changed.chain([ConsumerRecord::TargetEpoch(Some(TargetEpoch { epoch, at: Some(draft.time) }))]).collect()
+}
+
+/// By what partitions are assigned: what most of those members want that say so; of equals the first by name.
+pub(super) fn preferred<'a>(
+    assignors: &Assignors,
+    members: impl Iterator<Item = &'a Subscribed>,
+) -> ProtocolName {
+    let mut votes: BTreeMap<&ProtocolName, usize> = BTreeMap::new();
+    for name in
+        members.filter_map(|said| said.assignor.as_ref()).filter(|name| assignors.find(name).is_some())
+    {
+        *votes.entry(name).or_default() += 1;
+    }
+    let most = votes.values().max().copied();
+    let winner = votes.into_iter().find(|(_, count)| Some(*count) == most).map(|(name, _)| name.clone());
+    winner.unwrap_or_else(|| assignors.default_name())
+}
+
+/// The topics that members want and that are there.
+struct Known {
+    topics: Topics,
+    ids: HashMap<Topic, Uuid>,
+    names: HashMap<Uuid, Topic>,
+}
+
+impl Known {
+    fn of(draft: &Draft<'_>) -> Known {
+        let mut known = Known { topics: Topics::default(), ids: HashMap::new(), names: HashMap::new() };
+        for name in draft.wanted() {
+            let Some(topic) = draft.catalog.find(name) else { continue };
+            let count = i32::try_from(topic.partitions).unwrap_or(i32::MAX);
+            let racks = (0..count).map(|partition| draft.catalog.racks(topic.id, partition)).collect();
+            known.topics = known.topics.with_id_and_racks(name, topic.id, racks);
+            known.ids.insert(name.clone(), topic.id);
+            known.names.insert(topic.id, name.clone());
+        }
+        known
+    }
+
+    /// A member as assignors see it: what it has is what it was to have before.
+    fn subscriber(&self, draft: &Draft<'_>, id: &MemberId, said: &Subscribed) -> Subscriber {
+        let target = draft.target_before(id);
+        let name = |(topic, partition): (Uuid, i32)| {
+            Some(TopicPartition { topic: self.names.get(&topic)?.clone(), partition })
+        };
+        Subscriber {
+            id: id.clone(),
+            instance: said.instance.clone(),
+            rack: said.rack.clone(),
+            topics: draft.topics_of(said).cloned().collect(),
+            owned: target.into_iter().flat_map(Partitions::iter).filter_map(name).collect(),
+            generation: None,
+            user_data: None,
+        }
+    }
+
+    fn target(&self, given: &Assignment, id: &MemberId) -> Partitions {
+        let own = given.get(id).into_iter().flatten();
+        own.filter_map(|partition| Some((*self.ids.get(&partition.topic)?, partition.partition))).collect()
+    }
+}

@@ -1,0 +1,148 @@
+//! Requests of the classic protocol, to groups of either kind.
+
+use super::{Group, GroupCoordinator, Kind, Outcomes};
+use crate::classic::{ClassicGroup, ClassicGroupRecord, Heartbeat, Join, Leave, Sync};
+use crate::consumer::Draft;
+use crate::effects::{Answer, Effects, Waiter};
+use crate::{GroupError, GroupId, GroupRecord, MemberId, Moment, Present};
+
+impl GroupCoordinator {
+    /// A member joins. `waiter` is answered at once, or when the round of joins ends.
+    pub fn join(&mut self, join: &Join, waiter: Waiter, present: Present<'_>) -> Effects {
+        self.now = present.moment;
+        let mut out = Effects::default();
+        if let Err(error) = self.check_join(join) {
+            out.refuse_join(waiter, error, join.member.clone());
+            return out;
+        }
+        if let Some(removal) = self.removal_if_empty(&join.group) {
+            // Nobody is there to mind: it is classic from here on.
+            out.records = removal;
+            self.groups.insert(join.group.clone(), self.emptied(&join.group));
+        } else if matches!(self.groups.get(&join.group), Some(Group { kind: Kind::Consumer(_), .. })) {
+            return self.join_consumers(join, waiter, present);
+        }
+        if !self.groups.contains_key(&join.group) || !out.records.is_empty() {
+            let group = self.groups.entry(join.group.clone());
+            group.or_insert_with(|| Group::new(&join.group));
+            // What is logged first is only that there is a group.
+            let value = Some(ClassicGroupRecord { since: Some(present.time), ..Default::default() });
+            out.records.push(GroupRecord::ClassicGroup { group: join.group.clone(), value });
+        }
+        self.turn(&join.group, present, &mut out, |turn| turn.join(join, waiter));
+        out
+    }
+
+    fn emptied(&self, id: &GroupId) -> Group {
+        let offsets = self.groups.get(id).map(|group| group.offsets.clone()).unwrap_or_default();
+        Group { offsets, ..Group::new(id) }
+    }
+
+    fn check_join(&self, join: &Join) -> Result<(), GroupError> {
+        let (least, most) = (self.config.min_session_timeout, self.config.max_session_timeout);
+        if join.group.as_str().is_empty() {
+            return Err(GroupError::InvalidGroupId);
+        }
+        if !(least..=most).contains(&join.session_timeout) {
+            return Err(GroupError::InvalidSessionTimeout);
+        }
+        // Only one that has no id yet begins a group.
+        if join.member.is_some() && !self.groups.contains_key(&join.group) {
+            return Err(GroupError::UnknownMemberId);
+        }
+        Ok(())
+    }
+
+    /// A classic member joins a group whose broker assigns.
+    fn join_consumers(&mut self, join: &Join, waiter: Waiter, present: Present<'_>) -> Effects {
+        let mut out = Effects::default();
+        let Some(Group { kind: Kind::Consumer(group), .. }) = self.groups.get(&join.group) else {
+            return out;
+        };
+        match Draft::new(group, &self.config, present.topics, present.time).join(join) {
+            Err(GroupError::MemberIdRequired) => {
+                out.refuse_join(waiter, GroupError::MemberIdRequired, Some(join.new_id()));
+            }
+            Err(error) => out.refuse_join(waiter, error, join.member.clone()),
+            Ok((records, joined)) => {
+                out.records = wrap(&join.group, records);
+                if let Some((group, mut ticking)) = self.consumer_group(&join.group) {
+                    group.has_joined(&joined.member, &mut ticking);
+                    group.has_looked_at(present.topics);
+                }
+                out.answer(waiter, Answer::Join(Ok(joined)));
+            }
+        }
+        out
+    }
+
+    /// A member asks for its assignment. `waiter` is answered at once, or when the leader has brought it.
+    pub fn sync(&mut self, sync: Sync, waiter: Waiter, present: Present<'_>) -> Effects {
+        self.now = present.moment;
+        let mut out = Effects::default();
+        let group = sync.group.clone();
+        if let Err(error) = self.find(&group, GroupError::UnknownMemberId) {
+            out.refuse_sync(waiter, error);
+        } else if let Some((group, mut ticking)) = self.consumer_group(&group) {
+            let synced = group.sync(&sync, present.topics, &mut ticking);
+            out.answer(waiter, Answer::Sync(synced));
+        } else {
+            self.turn(&group, present, &mut out, |turn| turn.sync(sync, waiter));
+        }
+        out
+    }
+
+    /// A member is alive.
+    ///
+    /// # Errors
+    /// [`GroupError::RebalanceInProgress`] asks it to join again; others say that it is no member, or not of this generation.
+    pub fn heartbeat(&mut self, beat: &Heartbeat, present: Present<'_>) -> Result<(), GroupError> {
+        self.now = present.moment;
+        self.find(&beat.group, GroupError::UnknownMemberId)?;
+        if let Some((group, mut ticking)) = self.consumer_group(&beat.group) {
+            return group.classic_heartbeat(beat, &mut ticking);
+        }
+        let mut out = Effects::default();
+        self.turn(&beat.group, present, &mut out, |turn| turn.heartbeat(beat))
+    }
+
+    /// Members leave; says of each whether it was there.
+    ///
+    /// # Errors
+    /// When the group is not there.
+    pub fn leave(&mut self, leave: &Leave, present: Present<'_>) -> Result<(Effects, Outcomes), GroupError> {
+        self.now = present.moment;
+        self.find(&leave.group, GroupError::UnknownMemberId)?;
+        if let Some((group, _)) = self.consumer_group(&leave.group) {
+            let leavers = group.leavers(leave);
+            let mut gone: Vec<MemberId> = leavers.iter().flatten().cloned().collect();
+            gone.sort_unstable();
+            gone.dedup();
+            let outcomes = leavers.into_iter().map(|left| left.map(drop)).collect();
+            return Ok((self.remove_consumers(&leave.group, &gone, present), outcomes));
+        }
+        let mut out = Effects::default();
+        let left = self.turn(&leave.group, present, &mut out, |turn| turn.leave(leave));
+        Ok((out, left))
+    }
+
+    /// A group whose broker assigned is classic from here on. Its members join again.
+    pub(super) fn become_classic(&mut self, id: &GroupId, value: &ClassicGroupRecord, now: Option<Moment>) {
+        let group = ClassicGroup::of(id.clone(), value);
+        let members: Vec<_> = group.members().map(|member| member.id.clone()).collect();
+        if let Some(known) = self.groups.get_mut(id) {
+            known.kind = Kind::Classic(Box::new(group));
+        }
+        let Some(moment) = now.filter(|_| !members.is_empty()) else { return };
+        let time = value.since.unwrap_or(klamm_types::Timestamp::from_millis(0));
+        // Nobody waits, so that there is nothing to answer, and nothing to log before they have come.
+        let mut out = Effects::default();
+        self.turn(id, Present { moment, time, topics: &() }, &mut out, |turn| turn.begin_anew(&members));
+    }
+}
+
+/// Records of a group.
+pub(super) fn wrap(group: &GroupId, records: Vec<crate::ConsumerRecord>) -> Vec<GroupRecord> {
+    let wrapped = records.into_iter().map(|record| GroupRecord::Consumer { group: group.clone(), record });
+    wrapped.collect()
+}

@@ -1,0 +1,149 @@
+//! Heartbeats of the newer protocol (KIP-848), to groups of either kind.
+
+use super::classic::wrap;
+use super::{Group, GroupCoordinator, Kind};
+use crate::classic::ClassicGroup;
+use crate::consumer::{
+    Catalog, ConsumerGroup, ConsumerHeartbeat, ConsumerHeartbeatAnswer, Conversion, Draft, Leaver, Ticking,
+    removal_of_group,
+};
+use crate::effects::Effects;
+use crate::timers::{Timer, Timers};
+use crate::{ClassicState, GroupError, GroupId, GroupRecord, MemberId, Moment, Present};
+
+impl GroupCoordinator {
+    /// A member of a group whose broker assigns is alive: it joins, says what it wants and has, hears what it is to have, or leaves.
+    ///
+    /// # Errors
+    /// When it is not heard; nothing has changed then.
+    pub fn consumer_heartbeat(
+        &mut self,
+        beat: &ConsumerHeartbeat,
+        present: Present<'_>,
+    ) -> Result<(Effects, ConsumerHeartbeatAnswer), GroupError> {
+        beat.check(|name| self.config.consumer.assignors.find(name).is_some())?;
+        self.now = present.moment;
+        if beat.leaves() {
+            return self.leave_consumers(beat, present);
+        }
+        let draft = |group| Draft::new(group, &self.config, present.topics, present.time);
+        let (mut records, mut answers) = (Vec::new(), Vec::new());
+        let (decided, answer) = match self.groups.get(&beat.group).map(|group| &group.kind) {
+            Some(Kind::Consumer(group)) => draft(group).heartbeat(beat)?,
+            _ if beat.joins() => {
+                let (begun, converted) = self.convert(&beat.group, present.topics)?;
+                let decided = draft(&begun).heartbeat(beat)?;
+                records = converted;
+                answers = self.waiting(&beat.group);
+                decided
+            }
+            _ => return Err(GroupError::GroupIdNotFound),
+        };
+        records.extend(wrap(&beat.group, decided));
+        if let Some((group, mut ticking)) = self.consumer_group(&beat.group) {
+            group.keep_alive(&answer.member, &mut ticking);
+            group.has_looked_at(present.topics);
+        }
+        Ok((Effects { records, answers }, answer))
+    }
+
+    /// A group to begin with, and the records that make one of a classic group.
+    fn convert(
+        &self,
+        id: &GroupId,
+        catalog: &dyn Catalog,
+    ) -> Result<(ConsumerGroup, Vec<GroupRecord>), GroupError> {
+        let mut begun = ConsumerGroup::new(id.clone());
+        let Some(Group { kind: Kind::Classic(classic), .. }) = self.groups.get(id) else {
+            return Ok((begun, Vec::new()));
+        };
+        let mut records = Vec::new();
+        if classic.since.is_some() || !classic.is_nothing() {
+            records.push(GroupRecord::ClassicGroup { group: id.clone(), value: None });
+        }
+        if classic.state() == ClassicState::Empty {
+            return Ok((begun, records));
+        }
+        let converted = Conversion { group: classic, config: &self.config, catalog }.records()?;
+        let (mut timers, session_timeout) = (Timers::default(), self.config.consumer.session_timeout);
+        for record in &converted {
+            begun.apply(record, Ticking { now: None, timers: &mut timers, session_timeout });
+        }
+        records.extend(wrap(id, converted));
+        Ok((begun, records))
+    }
+
+    /// Who waits for a classic group is to come again.
+    fn waiting(&self, id: &GroupId) -> Vec<(crate::Waiter, crate::Answer)> {
+        match self.groups.get(id).map(|group| &group.kind) {
+            Some(Kind::Classic(group)) => ClassicGroup::refusals(group, GroupError::RebalanceInProgress),
+            _ => Vec::new(),
+        }
+    }
+
+    fn leave_consumers(
+        &mut self,
+        beat: &ConsumerHeartbeat,
+        present: Present<'_>,
+    ) -> Result<(Effects, ConsumerHeartbeatAnswer), GroupError> {
+        let Some((group, _)) = self.consumer_group(&beat.group) else {
+            return Err(GroupError::GroupIdNotFound);
+        };
+        let leaver = group.leaver(beat)?;
+        let (Leaver::ForGood(member) | Leaver::ForAWhile(member)) = &leaver;
+        let answer = ConsumerHeartbeatAnswer {
+            member: member.clone(),
+            epoch: beat.epoch,
+            interval: std::time::Duration::ZERO,
+            assignment: None,
+        };
+        let effects = match &leaver {
+            Leaver::ForGood(id) => self.remove_consumers(&beat.group, std::slice::from_ref(id), present),
+            Leaver::ForAWhile(id) => {
+                Effects { records: wrap(&beat.group, group.go_away(id)), answers: Vec::new() }
+            }
+        };
+        Ok((effects, answer))
+    }
+
+    /// Members are taken out. When none is left that speaks the newer protocol, the group becomes classic.
+    pub(super) fn remove_consumers(
+        &mut self,
+        id: &GroupId,
+        gone: &[MemberId],
+        present: Present<'_>,
+    ) -> Effects {
+        let Some(Group { kind: Kind::Consumer(group), .. }) = self.groups.get(id) else {
+            return Effects::default();
+        };
+        if gone.is_empty() {
+            return Effects::default();
+        }
+        if !group.becomes_classic(gone, &self.config) {
+            let records = group.remove_members(gone, present.topics);
+            return Effects { records: wrap(id, records), answers: Vec::new() };
+        }
+        let mut records = wrap(id, removal_of_group(group));
+        let value = Some(group.as_classic(gone, present.topics, present.time));
+        records.push(GroupRecord::ClassicGroup { group: id.clone(), value });
+        Effects { records, answers: Vec::new() }
+    }
+
+    /// The records that take a group away whose broker assigned and that has no members.
+    pub(super) fn removal_if_empty(&self, id: &GroupId) -> Option<Vec<GroupRecord>> {
+        match &self.groups.get(id)?.kind {
+            Kind::Consumer(group) if group.members().len() == 0 => Some(wrap(id, removal_of_group(group))),
+            _ => None,
+        }
+    }
+
+    /// A member's time is up, perhaps.
+    pub(super) fn on_consumer_timer(&mut self, at: Moment, timer: &Timer, present: Present<'_>) -> Effects {
+        let (id, Some(member)) = (timer.group(), timer.member()) else { return Effects::default() };
+        let Some((group, ticking)) = self.consumer_group(id) else { return Effects::default() };
+        if !group.is_time_up(member, timer, at, ticking.timers) {
+            return Effects::default();
+        }
+        self.remove_consumers(id, std::slice::from_ref(member), present)
+    }
+}

@@ -1,0 +1,44 @@
+use super::{GroupCoordinator, Kind};
+use crate::classic::ClassicGroup;
+use crate::effects::Effects;
+use crate::{GroupConfig, GroupRecord, Present};
+
+/// A coordinator in the making: what was logged before a restart, record by record.
+#[derive(Clone, Debug, Default)]
+pub struct GroupReplay(GroupCoordinator);
+
+impl GroupReplay {
+    /// One to which nothing has been applied.
+    #[must_use]
+    pub fn new(config: GroupConfig) -> GroupReplay {
+        GroupReplay(GroupCoordinator::new(config))
+    }
+
+    /// The next record of the log.
+    pub fn apply(&mut self, record: &GroupRecord) {
+        let replace =
+            |group: &mut ClassicGroup, value: &_| *group = ClassicGroup::of(group.id.clone(), value);
+        self.0.apply_with(record, None, replace);
+    }
+
+    /// That was all. Members have a whole session to show that they are alive.
+    #[must_use]
+    pub fn finish(self, present: Present<'_>) -> GroupCoordinator {
+        let mut groups = self.0;
+        groups.now = present.moment;
+        let ids: Vec<_> = groups.groups.keys().cloned().collect();
+        for id in ids {
+            if let Some((group, ticking)) = groups.consumer_group(&id) {
+                group.begin(ticking);
+                continue;
+            }
+            let Kind::Classic(group) = &groups.groups[&id].kind else { continue };
+            let members: Vec<_> = group.members().map(|member| member.id.clone()).collect();
+            let mut out = Effects::default();
+            groups.turn(&id, present, &mut out, |turn| {
+                members.iter().for_each(|member| turn.arm_session(member));
+            });
+        }
+        groups
+    }
+}
