@@ -88,7 +88,9 @@ impl Assignors {
         ProtocolName::new(self.0.first().map_or("", |assignor| assignor.name()))
     }
 
-    fn names(&self) -> Vec<&'static str> {
+    /// Their names, in order.
+    #[must_use]
+    pub fn names(&self) -> Vec<&'static str> {
         self.0.iter().map(|assignor| assignor.name()).collect()
     }
 }
@@ -114,16 +116,29 @@ impl fmt::Debug for Assignors {
 }
 
 impl MigrationPolicy {
+    /// All of them.
+    pub const ALL: [MigrationPolicy; 4] = [
+        MigrationPolicy::Bidirectional,
+        MigrationPolicy::Upgrade,
+        MigrationPolicy::Downgrade,
+        MigrationPolicy::Disabled,
+    ];
+
     /// By Kafka's name, in whatever case.
     #[must_use]
     pub fn named(name: &str) -> Option<MigrationPolicy> {
-        let all = [
-            ("bidirectional", MigrationPolicy::Bidirectional),
-            ("upgrade", MigrationPolicy::Upgrade),
-            ("downgrade", MigrationPolicy::Downgrade),
-            ("disabled", MigrationPolicy::Disabled),
-        ];
-        all.into_iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, policy)| policy)
+        MigrationPolicy::ALL.into_iter().find(|policy| policy.name().eq_ignore_ascii_case(name))
+    }
+
+    /// Kafka's name for it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            MigrationPolicy::Bidirectional => "bidirectional",
+            MigrationPolicy::Upgrade => "upgrade",
+            MigrationPolicy::Downgrade => "downgrade",
+            MigrationPolicy::Disabled => "disabled",
+        }
     }
 
     pub(crate) fn upgrades(self) -> bool {

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use klamm_coordinator::{Assignors, MigrationPolicy};
+
 use super::row::{
     AGE, BYTES, CODEC, Kind, MILLIS, NUMBER, OR_NONE, POLICY, RATIO, Row, SEGMENT, SWITCH, TIME, age, at,
     bounded_count, bounded_millis, codec, codec_name, count, count_or_unbounded, in_millis, is_some, millis,
@@ -437,6 +439,48 @@ pub(super) const TABLE: &[Setting] = &[
     ),
     Setting::new("group.max.size", Kind::Int, NUMBER, at!(groups.max_size, size, text), "The most members of a group."),
     Setting::new(
+        "group.consumer.session.timeout.ms",
+        Kind::Int,
+        MILLIS,
+        at!(groups.consumer.session_timeout, millis, in_millis),
+        "Silence after which a member is taken for dead whose group the broker assigns.",
+    ),
+    Setting::new(
+        "group.consumer.heartbeat.interval.ms",
+        Kind::Int,
+        MILLIS,
+        at!(groups.consumer.heartbeat_interval, millis, in_millis),
+        "How often members are to come whose group the broker assigns.",
+    ),
+    Setting::new(
+        "group.consumer.assignment.interval.ms",
+        Kind::Int,
+        AGE,
+        at!(groups.consumer.assignment_interval, age, in_millis),
+        "The broker does not assign the partitions of a group anew more often than this.",
+    ),
+    Setting::new(
+        "group.consumer.max.size",
+        Kind::Int,
+        NUMBER,
+        at!(groups.consumer.max_size, size, text),
+        "The most members of a group that the broker assigns.",
+    ),
+    Setting::new(
+        "group.consumer.assignors",
+        Kind::List,
+        "uniform, range, or both with a comma between them",
+        at!(groups.consumer.assignors, assignors, assignor_names),
+        "By what the broker assigns; the first where members do not say.",
+    ),
+    Setting::new(
+        "group.consumer.migration.policy",
+        Kind::String,
+        "bidirectional, upgrade, downgrade or disabled",
+        at!(groups.consumer.migration, MigrationPolicy::named, migration_name),
+        "Which way groups that have members may change between the classic protocol and the newer one.",
+    ),
+    Setting::new(
         "offset.metadata.max.bytes",
         Kind::Int,
         BYTES,
@@ -547,6 +591,18 @@ fn rate_text(rate: &Option<u64>) -> String {
 
 fn address(value: &str) -> Option<ListenerAddress> {
     value.parse().ok()
+}
+
+fn assignors(value: &str) -> Option<Assignors> {
+    Assignors::named(value.split(',').map(str::trim))
+}
+
+fn assignor_names(assignors: &Assignors) -> String {
+    assignors.names().join(",")
+}
+
+fn migration_name(policy: &MigrationPolicy) -> String {
+    policy.name().to_owned()
 }
 
 fn folders(value: &str) -> Option<Vec<std::path::PathBuf>> {

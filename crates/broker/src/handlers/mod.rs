@@ -3,6 +3,8 @@
 mod alter_client_quotas;
 mod alter_configs;
 mod api_versions;
+mod consumer_group_describe;
+mod consumer_group_heartbeat;
 mod create_partitions;
 mod create_topics;
 mod delete_groups;
@@ -88,6 +90,8 @@ const SERVED: &[Served] = &[
     (ApiKey::AlterClientQuotas, 0..=1, |s, h, _| alter_client_quotas::handle(s, h)),
     (ApiKey::DescribeUserScramCredentials, 0..=0, |s, h, _| describe_user_scram_credentials::handle(s, h)),
     (ApiKey::DescribeCluster, 0..=2, |s, h, _| describe_cluster::handle(s, h)),
+    (ApiKey::ConsumerGroupHeartbeat, 0..=1, consumer_group_heartbeat::handle),
+    (ApiKey::ConsumerGroupDescribe, 0..=1, |s, h, _| consumer_group_describe::handle(s, h)),
     (ApiKey::DescribeTopicPartitions, 0..=0, |s, h, _| describe_topic_partitions::handle(s, h)),
 ];
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use klamm_coordinator::{CommittedOffset, GroupCoordinator, GroupId};
+use klamm_coordinator::{CommittedOffset, GroupCoordinator, GroupError, GroupId, MemberId};
 use klamm_protocol::messages::offset_fetch_request::{
     OffsetFetchRequest, OffsetFetchRequestGroup, OffsetFetchRequestTopics,
 };
@@ -21,6 +21,8 @@ use crate::shared::Shared;
 const SEVERAL: i16 = 8;
 /// From this version on a topic is named by its id (KIP-848).
 const WITH_TOPIC_IDS: i16 = 10;
+/// From this version on a member says who it is (KIP-848).
+const WITH_EPOCHS: i16 = 9;
 /// From this version on there is an error of the whole.
 const WITH_ERROR: i16 = 2;
 
@@ -69,12 +71,17 @@ fn one(group: &OffsetFetchResponseGroup, version: i16) -> OffsetFetchResponse {
 
 fn group(shared: &Shared, asked: &OffsetFetchRequestGroup, version: i16) -> OffsetFetchResponseGroup {
     let (id, image) = (GroupId::new(&asked.group_id), shared.metadata.image());
-    let read = |groups: &GroupCoordinator| match &asked.topics {
-        Some(topics) => topics.iter().map(|topic| named(groups, &id, topic, &image, version)).collect(),
-        None => all(groups, &id, &image),
+    let read = |groups: &GroupCoordinator| {
+        if version >= WITH_EPOCHS {
+            check(groups, &id, asked).map_err(|error| error.wire())?;
+        }
+        Ok(match &asked.topics {
+            Some(topics) => topics.iter().map(|topic| named(groups, &id, topic, &image, version)).collect(),
+            None => all(groups, &id, &image),
+        })
     };
     let permitted = shared.permit().map_err(|error| error.wire());
-    let found = permitted.and_then(|()| shared.groups.read(&id, read));
+    let found = permitted.and_then(|()| shared.groups.read(&id, read)?);
     let (topics, error) = match found {
         Ok(topics) => (topics, ErrorCode::None),
         Err(error) => {
@@ -82,6 +89,14 @@ fn group(shared: &Shared, asked: &OffsetFetchRequestGroup, version: i16) -> Offs
         }
     };
     OffsetFetchResponseGroup { group_id: asked.group_id.clone(), topics, error_code: error.code() }
+}
+
+/// One that says who it is has to be that.
+fn check(groups: &GroupCoordinator, id: &GroupId, asked: &OffsetFetchRequestGroup) -> Result<(), GroupError> {
+    match &asked.member_id {
+        None if asked.member_epoch < 0 => Ok(()),
+        member => groups.check_fetch(id, &MemberId::new(member.as_deref().unwrap_or("")), asked.member_epoch),
+    }
 }
 
 fn named(

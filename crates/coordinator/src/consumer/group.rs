@@ -170,7 +170,7 @@ impl ConsumerGroup {
             // What comes after is the end of the member.
             ConsumerRecord::Current(id, None) => self.release(id),
             ConsumerRecord::Regex(regex, Some(resolved)) => {
-                drop(self.regexes.insert(regex.clone(), resolved.clone()))
+                drop(self.regexes.insert(regex.clone(), resolved.clone()));
             }
             ConsumerRecord::Regex(regex, None) => drop(self.regexes.remove(regex)),
         }

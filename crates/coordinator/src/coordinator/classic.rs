@@ -18,7 +18,7 @@ impl GroupCoordinator {
         if let Some(removal) = self.removal_if_empty(&join.group) {
             // Nobody is there to mind: it is classic from here on.
             out.records = removal;
-            self.groups.insert(join.group.clone(), self.emptied(&join.group));
+            self.begin_classic(&join.group);
         } else if matches!(self.groups.get(&join.group), Some(Group { kind: Kind::Consumer(_), .. })) {
             return self.join_consumers(join, waiter, present);
         }
@@ -33,9 +33,11 @@ impl GroupCoordinator {
         out
     }
 
-    fn emptied(&self, id: &GroupId) -> Group {
-        let offsets = self.groups.get(id).map(|group| group.offsets.clone()).unwrap_or_default();
-        Group { offsets, ..Group::new(id) }
+    fn begin_classic(&mut self, id: &GroupId) {
+        let Some(group) = self.groups.get_mut(id) else { return };
+        if let Kind::Consumer(before) = std::mem::replace(&mut group.kind, Kind::classic(id)) {
+            group.before = Some(before);
+        }
     }
 
     fn check_join(&self, join: &Join) -> Result<(), GroupError> {
@@ -47,7 +49,8 @@ impl GroupCoordinator {
             return Err(GroupError::InvalidSessionTimeout);
         }
         // Only one that has no id yet begins a group.
-        if join.member.is_some() && !self.groups.contains_key(&join.group) {
+        let begins = !self.groups.contains_key(&join.group) || self.removal_if_empty(&join.group).is_some();
+        if join.member.is_some() && begins {
             return Err(GroupError::UnknownMemberId);
         }
         Ok(())

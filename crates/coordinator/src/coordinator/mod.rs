@@ -33,6 +33,8 @@ pub struct GroupCoordinator {
 struct Group {
     kind: Kind,
     offsets: Offsets,
+    /// What it was, until it is logged that it is classic.
+    before: Option<Box<ConsumerGroup>>,
 }
 
 /// Who assigns.
@@ -49,7 +51,7 @@ pub type Outcomes = Vec<Result<(), GroupError>>;
 
 impl Group {
     fn new(id: &GroupId) -> Group {
-        Group { kind: Kind::classic(id), offsets: Offsets::default() }
+        Group { kind: Kind::classic(id), offsets: Offsets::default(), before: None }
     }
 
     fn state(&self) -> GroupState {
@@ -158,11 +160,14 @@ impl GroupCoordinator {
             }
             GroupRecord::ClassicGroup { value: Some(value), .. } => match &mut group.kind {
                 Kind::Classic(group) if group.members().len() > 0 || value.members.is_empty() => {
-                    confirm(group, value)
+                    confirm(group, value);
                 }
                 // Its members are another kind's, or were.
                 Kind::Classic(_) | Kind::Consumer(_) => self.become_classic(id, value, now),
             },
+            // It was classic already, but for what the log said.
+            GroupRecord::Consumer { record: ConsumerRecord::Group(None), .. }
+                if group.before.take().is_some() => {}
             GroupRecord::ClassicGroup { value: None, .. } => {
                 if let Kind::Classic(_) = group.kind {
                     group.kind = Kind::classic(id);
@@ -197,6 +202,7 @@ impl GroupCoordinator {
     pub fn not_logged(&mut self, mut failed: Effects, error: GroupError, present: Present<'_>) -> Effects {
         let mut out = Effects::default();
         for id in failed.groups() {
+            self.restore(&id, error, &mut out);
             match self.groups.get_mut(&id).map(|group| &mut group.kind) {
                 None => {}
                 Some(Kind::Classic(_)) => {
@@ -210,6 +216,16 @@ impl GroupCoordinator {
         }
         out.answers.extend(failed.answers);
         out
+    }
+
+    /// A group that was to be classic is not.
+    fn restore(&mut self, id: &GroupId, error: GroupError, out: &mut Effects) {
+        let Some(group) = self.groups.get_mut(id) else { return };
+        let Some(before) = group.before.take() else { return };
+        if let Kind::Classic(classic) = &group.kind {
+            out.answers.extend(classic.refusals(error));
+        }
+        group.kind = Kind::Consumer(before);
     }
 
     fn find(&self, id: &GroupId, error: GroupError) -> Result<&Group, GroupError> {

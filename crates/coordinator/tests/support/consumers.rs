@@ -101,6 +101,7 @@ pub struct ConsumerWorld {
     pub said: Vec<String>,
     config: GroupConfig,
     answers: Vec<Answer>,
+    random: u128,
 }
 
 impl ConsumerWorld {
@@ -116,6 +117,7 @@ impl ConsumerWorld {
             said: Vec::new(),
             config,
             answers: Vec::new(),
+            random: 0,
         }
     }
 
@@ -225,6 +227,7 @@ impl ConsumerWorld {
 
     /// A classic member joins: it has what it was given.
     pub fn classic_join(&mut self, name: &str) -> Result<(), GroupError> {
+        self.random += 1;
         let consumer = self.consumer(name).clone();
         let owned = self.named(&consumer.owned);
         let wants = Subscription {
@@ -244,7 +247,7 @@ impl ConsumerWorld {
             protocols: vec![(ProtocolName::new("range"), wants.encode().unwrap())],
             asks_twice: false,
             can_skip: true,
-            random: 7,
+            random: self.random,
         };
         let effects = self.decide(|groups, present| groups.join(&join, Waiter(1), present));
         self.carry_out(effects);
@@ -315,7 +318,7 @@ impl ConsumerWorld {
         let end = self.now + time;
         while let Some(due) = self.groups.next_deadline().filter(|due| due.passed() <= end) {
             self.now = self.now.max(due.passed());
-            while let Some(effects) = self.decide(|groups, present| groups.on_time(present)) {
+            while let Some(effects) = self.decide(GroupCoordinator::on_time) {
                 self.carry_out(effects);
             }
         }

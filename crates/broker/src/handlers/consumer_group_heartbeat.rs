@@ -1,0 +1,107 @@
+//! A member of a group whose broker assigns is alive (KIP-848).
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use klamm_coordinator::{
+    ConsumerHeartbeat, ConsumerHeartbeatAnswer, GroupError, GroupId, InstanceId, MemberId, Partitions,
+    ProtocolName, Topic,
+};
+use klamm_protocol::messages::consumer_group_heartbeat_request::{
+    ConsumerGroupHeartbeatRequest, TopicPartitions,
+};
+use klamm_protocol::messages::consumer_group_heartbeat_response::{
+    Assignment, ConsumerGroupHeartbeatResponse, TopicPartitions as AssignedTopic,
+};
+use klamm_protocol::{ApiKey, ErrorCode, RequestHead};
+
+use super::{HandleError, Outcome, Turn, answer};
+use crate::error_code::WireError;
+use crate::shared::Shared;
+
+/// From this version on members give themselves an id (KIP-1082).
+const OWN_ID: i16 = 1;
+
+pub(super) fn handle(shared: &Shared, head: &RequestHead, turn: Turn) -> Result<Outcome, HandleError> {
+    let request = super::read::<ConsumerGroupHeartbeatRequest>(head)?;
+    let heard = shared.permit().map_err(|error| error.wire()).and_then(|()| {
+        let beat = beat(&request, head, turn.peer)?;
+        // Both are needed: the code for the client, the words for who reads its log.
+        let mut refused = None;
+        let told = shared.groups.decide(&beat.group, |groups, present| {
+            let decided = groups.consumer_heartbeat(&beat, present);
+            refused = decided.as_ref().err().copied();
+            decided.map(|(effects, told)| ([effects], told))
+        });
+        Ok(told.map_err(|error| (error, refused)))
+    });
+    let response = match heard {
+        Ok(Ok(told)) => accepted(&told),
+        Ok(Err((error, words))) => refused(error, words),
+        Err(error) => refused(error, None),
+    };
+    answer(&response, ApiKey::ConsumerGroupHeartbeat, head)
+}
+
+fn beat(
+    request: &ConsumerGroupHeartbeatRequest,
+    head: &RequestHead,
+    peer: IpAddr,
+) -> Result<ConsumerHeartbeat, ErrorCode> {
+    let mut random = [0; 16];
+    getrandom::fill(&mut random).map_err(|_| ErrorCode::UnknownServerError)?;
+    let member = Some(&*request.member_id).filter(|id| head.version >= OWN_ID || !id.is_empty());
+    let millis = |millis: i32| u64::try_from(millis).ok().map(Duration::from_millis);
+    Ok(ConsumerHeartbeat {
+        group: GroupId::new(&request.group_id),
+        member: member.map(MemberId::new),
+        epoch: request.member_epoch,
+        instance: request.instance_id.as_deref().map(InstanceId::new),
+        rack: request.rack_id.as_deref().map(Arc::from),
+        client_id: Arc::from(head.client_id.as_deref().unwrap_or("")),
+        client_host: Arc::from(format!("/{peer}")),
+        rebalance_timeout: millis(request.rebalance_timeout_ms),
+        topics: request
+            .subscribed_topic_names
+            .as_ref()
+            .map(|names| names.iter().map(|name| Topic::new(name)).collect()),
+        regex: request.subscribed_topic_regex.as_deref().map(Arc::from),
+        assignor: request.server_assignor.as_deref().map(ProtocolName::new),
+        owned: request.topic_partitions.as_deref().map(owned),
+        random: u128::from_be_bytes(random),
+    })
+}
+
+fn owned(topics: &[TopicPartitions]) -> Partitions {
+    let of = |topic: &TopicPartitions| {
+        let id = topic.topic_id;
+        topic.partitions.clone().into_iter().map(move |partition| (id, partition))
+    };
+    topics.iter().flat_map(of).collect()
+}
+
+fn accepted(told: &ConsumerHeartbeatAnswer) -> ConsumerGroupHeartbeatResponse {
+    let topic = |(topic_id, partitions): (_, &std::collections::BTreeSet<i32>)| AssignedTopic {
+        topic_id,
+        partitions: partitions.iter().copied().collect(),
+    };
+    let assignment = told.assignment.as_ref();
+    ConsumerGroupHeartbeatResponse {
+        member_id: Some(told.member.as_str().into()),
+        member_epoch: told.epoch,
+        heartbeat_interval_ms: i32::try_from(told.interval.as_millis()).unwrap_or(i32::MAX),
+        assignment: assignment.map(|own| Assignment { topic_partitions: own.topics().map(topic).collect() }),
+        ..ConsumerGroupHeartbeatResponse::default()
+    }
+}
+
+fn refused(error: ErrorCode, words: Option<GroupError>) -> ConsumerGroupHeartbeatResponse {
+    ConsumerGroupHeartbeatResponse {
+        error_code: error.code(),
+        error_message: words.map(|words| super::message(&words.to_string())),
+        member_id: None,
+        assignment: None,
+        ..ConsumerGroupHeartbeatResponse::default()
+    }
+}
