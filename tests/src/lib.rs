@@ -3,6 +3,7 @@
 
 pub mod admin;
 pub mod client;
+pub mod consumers;
 pub mod fixtures;
 pub mod groups;
 pub mod hostile;

@@ -37,7 +37,7 @@
 //! | reading the broker's log to see what was sent | [`TestBroker::requests`] |
 //! | stop and start to test a reconnect | [`TestBroker::restart`], the same port and records |
 //!
-//! What a Klamm broker does not have yet, it does not have in a test either: consumer groups, transactions, more than one node.
+//! What a Klamm broker does not have yet, it does not have in a test either: transactions, more than one node.
 
 use std::path::Path;
 use std::sync::Arc;

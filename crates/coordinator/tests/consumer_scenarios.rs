@@ -124,7 +124,11 @@ fn consumer(world: &mut ConsumerWorld, act: &str, name: &str, rest: &[&str]) {
     let consumer = world.consumer(name).clone();
     match done {
         Ok(()) => {
-            world.said.push(format!("{name}: epoch {}, {}", consumer.epoch, world.list(&consumer.assignment)))
+            world.said.push(format!(
+                "{name}: epoch {}, {}",
+                consumer.epoch,
+                world.list(&consumer.assignment)
+            ));
         }
         Err(error) => say(world, Err(error)),
     }

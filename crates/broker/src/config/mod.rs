@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use klamm_coordinator::GroupConfig;
+use klamm_coordinator::{ConsumerGroupConfig, GroupConfig};
 use klamm_log::CleanerConfig;
 use thiserror::Error;
 
@@ -200,7 +200,15 @@ impl BrokerConfig {
             log_dirs: Vec::new(),
             io_threads: 2,
             network_threads: 1,
-            groups: GroupConfig { initial_rebalance_delay: Duration::ZERO, ..GroupConfig::default() },
+            groups: GroupConfig {
+                initial_rebalance_delay: Duration::ZERO,
+                consumer: ConsumerGroupConfig {
+                    heartbeat_interval: Duration::from_millis(100),
+                    assignment_interval: Duration::ZERO,
+                    ..ConsumerGroupConfig::default()
+                },
+                ..GroupConfig::default()
+            },
             offsets_partitions: 1,
             ..BrokerConfig::default()
         }

@@ -42,14 +42,17 @@ fn topics(shared: &Shared, request: &MetadataRequest, version: i16) -> Vec<Metad
     let asked = request.topics.as_ref().filter(|topics| version > 0 || !topics.is_empty());
     match asked {
         Some(asked) => {
+            // With one id in it all are asked for by their ids: names are then whatever the client has left there.
+            let is_by_id = asked.iter().any(|topic| topic.topic_id != Uuid::ZERO);
+            let key = |topic: &MetadataRequestTopic| match is_by_id {
+                true => (None, topic.topic_id),
+                false => (topic.name.clone(), Uuid::ZERO),
+            };
             // However often a topic is asked for, it is described once.
             let mut seen = BTreeSet::new();
-            let key = |topic: &MetadataRequestTopic| match &topic.name {
-                Some(name) => (Some(name.clone()), Uuid::ZERO),
-                None => (None, topic.topic_id),
-            };
-            let once = asked.iter().filter(|topic| seen.insert(key(topic)));
-            once.map(|topic| asked_topic(shared, topic, request)).collect()
+            let is_asked = |topic: &MetadataRequestTopic| !is_by_id || topic.topic_id != Uuid::ZERO;
+            let once = asked.iter().filter(|topic| is_asked(topic) && seen.insert(key(topic)));
+            once.map(|topic| asked_topic(shared, topic, is_by_id, request)).collect()
         }
         None => shared.metadata.image().topics().map(|topic| described(shared, topic, request)).collect(),
     }
@@ -58,23 +61,21 @@ fn topics(shared: &Shared, request: &MetadataRequest, version: i16) -> Vec<Metad
 fn asked_topic(
     shared: &Shared,
     asked: &MetadataRequestTopic,
+    is_by_id: bool,
     request: &MetadataRequest,
 ) -> MetadataResponseTopic {
     let image = shared.metadata.image();
     let missing = |error: ErrorCode| MetadataResponseTopic {
         error_code: error.code(),
-        name: asked.name.clone(),
+        name: asked.name.clone().filter(|_| !is_by_id),
         topic_id: asked.topic_id,
         ..MetadataResponseTopic::default()
     };
-    let Some(name) = &asked.name else {
+    let Some(name) = asked.name.as_ref().filter(|_| !is_by_id) else {
         let found = image.topic_by_id(asked.topic_id);
         return found
             .map_or_else(|| missing(ErrorCode::UnknownTopicId), |topic| described(shared, topic, request));
     };
-    if asked.topic_id != Uuid::ZERO && image.topic_by_id(asked.topic_id).is_none() {
-        return missing(ErrorCode::UnknownTopicId);
-    }
     let may_create = request.allow_auto_topic_creation;
     let found = image.topic(name).cloned();
     match shared.permit().and_then(|()| found.map_or_else(|| create(shared, name, may_create), Ok)) {
