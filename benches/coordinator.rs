@@ -1,13 +1,10 @@
-//! The group coordinator without I/O: commits, replay, a large group's round, what idle groups cost, assignments. CPU time of the thread,
+//! The group coordinator without I/O: commits, replay, a large group's round, what idle groups cost. CPU time of the thread,
 //! medians of five rounds. `cargo bench -p klamm-benches --bench coordinator`
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use klamm_benches::rounds::{median, thread_cpu};
-use klamm_coordinator::assignor::{
-    Assignor, CooperativeSticky, Range, RoundRobin, Sticky, Subscriber, TopicPartition, Topics,
-};
 use klamm_coordinator::{
     Answer, Commit, Effects, GroupConfig, GroupCoordinator, GroupRecord, GroupReplay, Join, MemberId, Moment,
     NewOffset, Present, ProtocolName, Sync, Waiter,
@@ -25,7 +22,6 @@ fn main() {
     for members in [1_000, 2_000, 4_000] {
         round(members);
     }
-    assignments();
 }
 
 fn present() -> Present<'static> {
@@ -223,52 +219,4 @@ fn idle() {
         (resident() - before) / 10_000.0
     );
     drop(groups);
-}
-
-/// Ten topics, all wanted by all; and, for those that it makes a difference to, half of the members wanting one topic alone.
-fn assignments() {
-    for (count, partitions) in [(1_000, 10_000), (1_000, 100_000)] {
-        let topics = (0..10)
-            .fold(Topics::default(), |topics, topic| topics.with(&format!("t{topic}"), partitions / 10));
-        let all: Vec<_> = (0..10).map(|topic| format!("t{topic}").as_str().into()).collect();
-        let member = |number: usize| Subscriber {
-            id: format!("member-{number:05}").as_str().into(),
-            topics: all.clone(),
-            ..Subscriber::default()
-        };
-        let mut fresh: Vec<Subscriber> = (0..count).map(member).collect();
-        let kinds: [&dyn Assignor; 4] = [&Range, &RoundRobin, &Sticky, &CooperativeSticky];
-        for assignor in kinds {
-            tell(assignor, "new", count, partitions, &topics, &fresh);
-        }
-        let given = Sticky.assign(&topics, &fresh);
-        for member in &mut fresh {
-            member.owned = given[&member.id].clone();
-            member.generation = Some(1);
-        }
-        let left = fresh[1..].to_vec();
-        tell(&Sticky, "one leaves", count, partitions, &topics, &left);
-        let mut mixed = fresh;
-        for member in mixed.iter_mut().step_by(2) {
-            member.topics.truncate(1);
-            member.owned.retain(|own: &TopicPartition| own.topic.as_str() == "t0");
-        }
-        tell(&Sticky, "half want one topic", count, partitions, &topics, &mixed);
-    }
-}
-
-fn tell(
-    assignor: &dyn Assignor,
-    what: &str,
-    count: usize,
-    partitions: usize,
-    topics: &Topics,
-    members: &[Subscriber],
-) {
-    let took = seconds(|| drop(assignor.assign(topics, members)));
-    println!(
-        "| {}, {what}: {count} members, {partitions} partitions | {:.1} ms |",
-        assignor.name(),
-        took * 1e3
-    );
 }

@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 
-use super::problem::Problem;
+use super::problem::{self, Problem};
 use super::sticky;
 use super::{Assignment, Assignor, Subscriber, TopicPartition, Topics};
 use crate::consumer_protocol::Subscription;
@@ -19,7 +19,7 @@ impl Assignor for CooperativeSticky {
     }
 
     fn assign(&self, topics: &Topics, members: &[Subscriber]) -> Assignment {
-        let problem = Problem::new(topics, members, |member| member.id.clone());
+        let problem = Problem::new(topics, members, problem::by_id);
         let mut given = sticky::assign(&problem);
         let moving: BTreeSet<(usize, usize)> = given.moving.iter().copied().collect();
         for (member, own) in given.own.iter_mut().enumerate() {

@@ -1,4 +1,5 @@
-//! The input in numbers: members and topics have indexes, and all partitions one row of numbers, by topic and partition.
+//! The input in numbers: members and topics have indexes, and all partitions one row of numbers, by topic and partition. Members that want the
+//! same topics are looked at once: most groups have few kinds of them.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeSet, HashMap};
@@ -19,50 +20,95 @@ pub(super) struct Problem<'a> {
     index: HashMap<&'a Topic, usize>,
     /// For each topic, the number of its first partition; at the end, that of all partitions.
     first: Vec<usize>,
+    /// For each partition, its topic.
+    topic_of: Vec<u32>,
     /// For each partition, the racks of its replicas.
     racks: Vec<&'a [Arc<str>]>,
-    /// For each member, the topics that it wants, in order.
-    pub(super) wants: Vec<Vec<usize>>,
+    /// The kinds of members: the topics that one wants, in order.
+    kinds: Vec<Vec<usize>>,
+    /// For each member, its kind.
+    kind_of: Vec<usize>,
     /// For each topic, who wants it, in order.
     pub(super) subscribers: Vec<Vec<usize>>,
 }
 
+/// Which of two members is first.
+pub(super) type Order = fn(&Subscriber, &Subscriber) -> Ordering;
+
+/// By what they are called.
+pub(super) fn by_id(one: &Subscriber, other: &Subscriber) -> Ordering {
+    one.id.cmp(&other.id)
+}
+
+/// Static members first.
+pub(super) fn static_first(one: &Subscriber, other: &Subscriber) -> Ordering {
+    one.static_first().cmp(&other.static_first())
+}
+
 impl<'a> Problem<'a> {
-    /// With members in the order that `key` gives.
-    pub(super) fn new<K: Ord>(
-        topics: &'a Topics,
-        members: &'a [Subscriber],
-        key: impl Fn(&&'a Subscriber) -> K,
-    ) -> Problem<'a> {
+    pub(super) fn new(topics: &'a Topics, members: &'a [Subscriber], order: Order) -> Problem<'a> {
         let mut members: Vec<&Subscriber> = members.iter().collect();
-        members.sort_by_key(key);
-        let wanted: BTreeSet<&Topic> = members.iter().flat_map(|member| &member.topics).collect();
-        let known = wanted.into_iter().filter_map(|topic| Some((topic, topics.racks(topic)?)));
-        let (mut names, mut first, mut racks) = (Vec::new(), vec![0], Vec::new());
-        for (topic, partitions) in known {
-            names.push(topic);
-            racks.extend(partitions.iter().map(Vec::as_slice));
-            first.push(racks.len());
+        members.sort_by(|one, other| order(one, other));
+        let (lists, kind_of) = kinds(&members);
+        let wanted: BTreeSet<&Topic> = lists.iter().copied().flatten().collect();
+        let mut problem = Problem {
+            members,
+            topics: Vec::new(),
+            ids: Vec::new(),
+            index: HashMap::new(),
+            first: vec![0],
+            topic_of: Vec::new(),
+            racks: Vec::new(),
+            kinds: Vec::new(),
+            kind_of,
+            subscribers: Vec::new(),
+        };
+        for topic in wanted {
+            if let Some(partitions) = topics.racks(topic) {
+                problem.add(topic, signed(topics.id(topic)), partitions);
+            }
         }
-        let ids = names.iter().map(|topic| signed(topics.id(topic))).collect();
-        let index: HashMap<&Topic, usize> =
-            names.iter().enumerate().map(|(at, topic)| (*topic, at)).collect();
-        let of = |member: &&Subscriber| {
-            let wanted: BTreeSet<usize> =
-                member.topics.iter().filter_map(|topic| index.get(topic).copied()).collect();
+        problem.note_wants(&lists);
+        problem
+    }
+
+    fn add(&mut self, topic: &'a Topic, id: (i64, i64), partitions: &'a [super::input::Racks]) {
+        let number = self.topics.len();
+        self.topics.push(topic);
+        self.ids.push(id);
+        self.index.insert(topic, number);
+        self.racks.extend(partitions.iter().map(Vec::as_slice));
+        self.first.push(self.racks.len());
+        self.topic_of.resize(self.racks.len(), u32::try_from(number).unwrap_or(u32::MAX));
+    }
+
+    fn note_wants(&mut self, lists: &[&'a [Topic]]) {
+        let of = |list: &&[Topic]| {
+            let wanted: BTreeSet<usize> = list.iter().filter_map(|topic| self.topic_index(topic)).collect();
             wanted.into_iter().collect::<Vec<_>>()
         };
-        let wants: Vec<Vec<usize>> = members.iter().map(of).collect();
-        let mut subscribers = vec![Vec::new(); names.len()];
-        for (member, topics) in wants.iter().enumerate() {
-            topics.iter().for_each(|topic: &usize| subscribers[*topic].push(member));
+        self.kinds = lists.iter().map(of).collect();
+        let mut subscribers = vec![Vec::new(); self.topics.len()];
+        for (member, kind) in self.kind_of.iter().enumerate() {
+            self.kinds[*kind].iter().for_each(|topic| subscribers[*topic].push(member));
         }
-        Problem { members, topics: names, ids, index, first, racks, wants, subscribers }
+        self.subscribers = subscribers;
+    }
+
+    /// Few topics are found faster by halves than by hashing.
+    fn topic_index(&self, topic: &Topic) -> Option<usize> {
+        match self.topics.len() {
+            0..=FEW => self.topics.binary_search(&topic).ok(),
+            _ => self.index.get(topic).copied(),
+        }
     }
 
     /// Whether all members name the same topics, those that are not there included.
     pub(super) fn is_same_for_all(&self) -> bool {
         let Some((first, others)) = self.members.split_first() else { return true };
+        if self.kinds.len() == 1 {
+            return true;
+        }
         let sorted = |member: &'a Subscriber| {
             let mut topics: Vec<&Topic> = member.topics.iter().collect();
             topics.sort_unstable();
@@ -74,10 +120,8 @@ impl<'a> Problem<'a> {
 
     /// Which of two topics has more partitions for each member that wants it; of equals, which is wanted by fewer, or has the lesser id.
     pub(super) fn scarcity(&self, one: usize, other: usize) -> Ordering {
-        let (counts, wanted) = (
-            [one, other].map(|topic| self.partitions(topic).len()),
-            [one, other].map(|topic| self.subscribers[topic].len()),
-        );
+        let counts = [one, other].map(|topic| self.partitions(topic).len());
+        let wanted = [one, other].map(|topic| self.subscribers[topic].len());
         let each = (counts[0] * wanted[1]).cmp(&(counts[1] * wanted[0]));
         let by_id = || (self.ids[other], other).cmp(&(self.ids[one], one));
         each.then_with(|| wanted[1].cmp(&wanted[0])).then_with(by_id)
@@ -95,7 +139,7 @@ impl<'a> Problem<'a> {
 
     /// The topic of a partition.
     pub(super) fn topic(&self, partition: usize) -> usize {
-        self.first.partition_point(|first| *first <= partition) - 1
+        self.topic_of[partition] as usize
     }
 
     /// The number of a partition in its topic.
@@ -103,15 +147,29 @@ impl<'a> Problem<'a> {
         partition - self.first[self.topic(partition)]
     }
 
-    /// A partition by its name; `None` when it is not there, or nobody wants it.
-    pub(super) fn find(&self, named: &TopicPartition) -> Option<usize> {
-        let topic = *self.index.get(&named.topic)?;
-        let partition = self.first[topic] + usize::try_from(named.partition).ok()?;
-        self.partitions(topic).contains(&partition).then_some(partition)
+    /// What a member says that it has, as far as that is there and somebody wants it. Partitions of a topic mostly come together: it is looked
+    /// up once.
+    pub(super) fn claims(&self, member: usize) -> impl Iterator<Item = usize> {
+        let mut latest: Option<(&Topic, Option<usize>)> = None;
+        self.members[member].owned.iter().filter_map(move |named| {
+            let topic = match latest {
+                Some((topic, index)) if topic.is_the_same(&named.topic) => index,
+                _ => self.topic_index(&named.topic),
+            };
+            latest = Some((&named.topic, topic));
+            let range = self.partitions(topic?);
+            let partition = range.start + usize::try_from(named.partition).ok()?;
+            range.contains(&partition).then_some(partition)
+        })
     }
 
     pub(super) fn wants(&self, member: usize, topic: usize) -> bool {
-        self.wants[member].binary_search(&topic).is_ok()
+        self.wanted(member).binary_search(&topic).is_ok()
+    }
+
+    /// The topics that a member wants, in order.
+    pub(super) fn wanted(&self, member: usize) -> &[usize] {
+        &self.kinds[self.kind_of[member]]
     }
 
     pub(super) fn racks(&self, partition: usize) -> &'a [Arc<str>] {
@@ -131,6 +189,9 @@ impl<'a> Problem<'a> {
         partitions: impl Iterator<Item = usize> + Clone,
     ) -> bool {
         let own: BTreeSet<_> = members.iter().filter_map(|member| self.rack(*member)).collect();
+        if own.is_empty() {
+            return false;
+        }
         let all: BTreeSet<_> = partitions.clone().flat_map(|partition| self.racks(partition)).collect();
         let lacks_one = |partition: usize| self.racks(partition).iter().collect::<BTreeSet<_>>() != all;
         !own.is_disjoint(&all) && partitions.into_iter().any(lacks_one)
@@ -138,9 +199,13 @@ impl<'a> Problem<'a> {
 
     /// The answer, from the partitions of each member.
     pub(super) fn assignment(&self, given: &[Vec<usize>]) -> Assignment {
-        let name = |partition: &usize| TopicPartition {
-            topic: self.topics[self.topic(*partition)].clone(),
-            partition: i32::try_from(self.number(*partition)).unwrap_or(i32::MAX),
+        let name = |partition: &usize| {
+            let topic = self.topic(*partition);
+            let number = *partition - self.first[topic];
+            TopicPartition {
+                topic: self.topics[topic].clone(),
+                partition: i32::try_from(number).unwrap_or(i32::MAX),
+            }
         };
         let of =
             |(member, own): (&&Subscriber, &Vec<usize>)| (member.id.clone(), own.iter().map(name).collect());
@@ -148,8 +213,35 @@ impl<'a> Problem<'a> {
     }
 }
 
+/// The lists of topics that members have, each once, and for each member which. One that has the list of one of the two kinds before it is
+/// found without hashing.
+fn kinds<'a>(members: &[&'a Subscriber]) -> (Vec<&'a [Topic]>, Vec<usize>) {
+    let mut lists: Vec<&[Topic]> = Vec::new();
+    let mut known: HashMap<&[Topic], usize> = HashMap::new();
+    let mut latest = [usize::MAX; 2];
+    let kind_of = members.iter().map(|member| {
+        let list = member.topics.as_slice();
+        if let Some(kind) =
+            latest.into_iter().find(|kind| lists.get(*kind).is_some_and(|known| *known == list))
+        {
+            return kind;
+        }
+        let kind = *known.entry(list).or_insert_with(|| {
+            lists.push(list);
+            lists.len() - 1
+        });
+        latest = [kind, latest[0]];
+        kind
+    });
+    let kind_of = kind_of.collect();
+    (lists, kind_of)
+}
+
 /// An id as two numbers with signs, as Kafka compares it.
 fn signed(id: Uuid) -> (i64, i64) {
     let half = |bytes: &[u8]| bytes.try_into().map_or(0, i64::from_be_bytes);
     (half(&id.0[..8]), half(&id.0[8..]))
 }
+
+/// Topics that are few.
+const FEW: usize = 64;

@@ -1,10 +1,10 @@
 //! Each topic by itself: its partitions in order, cut into as many stretches as there are members that want it, those of the first members
 //! longer by one if need be. Where racks matter, members first get what lies near them, and topics that are alike go together (KIP-881).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use super::problem::Problem;
+use super::problem::{self, Problem};
 use super::{Assignment, Assignor, Subscriber, Topics};
 
 /// Kafka's `range`.
@@ -22,7 +22,7 @@ struct Portion<'a> {
     /// How many may still have one more.
     extra: usize,
     /// Partitions that nobody has yet, in order.
-    left: Vec<usize>,
+    left: VecDeque<usize>,
     /// Whether any of the subscribers has a rack: otherwise those of the partitions do not count.
     has_racks: bool,
 }
@@ -33,7 +33,7 @@ impl Assignor for Range {
     }
 
     fn assign(&self, topics: &Topics, members: &[Subscriber]) -> Assignment {
-        let problem = Problem::new(topics, members, |member| member.static_first());
+        let problem = Problem::new(topics, members, problem::static_first);
         let mut given = vec![Vec::new(); problem.members.len()];
         let mut portions: Vec<Portion<'_>> =
             (0..problem.topics.len()).map(|topic| Portion::new(&problem, topic)).collect();
@@ -49,7 +49,7 @@ impl Assignor for Range {
                 }
             }
         }
-        portions.iter_mut().for_each(|portion| portion.give(&mut given, |_, _| true));
+        portions.iter_mut().for_each(|portion| portion.give_rest(&mut given));
         given.iter_mut().for_each(|own| own.sort_unstable());
         problem.assignment(&given)
     }
@@ -83,7 +83,16 @@ impl<'a> Portion<'a> {
         self.extra -= usize::from(count > 0 && self.got[at] > self.least);
     }
 
-    /// Gives each subscriber in turn as many of what is left as it may have, of those that it may take.
+    /// Gives each subscriber in turn as many of what is left as it may have.
+    fn give_rest(&mut self, given: &mut [Vec<usize>]) {
+        for (at, member) in self.subscribers.iter().enumerate() {
+            let count = self.room(at).min(self.left.len());
+            given[*member].extend(self.left.drain(..count));
+            self.note(at, count);
+        }
+    }
+
+    /// The same of those that it may take.
     fn give(&mut self, given: &mut [Vec<usize>], may_take: impl Fn(usize, usize) -> bool) {
         for (at, member) in self.subscribers.iter().enumerate() {
             let room = self.room(at);

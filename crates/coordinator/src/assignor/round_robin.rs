@@ -1,6 +1,6 @@
 //! All partitions, by topic and number, to one member after the other, passing over those that do not want the topic.
 
-use super::problem::Problem;
+use super::problem::{self, Problem};
 use super::{Assignment, Assignor, Subscriber, Topics};
 
 /// Kafka's `roundrobin`.
@@ -13,7 +13,7 @@ impl Assignor for RoundRobin {
     }
 
     fn assign(&self, topics: &Topics, members: &[Subscriber]) -> Assignment {
-        let problem = Problem::new(topics, members, |member| member.static_first());
+        let problem = Problem::new(topics, members, problem::static_first);
         let mut given = vec![Vec::new(); problem.members.len()];
         // Whose turn it is.
         let mut turn = 0;

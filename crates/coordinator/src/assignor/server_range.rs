@@ -1,4 +1,4 @@
-use super::problem::Problem;
+use super::problem::{self, Problem};
 use super::{Assignment, Assignor, Subscriber, Topics};
 
 /// Kafka's `range` as a broker assigns by it: each topic by itself, in consecutive stretches, those of the first members longer by one if need
@@ -12,7 +12,7 @@ impl Assignor for ServerRange {
     }
 
     fn assign(&self, topics: &Topics, members: &[Subscriber]) -> Assignment {
-        let problem = Problem::new(topics, members, |member| member.static_first());
+        let problem = Problem::new(topics, members, problem::static_first);
         let mut given = vec![Vec::new(); problem.members.len()];
         for (topic, subscribers) in problem.subscribers.iter().enumerate() {
             let mut left = problem.partitions(topic);

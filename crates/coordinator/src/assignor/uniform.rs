@@ -4,7 +4,7 @@
 
 mod balancer;
 
-use super::problem::Problem;
+use super::problem::{self, Problem};
 use super::{Assignment, Assignor, Subscriber, Topics};
 use balancer::Balancer;
 
@@ -21,7 +21,7 @@ impl Assignor for Uniform {
     }
 
     fn assign(&self, topics: &Topics, members: &[Subscriber]) -> Assignment {
-        let problem = Problem::new(topics, members, |member| member.id.clone());
+        let problem = Problem::new(topics, members, problem::by_id);
         let (own, free) = held(&problem);
         let given =
             if problem.is_same_for_all() { fill(&problem, own, free) } else { level(&problem, own, &free) };
@@ -34,8 +34,8 @@ fn held(problem: &Problem<'_>) -> (Own, Vec<usize>) {
     let mut is_held = vec![false; problem.count()];
     let mut own = vec![Vec::new(); problem.members.len()];
     for (member, own) in own.iter_mut().enumerate() {
-        let named = problem.members[member].owned.iter().filter_map(|named| problem.find(named));
-        let wanted = named.filter(|partition| problem.wants(member, problem.topic(*partition)));
+        let wanted =
+            problem.claims(member).filter(|partition| problem.wants(member, problem.topic(*partition)));
         own.extend(wanted.filter(|partition| !std::mem::replace(&mut is_held[*partition], true)));
         own.sort_unstable();
     }

@@ -25,7 +25,8 @@ impl Claims {
         let mut owner: Vec<Option<Claim>> = vec![None; problem.count()];
         let mut disputed = BTreeSet::new();
         let generation = |member: usize| problem.members[member].generation.unwrap_or(NONE);
-        for (member, claim) in claims(problem) {
+        let all = claims(problem);
+        for (member, claim) in all.iter().copied() {
             match owner[claim] {
                 Some((other, earlier)) if other != member && earlier == generation(member) => {
                     disputed.insert(claim);
@@ -43,7 +44,7 @@ impl Claims {
         };
         let mut own = vec![Vec::new(); problem.members.len()];
         let (mut is_any_lost, mut is_taken) = (false, vec![false; problem.count()]);
-        for (member, claim) in claims(problem) {
+        for (member, claim) in all.iter().copied() {
             // Whoever names it twice has it once.
             if !is_own(member, claim) || std::mem::replace(&mut is_taken[claim], true) {
                 continue;
@@ -54,25 +55,22 @@ impl Claims {
                 is_any_lost = true;
             }
         }
-        let earlier = earlier(problem);
+        let earlier = earlier(problem, &all);
         Claims { own, disputed, earlier, is_any_lost }
     }
 }
 
-fn claims<'a>(problem: &'a Problem<'_>) -> impl Iterator<Item = (usize, usize)> + 'a {
-    let of = |(member, subscriber): (usize, &&super::super::Subscriber)| {
-        let found: Vec<_> = subscriber.owned.iter().filter_map(|named| problem.find(named)).collect();
-        found.into_iter().map(move |claim| (member, claim))
-    };
-    problem.members.iter().enumerate().flat_map(of)
+fn claims(problem: &Problem<'_>) -> Vec<(usize, usize)> {
+    let of = |member: usize| problem.claims(member).map(move |claim| (member, claim));
+    (0..problem.members.len()).flat_map(of).collect()
 }
 
 /// The latest of those who had a partition in a generation that is not the latest.
-fn earlier(problem: &Problem<'_>) -> Vec<Option<Claim>> {
+fn earlier(problem: &Problem<'_>, all: &[(usize, usize)]) -> Vec<Option<Claim>> {
     let generation = |member: usize| problem.members[member].generation.unwrap_or(NONE);
     let latest = (0..problem.members.len()).map(generation).max().unwrap_or(NONE);
     let mut earlier: Vec<Option<Claim>> = vec![None; problem.count()];
-    for (member, claim) in claims(problem).filter(|(member, _)| generation(*member) < latest) {
+    for (member, claim) in all.iter().copied().filter(|(member, _)| generation(*member) < latest) {
         if earlier[claim].is_none_or(|(_, known)| known < generation(member)) {
             earlier[claim] = Some((member, generation(member)));
         }

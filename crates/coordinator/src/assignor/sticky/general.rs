@@ -39,11 +39,8 @@ pub(super) fn assign(problem: &Problem<'_>, claims: Claims) -> Given {
 
 /// Partitions that a member had and another has now.
 fn moving(problem: &Problem<'_>, own: &[Vec<usize>]) -> Vec<(usize, usize)> {
-    let had: Vec<BTreeSet<usize>> = problem
-        .members
-        .iter()
-        .map(|member| member.owned.iter().filter_map(|named| problem.find(named)).collect())
-        .collect();
+    let had: Vec<BTreeSet<usize>> =
+        (0..problem.members.len()).map(|member| problem.claims(member).collect()).collect();
     let lost = |(had, own): (&BTreeSet<usize>, &Vec<usize>)| {
         let own: BTreeSet<usize> = own.iter().copied().collect();
         had.difference(&own).copied().collect::<Vec<_>>()
@@ -148,7 +145,7 @@ impl Balancing<'_> {
     fn set_aside(&mut self) {
         for member in 0..self.own.len() {
             let all: usize =
-                self.problem.wants[member].iter().map(|topic| self.problem.partitions(*topic).len()).sum();
+                self.problem.wanted(member).iter().map(|topic| self.problem.partitions(*topic).len()).sum();
             let can_lose =
                 |partition: &usize| self.problem.subscribers[self.problem.topic(*partition)].len() > 1;
             if self.own[member].len() == all && !self.own[member].iter().any(can_lose) {

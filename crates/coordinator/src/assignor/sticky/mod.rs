@@ -9,7 +9,7 @@ mod general;
 mod given;
 mod user_data;
 
-use super::problem::Problem;
+use super::problem::{self, Problem};
 use super::{Assignment, Assignor, Subscriber, TopicPartition, Topics};
 use crate::consumer_protocol::Subscription;
 use crate::{InstanceId, MemberId};
@@ -28,7 +28,7 @@ impl Assignor for Sticky {
     }
 
     fn assign(&self, topics: &Topics, members: &[Subscriber]) -> Assignment {
-        let problem = Problem::new(topics, members, |member| member.id.clone());
+        let problem = Problem::new(topics, members, problem::by_id);
         problem.assignment(&assign(&problem).own)
     }
 
