@@ -56,7 +56,7 @@ fn main() {
         }
     }
     println!("\n| assignor, 1,000 members | 10,000 | 30,000 | 100,000 partitions |\n|---|---|---|---|");
-    let grown: Vec<_> = [1_000, 3_000, 10_000].into_iter().map(|each| own_round(each)).collect();
+    let grown: Vec<_> = [1_000, 3_000, 10_000].into_iter().map(own_round).collect();
     for (kind, assignor) in KINDS {
         for (case, words) in CASES {
             let key = (kind.to_owned(), case.to_owned());

@@ -18,8 +18,8 @@ fn what_the_scenarios_tell_is_so() {
 fn run(text: &str) -> String {
     let mut config = GroupConfig { initial_rebalance_delay: Duration::ZERO, ..GroupConfig::default() };
     config.consumer.max_size = 4;
-    if text.contains("# Policy: disabled") {
-        config.consumer.migration = MigrationPolicy::Disabled;
+    if let Some(policy) = text.lines().find_map(|line| line.strip_prefix("# Policy: ")) {
+        config.consumer.migration = MigrationPolicy::named(policy).unwrap();
     }
     let mut world = ConsumerWorld::new(config);
     tell(text, |words| {
@@ -40,6 +40,7 @@ fn act(world: &mut ConsumerWorld, words: &[&str]) {
             world.pass(Duration::from_millis(millis));
         }
         ["crash"] => world.crash(usize::MAX),
+        ["compact"] => world.compact(),
         ["full"] => world.is_log_full = true,
         ["room"] => world.is_log_full = false,
         ["state"] => {

@@ -254,6 +254,10 @@ impl Simulation {
 
     fn crash(&mut self) {
         let before = self.world.groups.clone();
+        if self.random.one_in(2) {
+            self.world.compact();
+            self.epochs.begin_anew(&self.world);
+        }
         self.world.crash(usize::MAX);
         self.trace.push("crash".to_owned());
         self.must(replay_is_the_same::check(&before, &self.world.groups));

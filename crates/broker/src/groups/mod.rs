@@ -163,7 +163,7 @@ impl Groups {
     ) -> Result<T, ErrorCode> {
         let table = self.table()?;
         let shard = table.shard(group);
-        let (done, deadline) = shard.decide(&self.now(), event)?;
+        let (done, deadline) = shard.decide(|| self.now(), event)?;
         self.after(shard, deadline);
         done
     }
@@ -176,7 +176,7 @@ impl Groups {
     ) -> Result<oneshot::Receiver<Answer>, ErrorCode> {
         let table = self.table()?;
         let shard = table.shard(group);
-        let (answer, deadline) = shard.wait(&self.now(), event)?;
+        let (answer, deadline) = shard.wait(|| self.now(), event)?;
         self.after(shard, deadline);
         Ok(answer)
     }
@@ -228,9 +228,10 @@ impl Groups {
     fn in_all_shards(self: &Arc<Self>, event: impl Fn(&mut GroupCoordinator, Present<'_>) -> Effects) {
         let Ok(table) = self.table() else { return };
         for shard in table.shards() {
-            if let Ok((Err(error), _)) = shard
-                .decide(&self.now(), |groups, present| Ok((event(groups, present).in_portions(PORTION), ())))
-            {
+            if let Ok((Err(error), _)) = shard.decide(
+                || self.now(),
+                |groups, present| Ok((event(groups, present).in_portions(PORTION), ())),
+            ) {
                 tracing::warn!(%error, "{OFFSETS} was not written to");
             }
         }
@@ -239,8 +240,7 @@ impl Groups {
     /// Does what is due in all shards; when something is due next.
     fn on_time(self: &Arc<Self>) -> Option<Moment> {
         let table = self.table().ok()?;
-        let now = self.now();
-        table.shards().filter_map(|shard| shard.on_time(&now, |log| self.purgatory.grown(log))).min()
+        table.shards().filter_map(|shard| shard.on_time(|| self.now(), |log| self.purgatory.grown(log))).min()
     }
 
     /// Wakes who reads the topic, and the thread that watches the time.

@@ -83,11 +83,13 @@ impl Shard {
     /// Decides, and carries out what comes of it, portion by portion, until one cannot be logged.
     pub(super) fn decide<T, P: IntoIterator<Item = Effects>>(
         &self,
-        now: &Now,
+        now: impl FnOnce() -> Now,
         event: impl FnOnce(&mut GroupCoordinator, Present<'_>) -> Result<(P, T), GroupError>,
     ) -> Result<Done<Result<T, ErrorCode>>, ErrorCode> {
         let (mut state, log) = self.ready()?;
         let ready = state.ready()?;
+        // Under the lock: what is decided later knows all that is known before.
+        let now = &now();
         let decided = event(&mut ready.coordinator, now.present()).map_err(|error| error.wire());
         let done = decided.and_then(|(portions, value)| {
             portions.into_iter().try_for_each(|effects| ready.carry_out(effects, log, now)).map(|()| value)
@@ -97,12 +99,13 @@ impl Shard {
 
     pub(super) fn wait(
         &self,
-        now: &Now,
+        now: impl FnOnce() -> Now,
         event: impl FnOnce(&mut GroupCoordinator, Waiter, Present<'_>) -> Effects,
     ) -> Result<Done<oneshot::Receiver<Answer>>, ErrorCode> {
         let (mut state, log) = self.ready()?;
         let ready = state.ready()?;
         let (waiter, answer) = ready.waiter();
+        let now = &now();
         let effects = event(&mut ready.coordinator, waiter, now.present());
         // Whoever waits is told by an answer.
         let _ = ready.carry_out(effects, log, now);
@@ -115,10 +118,14 @@ impl Shard {
     }
 
     /// Does what is due; when something is due next.
-    pub(super) fn on_time(&self, now: &Now, grown: impl FnOnce(&TopicPartition)) -> Option<Moment> {
+    pub(super) fn on_time(
+        &self,
+        now: impl FnOnce() -> Now,
+        grown: impl FnOnce(&TopicPartition),
+    ) -> Option<Moment> {
         let (mut state, log) = self.ready().ok()?;
         let ready = state.ready().ok()?;
-        let before = log.bounds().end();
+        let (before, now) = (log.bounds().end(), &now());
         while let Some(effects) = ready.coordinator.on_time(now.present()) {
             // Who waits is told by an answer, and the error is in the log.
             let _ = ready.carry_out(effects, log, now);

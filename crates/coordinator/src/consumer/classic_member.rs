@@ -80,6 +80,10 @@ impl ConsumerGroup {
 
     /// It has joined: it is to ask for its assignment next.
     pub(crate) fn has_joined(&mut self, id: &MemberId, ticking: &mut Ticking<'_>) {
+        if self.member(id).is_none() {
+            self.joining = Some(id.clone());
+            return;
+        }
         self.keep_alive(id, ticking);
         let group = self.id.clone();
         let Some(member) = self.member_mut(id) else { return };
@@ -118,10 +122,11 @@ impl ConsumerGroup {
         Ok(Synced { protocol_type: Some(ProtocolName::new(CONSUMER)), protocol, assignment })
     }
 
-    /// A classic member is alive.
+    /// A classic member is alive. When nobody else can have partitions assigned anew, it is to: only who joins can.
     pub(crate) fn classic_heartbeat(
         &mut self,
         beat: &Heartbeat,
+        may_assign: bool,
         ticking: &mut Ticking<'_>,
     ) -> Result<(), GroupError> {
         let member = self.find_classic(&beat.member, beat.instance.as_ref(), beat.generation)?;
@@ -132,7 +137,9 @@ impl ConsumerGroup {
             let mut missing = target.into_iter().flat_map(Partitions::iter).filter(|own| is_missing(*own));
             missing.all(|(topic, partition)| self.owner_epoch(topic, partition).is_none())
         };
-        let has_to_join = current.epoch < self.target_epoch
+        let is_due = may_assign && self.modern_members() == 0 && self.epoch > self.target_epoch;
+        let has_to_join = is_due
+            || current.epoch < self.target_epoch
             || current.state == MemberState::UnrevokedPartitions
             || (current.state == MemberState::UnreleasedPartitions && is_released());
         self.keep_alive(&beat.member, ticking);

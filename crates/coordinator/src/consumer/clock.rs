@@ -49,19 +49,15 @@ impl Clock {
         group: &GroupId,
         member: &MemberId,
         at: Moment,
-        timers: &mut Timers,
+        ticking: &mut Ticking<'_>,
     ) -> bool {
-        let Some((deadline, armed)) = self.session.filter(|(_, armed)| *armed == at) else { return false };
-        if deadline <= armed {
-            // Should this not be logged, it is looked at again.
-            let again = armed + AGAIN;
-            timers.arm(again, session(group, member));
-            self.session = Some((deadline, again));
-            return true;
-        }
-        timers.arm(deadline, session(group, member));
-        self.session = Some((deadline, deadline));
-        false
+        let Some((deadline, _)) = self.session.filter(|(_, armed)| *armed == at) else { return false };
+        let is_over = deadline <= at;
+        // Should its end not be logged, it is looked at again.
+        let next = if is_over { ticking.now.map_or(at, |now| now.max(at)) + AGAIN } else { deadline };
+        ticking.timers.arm(next, session(group, member));
+        self.session = Some((deadline, next));
+        is_over
     }
 
     /// From now on it has `time`, or need not.
@@ -103,7 +99,7 @@ impl Clock {
     }
 
     /// Whether the time for this is up at `at`.
-    pub(super) fn is_due(&mut self, timer: &Timer, at: Moment, timers: &mut Timers) -> bool {
+    pub(super) fn is_due(&mut self, timer: &Timer, at: Moment, ticking: &mut Ticking<'_>) -> bool {
         let own = match timer {
             Timer::Rebalance(..) => &mut self.rebalance,
             Timer::MemberJoin(..) => &mut self.join,
@@ -112,7 +108,8 @@ impl Clock {
         };
         let is_due = *own == Some(at);
         if is_due {
-            set(own, at, Some(AGAIN), timer.clone(), timers);
+            let now = ticking.now.map_or(at, |now| now.max(at));
+            set(own, now, Some(AGAIN), timer.clone(), ticking.timers);
         }
         is_due
     }

@@ -1,6 +1,8 @@
 //! A classic group becomes one whose broker assigns when the first member comes that speaks the newer protocol, and becomes classic again when
 //! the last of those has gone: what members have goes with them.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use klamm_types::Timestamp;
 
@@ -32,6 +34,9 @@ impl Conversion<'_> {
         let members: Vec<_> =
             self.group.members().map(|member| self.member(member)).collect::<Result<_, _>>()?;
         let is_consumers = self.group.protocol_type.as_ref().is_some_and(|name| name.as_str() == CONSUMER);
+        if !is_disjoint(&members) {
+            return Err(GroupError::GroupIdNotFound);
+        }
         if !self.config.consumer.migration.upgrades()
             || !is_consumers
             || members.len() > self.config.consumer.max_size
@@ -85,6 +90,12 @@ impl Conversion<'_> {
         };
         Ok((member.id.clone(), said, has.into_iter().filter_map(id).collect()))
     }
+}
+
+/// Whether no two have the same partition, as some assignors of the user's own would have it.
+fn is_disjoint(members: &[(MemberId, Subscribed, Partitions)]) -> bool {
+    let mut seen = BTreeSet::new();
+    members.iter().flat_map(|(_, _, own)| own.iter()).all(|partition| seen.insert(partition))
 }
 
 /// The records that take a whole group away.

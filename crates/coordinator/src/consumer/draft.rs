@@ -29,6 +29,8 @@ pub(crate) struct Draft<'a> {
     epoch: i32,
     /// Whether the topics that it wants are others than before.
     has_changed: bool,
+    /// Whether the group was classic until now: what members were given then may not be all.
+    is_converted: bool,
     /// Expressions that are matched anew; `None` for one that nobody uses any more.
     pub(super) regexes: BTreeMap<Arc<str>, Option<Resolved>>,
     pub(super) records: Vec<ConsumerRecord>,
@@ -52,9 +54,15 @@ impl<'a> Draft<'a> {
             replaced: None,
             epoch: group.epoch,
             has_changed: false,
+            is_converted: false,
             regexes: BTreeMap::new(),
             records: Vec::new(),
         }
+    }
+
+    /// The same of a group that was classic until now.
+    pub(crate) fn of_converted(self) -> Self {
+        Draft { is_converted: true, ..self }
     }
 
     pub(super) fn said(&self) -> &Subscribed {
@@ -111,7 +119,7 @@ impl<'a> Draft<'a> {
 
     /// All that follows from what the member has said, and from what the topics are now. Whether it is told of other partitions than before.
     pub(super) fn settle(&mut self, owned: Option<&Partitions>) -> Result<bool, GroupError> {
-        if self.has_changed || self.group.looked_at != Some(self.catalog.version()) {
+        if self.has_changed || self.is_converted || self.group.looked_at != Some(self.catalog.version()) {
             self.look_at_topics();
         }
         let target_epoch = if self.is_assignment_due() { self.assign() } else { self.group.target_epoch };
@@ -120,10 +128,14 @@ impl<'a> Draft<'a> {
 
     /// The epoch rises when members want other topics, or the topics are others.
     fn look_at_topics(&mut self) {
-        let is_resolved_anew = regex::resolve(self);
-        let hash = metadata::hash(&self.wanted(), self.catalog);
-        if self.has_changed || is_resolved_anew || hash != self.group.metadata_hash {
-            self.epoch += 1;
+        let is_old = self.group.looked_at != Some(self.catalog.version());
+        let is_resolved_anew = regex::resolve(self) || !self.regexes.is_empty();
+        let hash = match is_old || is_resolved_anew || self.changes_wanted() {
+            true => metadata::hash(&self.wanted(), self.catalog),
+            false => self.group.metadata_hash,
+        };
+        if self.has_changed || self.is_converted || is_resolved_anew || hash != self.group.metadata_hash {
+            self.epoch = self.group.next_epoch();
             let value = GroupEpoch { epoch: self.epoch, metadata_hash: hash };
             self.records.push(ConsumerRecord::Group(Some(value)));
         }
@@ -132,11 +144,9 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// Partitions are not assigned anew more often than in an interval (KIP-1263).
     fn is_assignment_due(&self) -> bool {
         let interval = self.config.consumer.assignment_interval;
-        let is_time = |at: Timestamp| interval.is_zero() || self.time >= at.saturating_add(interval);
-        self.epoch > self.group.target_epoch && self.group.assigned_at.is_none_or(is_time)
+        self.epoch > self.group.target_epoch && self.group.may_assign(interval, self.time)
     }
 
     fn assign(&mut self) -> i32 {
@@ -146,12 +156,12 @@ impl<'a> Draft<'a> {
     }
 
     /// What the member is to have, as far as that is decided.
-    fn target(&self) -> Partitions {
+    pub(super) fn target(&self) -> Option<&Partitions> {
         let new = self.records.iter().rev().find_map(|record| match record {
             ConsumerRecord::Target(id, target) if *id == self.id => target.as_ref(),
             _ => None,
         });
-        new.or_else(|| self.group.target(&self.id)).cloned().unwrap_or_default()
+        new.or_else(|| self.group.target(&self.id))
     }
 
     fn reconcile(&mut self, target_epoch: i32, owned: Option<&Partitions>) -> Result<bool, GroupError> {
@@ -160,7 +170,7 @@ impl<'a> Draft<'a> {
         if is_settled && !self.has_changed {
             return Ok(false);
         }
-        let (wanted, target) = (self.wanted_ids(), self.target());
+        let (wanted, target) = (self.wanted_ids(), self.target().cloned().unwrap_or_default());
         let reconciling = Reconciling {
             group: self.group,
             current: &self.current,
@@ -192,8 +202,32 @@ impl<'a> Draft<'a> {
         others.chain([(&self.id, self.said())])
     }
 
+    /// Whether any member uses an expression, as it will be.
     fn uses_regex(&self, regex: &Arc<str>) -> bool {
-        self.members().any(|(_, said)| said.regex == *regex)
+        let others = self.group.wanted.users(regex)
+            - usize::from(self.before().is_some_and(|said| said.regex == *regex));
+        others > 0 || self.said.regex == *regex
+    }
+
+    /// All expressions that members use, as it will be.
+    pub(super) fn used_regexes(&self) -> impl Iterator<Item = &Arc<str>> {
+        let own = [&self.said.regex].into_iter().filter(|regex| !regex.is_empty());
+        let is_other = |regex: &&Arc<str>| **regex != self.said.regex && self.uses_regex(regex);
+        self.group.wanted.regexes().filter(is_other).chain(own)
+    }
+
+    /// What the group knows of the member, or of the one whose place it takes.
+    fn before(&self) -> Option<&Subscribed> {
+        self.group.member(self.replaced.unwrap_or(&self.id)).map(|member| &member.said)
+    }
+
+    /// Whether some topic is wanted by its name now and was not, or the other way round.
+    fn changes_wanted(&self) -> bool {
+        let before = self.before();
+        let is_lost =
+            |topic: &Topic| self.group.wanted.count(topic) == 1 && !self.said.topics.contains(topic);
+        let is_new = |topic: &Topic| self.group.wanted.count(topic) == 0;
+        before.is_some_and(|said| said.topics.iter().any(is_lost)) || self.said.topics.iter().any(is_new)
     }
 
     /// The topics that a member wants, by name and by what its expression matches.
@@ -212,9 +246,13 @@ impl<'a> Draft<'a> {
 
     /// The topics that any member wants.
     pub(super) fn wanted(&self) -> BTreeSet<&Topic> {
-        let named = self.members().flat_map(|(_, said)| &said.topics);
-        let used: BTreeSet<&Arc<str>> = self.members().map(|(_, said)| &said.regex).collect();
-        let matched = used.into_iter().filter_map(|regex| self.resolved(regex));
+        let before = self.before();
+        let is_lost = |topic: &Topic| {
+            let had = before.is_some_and(|said| said.topics.contains(topic));
+            had && self.group.wanted.count(topic) == 1
+        };
+        let named = self.group.wanted.topics().filter(|topic| !is_lost(topic)).chain(&self.said.topics);
+        let matched = self.used_regexes().filter_map(|regex| self.resolved(regex));
         named.chain(matched.flat_map(|resolved| &resolved.topics)).collect()
     }
 

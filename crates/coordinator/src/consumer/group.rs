@@ -1,12 +1,15 @@
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 use klamm_protocol::Uuid;
 use klamm_types::Timestamp;
 
 use super::catalog::Catalog;
 use super::clock::Clock;
+use super::heartbeat::IS_AWAY;
 use super::record::{ConsumerRecord, Current, GroupEpoch, MemberState, Resolved, Subscribed, TargetEpoch};
+use super::wanted::Wanted;
 use super::{Held, Partitions};
 use crate::timers::{Timer, Timers};
 use crate::{GroupError, GroupId, GroupState, InstanceId, MemberId, Moment, Topic};
@@ -30,10 +33,14 @@ pub(crate) struct ConsumerGroup {
     pub(super) regexes: BTreeMap<Arc<str>, Resolved>,
     /// Whether a broker before Kafka 4.1 has noted topics.
     pub(super) has_old_metadata: bool,
+    /// What members want, counted.
+    pub(super) wanted: Wanted,
     /// How many members speak the classic protocol.
     classics: usize,
     /// The version of the topics that the hash, and what expressions match, are known to be of. Not logged.
     pub(super) looked_at: Option<u64>,
+    /// A classic member that is a member once that is logged. Not logged.
+    pub(super) joining: Option<MemberId>,
 }
 
 /// A member of such a group.
@@ -50,7 +57,7 @@ pub(crate) struct Member {
 pub(crate) struct Ticking<'a> {
     pub(crate) now: Option<Moment>,
     pub(crate) timers: &'a mut Timers,
-    pub(crate) session_timeout: std::time::Duration,
+    pub(crate) session_timeout: Duration,
 }
 
 impl ConsumerGroup {
@@ -67,17 +74,19 @@ impl ConsumerGroup {
             owners: HashMap::new(),
             regexes: BTreeMap::new(),
             has_old_metadata: false,
+            wanted: Wanted::default(),
             classics: 0,
             looked_at: None,
+            joining: None,
         }
     }
 
     /// Whether there is nothing to be kept of it.
     pub(crate) fn is_nothing(&self) -> bool {
-        self.members.is_empty()
-            && self.epoch == FIRST_EPOCH
-            && self.targets.is_empty()
-            && self.regexes.is_empty()
+        let is_empty = self.members.is_empty() && self.targets.is_empty() && self.regexes.is_empty();
+        let is_at_first =
+            self.epoch == FIRST_EPOCH && self.target_epoch == FIRST_EPOCH && self.metadata_hash == 0;
+        is_empty && is_at_first && self.assigned_at.is_none() && !self.has_old_metadata
     }
 
     pub(crate) fn members(&self) -> impl ExactSizeIterator<Item = &Member> {
@@ -129,13 +138,7 @@ impl ConsumerGroup {
 
     /// Whether some member wants `topic`.
     pub(crate) fn is_subscribed_to(&self, topic: &Topic) -> bool {
-        self.members().any(|member| member.said.topics.contains(topic))
-            || self.regexes.values().any(|resolved| resolved.topics.contains(topic))
-    }
-
-    /// All expressions that members use.
-    pub(super) fn used_regexes(&self) -> BTreeSet<&Arc<str>> {
-        self.members().map(|member| &member.said.regex).filter(|regex| !regex.is_empty()).collect()
+        self.wanted.count(topic) > 0 || self.regexes.values().any(|resolved| resolved.topics.contains(topic))
     }
 
     /// The member that a request is from.
@@ -189,9 +192,14 @@ impl ConsumerGroup {
         if let Some(instance) = &said.instance {
             self.statics.insert(instance.clone(), id.clone());
         }
+        self.wanted.take(&member.said);
+        self.wanted.add(said);
         member.said = said.clone();
         if member.clock.is_unset() {
             self.keep_alive(id, ticking);
+        }
+        if self.joining.take_if(|joining| joining == id).is_some() {
+            self.has_joined(id, ticking);
         }
     }
 
@@ -199,6 +207,7 @@ impl ConsumerGroup {
         self.release(id);
         let Some(mut member) = self.members.remove(id) else { return };
         member.clock.stop(&self.id, id, ticking.timers);
+        self.wanted.take(&member.said);
         self.classics -= usize::from(member.said.classic.is_some());
         if let Some(instance) = &member.said.instance
             && self.statics.get(instance) == Some(id)
@@ -209,7 +218,8 @@ impl ConsumerGroup {
 
     fn set_current(&mut self, id: &MemberId, current: &Current, ticking: &mut Ticking<'_>) {
         self.release(id);
-        let Some(member) = self.members.get_mut(id) else { return };
+        // In a log that was compacted this may come before what the member says of itself.
+        let member = self.members.entry(id.clone()).or_insert_with(|| Box::new(Member::new(id.clone())));
         let held = current.assigned.iter().chain(current.pending.iter());
         self.owners.extend(held.map(|(topic, partition, _)| ((topic, partition), current.epoch)));
         member.current = current.clone();
@@ -253,7 +263,7 @@ impl ConsumerGroup {
 
     /// What was decided is not so.
     pub(crate) fn on_not_logged(&mut self) {
-        self.looked_at = None;
+        (self.looked_at, self.joining) = (None, None);
     }
 
     /// Whether a member has to go, for its timer has come.
@@ -262,13 +272,24 @@ impl ConsumerGroup {
         id: &MemberId,
         timer: &Timer,
         at: Moment,
-        timers: &mut Timers,
+        ticking: &mut Ticking<'_>,
     ) -> bool {
         let Some(member) = self.members.get_mut(id) else { return false };
         match timer {
-            Timer::Session(..) => member.clock.is_session_over(&self.id, id, at, timers),
-            timer => member.clock.is_due(timer, at, timers),
+            Timer::Session(..) => member.clock.is_session_over(&self.id, id, at, ticking),
+            timer => member.clock.is_due(timer, at, ticking),
         }
+    }
+
+    /// Partitions are not assigned anew more often than in an interval (KIP-1263). A clock that was set back is not waited for.
+    pub(crate) fn may_assign(&self, interval: Duration, time: Timestamp) -> bool {
+        let is_time = |at: Timestamp| time >= at.saturating_add(interval) || time < at;
+        interval.is_zero() || self.assigned_at.is_none_or(is_time)
+    }
+
+    /// The epoch after this one. At the end of the numbers, where only a log of somebody else's could bring it, it stays.
+    pub(super) fn next_epoch(&self) -> i32 {
+        self.epoch.saturating_add(1)
     }
 }
 
@@ -278,8 +299,10 @@ impl Member {
     }
 
     /// How long it may take to give up what it has to. Classic members are asked to join again, and have a timer for that.
-    fn time_to_give_up(&self) -> Option<std::time::Duration> {
-        let gives_up = self.current.state == MemberState::UnrevokedPartitions && self.said.classic.is_none();
+    fn time_to_give_up(&self) -> Option<Duration> {
+        let gives_up = self.current.state == MemberState::UnrevokedPartitions
+            && self.said.classic.is_none()
+            && self.current.epoch != IS_AWAY;
         gives_up.then_some(self.said.rebalance_timeout)
     }
 

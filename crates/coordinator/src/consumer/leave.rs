@@ -1,11 +1,13 @@
 //! Members leave, or are taken out: by themselves, or because their time is up.
 
+use std::sync::Arc;
+
 use super::catalog::Catalog;
 use super::group::{ConsumerGroup, Member};
 use super::heartbeat::{ConsumerHeartbeat, IS_AWAY};
-use super::record::{ConsumerRecord, Current, GroupEpoch};
+use super::record::{ConsumerRecord, Current, GroupEpoch, Subscribed};
 use super::{Held, metadata};
-use crate::{GroupError, MemberId};
+use crate::{GroupError, MemberId, Topic};
 
 /// What takes a member away.
 pub(super) fn removal(id: &MemberId) -> [ConsumerRecord; 3] {
@@ -46,21 +48,26 @@ impl ConsumerGroup {
 
     /// The records of members that go for good. Others are given their partitions when they come next.
     pub(crate) fn remove_members(&self, gone: &[MemberId], catalog: &dyn Catalog) -> Vec<ConsumerRecord> {
-        let stays = |member: &&Member| !gone.contains(&member.id);
         let mut records: Vec<ConsumerRecord> = gone.iter().flat_map(removal).collect();
-        let is_used = |regex: &&std::sync::Arc<str>| {
-            self.members().filter(stays).any(|member| member.said.regex == **regex)
+        let leave = |uses: &dyn Fn(&Subscribed) -> bool| {
+            gone.iter().filter_map(|id| self.member(id)).filter(|member| uses(&member.said)).count()
         };
-        let unused: Vec<_> = self.regexes.keys().filter(|regex| !is_used(regex)).collect();
-        records.extend(unused.iter().map(|regex| ConsumerRecord::Regex((*regex).clone(), None)));
-        let matched = self
-            .regexes
-            .iter()
-            .filter(|(regex, _)| !unused.contains(regex))
-            .flat_map(|(_, resolved)| &resolved.topics);
-        let wanted =
-            self.members().filter(stays).flat_map(|member| &member.said.topics).chain(matched).collect();
-        let value = GroupEpoch { epoch: self.epoch + 1, metadata_hash: metadata::hash(&wanted, catalog) };
+        let is_used = |regex: &Arc<str>| leave(&|said| said.regex == *regex) < self.wanted.users(regex);
+        let (used, unused): (Vec<_>, Vec<_>) = self.regexes.iter().partition(|(regex, _)| is_used(regex));
+        records.extend(unused.iter().map(|(regex, _)| ConsumerRecord::Regex(Arc::clone(regex), None)));
+        let is_wanted = |topic: &Topic| leave(&|said| said.topics.contains(topic)) < self.wanted.count(topic);
+        let is_lost =
+            |id: &MemberId| self.member(id).is_some_and(|member| !member.said.topics.iter().all(is_wanted));
+        let metadata_hash = if unused.is_empty() && !gone.iter().any(is_lost) {
+            self.metadata_hash
+        } else {
+            let matched = used.iter().flat_map(|(_, resolved)| &resolved.topics);
+            metadata::hash(
+                &self.wanted.topics().filter(|topic| is_wanted(topic)).chain(matched).collect(),
+                catalog,
+            )
+        };
+        let value = GroupEpoch { epoch: self.next_epoch(), metadata_hash };
         records.push(ConsumerRecord::Group(Some(value)));
         records
     }

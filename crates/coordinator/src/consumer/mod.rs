@@ -23,6 +23,7 @@ mod reconcile;
 mod record;
 mod regex;
 mod target;
+mod wanted;
 
 pub use catalog::{Catalog, CatalogTopic};
 pub(crate) use codec::{decode, encode};

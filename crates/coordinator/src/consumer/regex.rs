@@ -13,7 +13,7 @@ use crate::{GroupError, Topic};
 
 /// Whether an expression can be used. What the group has is known to be good.
 pub(super) fn check(group: &ConsumerGroup, regex: &Arc<str>) -> Result<(), GroupError> {
-    if regex.is_empty() || group.used_regexes().contains(regex) || compile(regex).is_some() {
+    if regex.is_empty() || group.wanted.users(regex) > 0 || compile(regex).is_some() {
         return Ok(());
     }
     Err(GroupError::InvalidRegularExpression)
@@ -23,7 +23,7 @@ pub(super) fn check(group: &ConsumerGroup, regex: &Arc<str>) -> Result<(), Group
 pub(super) fn resolve(draft: &mut Draft<'_>) -> bool {
     let (group, catalog) = (draft.group, draft.catalog);
     let is_old = group.looked_at != Some(catalog.version());
-    let used: BTreeSet<Arc<str>> = draft.members().map(|(_, said)| Arc::clone(&said.regex)).collect();
+    let used: BTreeSet<Arc<str>> = draft.used_regexes().cloned().collect();
     let is_due = |regex: &Arc<str>| !regex.is_empty() && (is_old || !group.regexes.contains_key(regex));
     let due: Vec<_> = used.into_iter().filter(is_due).collect();
     let names = if due.is_empty() { Vec::new() } else { catalog.names() };
@@ -49,9 +49,8 @@ fn matched(regex: &str, names: &[Topic]) -> BTreeSet<Topic> {
 
 /// Of the whole name. Names are ASCII, so that its classes are, unless it names others.
 fn compile(regex: &str) -> Option<Regex> {
-    let whole = format!(r"\A(?:{regex})\z");
-    let build = |unicode: bool| {
-        let mut builder = RegexBuilder::new(&whole);
+    let build = |text: &str, unicode: bool| {
+        let mut builder = RegexBuilder::new(text);
         builder
             .unicode(unicode)
             .size_limit(SIZE_LIMIT)
@@ -60,7 +59,31 @@ fn compile(regex: &str) -> Option<Regex> {
             .build()
             .ok()
     };
-    build(false).or_else(|| build(true))
+    let either = |text: &str| build(text, false).or_else(|| build(text, true));
+    let regex = &unquoted(regex);
+    // By itself first: what is no expression may be one with something around it.
+    either(regex)?;
+    // A comment at its end goes on to the end of the line.
+    either(&format!(r"\A(?:{regex})\z")).or_else(|| either(&format!("\\A(?:{regex}\n)\\z")))
+}
+
+/// What stands between `\Q` and `\E` is meant letter by letter, in RE2 and in Java.
+fn unquoted(regex: &str) -> String {
+    let (mut out, mut rest) = (String::with_capacity(regex.len()), regex);
+    while let Some(at) = rest.find('\\') {
+        out.push_str(&rest[..at]);
+        let escaped = &rest[at + 1..];
+        if let Some(quoted) = escaped.strip_prefix('Q') {
+            let (letters, after) = quoted.split_once("\\E").unwrap_or((quoted, ""));
+            out.push_str(&regex::escape(letters));
+            rest = after;
+        } else {
+            let letter = escaped.chars().next().map_or(0, char::len_utf8);
+            out.push_str(&rest[at..=at + letter]);
+            rest = &escaped[letter..];
+        }
+    }
+    out + rest
 }
 
 /// Bytes of a compiled expression, at most.
@@ -88,6 +111,11 @@ mod tests {
             (r"\w+-\d{1,3}", "orders-17", true),
             (r"(?i)ORDERS", "orders", true),
             (r"[\p{Greek}a-z]+", "orders", true),
+            ("(?x)or ders # of all", "orders", true),
+            ("", "orders", false),
+            (r"\Qa.b\E.*", "a.bc", true),
+            (r"\Qa.b", "axb", false),
+            (r"\\Q", "Q", false),
         ] {
             assert_eq!(matches(regex, name), Some(want), "{regex} {name}");
         }
@@ -95,9 +123,15 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_or_grows_is_refused() {
-        for regex in
-            ["(", "a{1000}{1000}", "(?=look)ahead", r"(a)\1", &"(".repeat(1000), &"a?".repeat(100_000)]
-        {
+        for regex in [
+            "(",
+            "a)|(?:b",
+            "a{1000}{1000}",
+            "(?=look)ahead",
+            r"(a)\1",
+            &"(".repeat(1000),
+            &"a?".repeat(100_000),
+        ] {
             assert_eq!(matches(regex, "a"), None, "{}", &regex[..regex.len().min(20)]);
         }
     }

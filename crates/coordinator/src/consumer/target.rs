@@ -20,7 +20,9 @@ pub(super) fn assign(draft: &Draft<'_>, epoch: i32) -> Vec<ConsumerRecord> {
     let given =
         assignors.find(&chosen).map(|assignor| assignor.assign(&known.topics, &members)).unwrap_or_default();
     let targets = members.iter().map(|member| (&member.id, known.target(&given, &member.id)));
-    let is_new = |(id, target): &(&MemberId, Partitions)| draft.group.target(id) != Some(target);
+    // Whoever takes another's place has its target already.
+    let known = |id: &MemberId| if *id == draft.id { draft.target() } else { draft.group.target(id) };
+    let is_new = |(id, target): &(&MemberId, Partitions)| known(id) != Some(target);
     let changed = targets.filter(is_new).map(|(id, target)| ConsumerRecord::Target(id.clone(), Some(target)));
     changed.chain([ConsumerRecord::TargetEpoch(Some(TargetEpoch { epoch, at: Some(draft.time) }))]).collect()
 }

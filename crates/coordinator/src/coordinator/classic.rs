@@ -102,8 +102,10 @@ impl GroupCoordinator {
     pub fn heartbeat(&mut self, beat: &Heartbeat, present: Present<'_>) -> Result<(), GroupError> {
         self.now = present.moment;
         self.find(&beat.group, GroupError::UnknownMemberId)?;
+        let interval = self.config.consumer.assignment_interval;
         if let Some((group, mut ticking)) = self.consumer_group(&beat.group) {
-            return group.classic_heartbeat(beat, &mut ticking);
+            let may_assign = group.may_assign(interval, present.time);
+            return group.classic_heartbeat(beat, may_assign, &mut ticking);
         }
         let mut out = Effects::default();
         self.turn(&beat.group, present, &mut out, |turn| turn.heartbeat(beat))

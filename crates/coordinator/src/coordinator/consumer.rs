@@ -32,7 +32,7 @@ impl GroupCoordinator {
             Some(Kind::Consumer(group)) => draft(group).heartbeat(beat)?,
             _ if beat.joins() => {
                 let (begun, converted) = self.convert(&beat.group, present.topics)?;
-                let decided = draft(&begun).heartbeat(beat)?;
+                let decided = draft(&begun).of_converted().heartbeat(beat)?;
                 records = converted;
                 answers = self.waiting(&beat.group);
                 decided
@@ -140,8 +140,8 @@ impl GroupCoordinator {
     /// A member's time is up, perhaps.
     pub(super) fn on_consumer_timer(&mut self, at: Moment, timer: &Timer, present: Present<'_>) -> Effects {
         let (id, Some(member)) = (timer.group(), timer.member()) else { return Effects::default() };
-        let Some((group, ticking)) = self.consumer_group(id) else { return Effects::default() };
-        if !group.is_time_up(member, timer, at, ticking.timers) {
+        let Some((group, mut ticking)) = self.consumer_group(id) else { return Effects::default() };
+        if !group.is_time_up(member, timer, at, &mut ticking) {
             return Effects::default();
         }
         self.remove_consumers(id, std::slice::from_ref(member), present)

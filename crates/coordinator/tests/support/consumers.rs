@@ -363,6 +363,16 @@ impl ConsumerWorld {
         self.answers.clear();
     }
 
+    /// The log keeps the last record of each key only, as its cleaner does.
+    pub fn compact(&mut self) {
+        let key = |record: &GroupRecord| record.encode().unwrap().0;
+        let latest: BTreeMap<Bytes, usize> =
+            self.log.iter().enumerate().map(|(at, record)| (key(record), at)).collect();
+        let kept: BTreeSet<usize> = latest.into_values().collect();
+        let mut at = 0..;
+        self.log.retain(|_| kept.contains(&at.next().unwrap()));
+    }
+
     pub fn state(&self) -> String {
         let id = GroupId::new(GROUP);
         if let Some(found) = self.groups.describe(&id) {

@@ -1,0 +1,148 @@
+//! What a reading of groups whose broker assigns has found, and no scenario tells.
+
+mod support;
+
+use std::time::Duration;
+
+use klamm_coordinator::assignor::TopicPartition;
+use klamm_coordinator::consumer_protocol::{Subscription, encode_assignment};
+use klamm_coordinator::{
+    ClassicGroupRecord, ConsumerRecord, GroupConfig, GroupEpoch, GroupError, GroupId, GroupRecord,
+    LoggedMember, Partitions, TargetEpoch,
+};
+use klamm_types::Timestamp;
+use support::consumers::{ConsumerWorld, GROUP, present};
+
+fn world() -> ConsumerWorld {
+    ConsumerWorld::new(GroupConfig { initial_rebalance_delay: Duration::ZERO, ..GroupConfig::default() })
+}
+
+fn logged(record: ConsumerRecord) -> GroupRecord {
+    GroupRecord::Consumer { group: GROUP.into(), record }
+}
+
+/// A world whose log says that members of a classic group have these partitions of `t`, which has two.
+fn classic(generation: i32, members: &[(&str, Option<&str>, &[i32])]) -> ConsumerWorld {
+    let mut world = world();
+    world.topics.set("t", 2);
+    let wants = Subscription { topics: vec!["t".into()], ..Subscription::default() }.encode().unwrap();
+    let member = |(id, instance, own): &(&str, Option<&str>, &[i32])| {
+        let own: Vec<_> = own.iter().map(|partition| TopicPartition::new("t", *partition)).collect();
+        LoggedMember {
+            id: (*id).into(),
+            instance: instance.map(Into::into),
+            client_id: (*id).into(),
+            client_host: "/127.0.0.1".into(),
+            rebalance_timeout: Duration::from_secs(60),
+            session_timeout: Duration::from_secs(10),
+            subscription: wants.clone(),
+            assignment: encode_assignment(&own).unwrap(),
+        }
+    };
+    let value = ClassicGroupRecord {
+        protocol_type: Some("consumer".into()),
+        generation,
+        protocol: Some("range".into()),
+        leader: Some(members[0].0.into()),
+        since: None,
+        members: members.iter().map(member).collect(),
+    };
+    world.log = vec![GroupRecord::ClassicGroup { group: GROUP.into(), value: Some(value) }];
+    world.crash(usize::MAX);
+    world
+}
+
+fn join(world: &mut ConsumerWorld, name: &str, instance: Option<&str>) -> Result<(), GroupError> {
+    let consumer = world.consumer(name);
+    (consumer.topics, consumer.instance) = (Some("t".to_owned()), instance.map(ToOwned::to_owned));
+    world.join(name)
+}
+
+#[test]
+fn what_two_have_is_not_converted() {
+    let mut world = classic(5, &[("m", None, &[0, 1]), ("n", None, &[1])]);
+    assert_eq!(join(&mut world, "a", None), Err(GroupError::GroupIdNotFound));
+    assert_eq!(world.state(), "classic: Stable, generation 5");
+}
+
+#[test]
+fn a_group_at_its_first_epoch_is_not_taken_for_nothing() {
+    let mut world = classic(1, &[("m", Some("i"), &[0, 1])]);
+    join(&mut world, "a", Some("i")).unwrap();
+    let state = world.state();
+    for _ in 0..3 {
+        world.pass(Duration::from_secs(2));
+        world.acknowledge("a").unwrap();
+    }
+    assert_eq!(world.state(), state, "nothing has changed");
+}
+
+/// It came back before the leader had assigned: nothing was to be had then.
+#[test]
+fn a_static_member_that_is_converted_with_nothing_is_given_its_part() {
+    let mut world = classic(3, &[("m", Some("i"), &[])]);
+    join(&mut world, "a", Some("i")).unwrap();
+    world.pass(Duration::from_secs(2));
+    world.acknowledge("a").unwrap();
+    assert_eq!(world.consumer("a").assignment.iter().count(), 2);
+}
+
+#[test]
+fn an_epoch_at_the_end_of_the_numbers_stays() {
+    for leaves in [false, true] {
+        let mut world = world();
+        world.topics.set("t", 2);
+        join(&mut world, "a", None).unwrap();
+        world.log.push(logged(ConsumerRecord::Group(Some(GroupEpoch { epoch: i32::MAX, metadata_hash: 0 }))));
+        world.crash(usize::MAX);
+        world.pass(Duration::from_secs(2));
+        let done = if leaves { world.leave("a", -1) } else { join(&mut world, "b", None) };
+        assert_eq!(done, Ok(()));
+    }
+}
+
+#[test]
+fn a_clock_that_was_set_back_is_not_waited_for() {
+    let mut world = world();
+    world.topics.set("t", 2);
+    join(&mut world, "a", None).unwrap();
+    let at = Some(Timestamp::from_millis(1_800_000_000_000));
+    world.log.push(logged(ConsumerRecord::TargetEpoch(Some(TargetEpoch { epoch: 2, at }))));
+    world.crash(usize::MAX);
+    join(&mut world, "b", None).unwrap();
+    assert_eq!(world.consumer("b").epoch, 3);
+}
+
+#[test]
+fn a_session_that_cannot_be_ended_is_tried_once_in_a_while_however_late_it_is() {
+    let mut world = world();
+    world.topics.set("t", 2);
+    join(&mut world, "a", None).unwrap();
+    world.is_log_full = true;
+    world.now += Duration::from_secs(3600);
+    let topics = world.topics.clone();
+    let mut tries = 0;
+    while let Some(effects) = world.groups.on_time(present(world.now, &topics)) {
+        world.carry_out(effects);
+        tries += 1;
+    }
+    assert!(tries < 4, "{tries}");
+}
+
+/// Who comes and goes does not have all others looked at: otherwise this takes minutes.
+#[test]
+fn members_of_many_topics_come_and_go() {
+    let mut world = world();
+    let names: Vec<String> = (0..1_000).map(|number| format!("t{number}")).collect();
+    names.iter().for_each(|name| world.topics.set(name, 1));
+    for number in 0..300 {
+        let name = format!("m{number}");
+        world.consumer(&name).topics = Some(names.join(","));
+        world.join(&name).unwrap();
+    }
+    world.said.clear();
+    world.pass(Duration::from_secs(60));
+    let found = world.groups.describe_consumer(&GroupId::new(GROUP)).unwrap();
+    assert!(found.members.is_empty());
+    assert_eq!(world.consumer("m0").owned, Partitions::default());
+}
