@@ -205,7 +205,7 @@ fn groups_say_what_they_are() {
     };
     let newer = ("newer".to_owned(), "consumer".to_owned(), "Stable".to_owned());
     assert_eq!(list(&[], &[]).len(), 2);
-    assert_eq!(list(&["Consumer"], &[]), [newer.clone()]);
+    assert_eq!(list(&["Consumer"], &[]), std::slice::from_ref(&newer));
     assert_eq!(list(&[], &["stable"]), [newer]);
     assert_eq!(list(&["classic"], &[])[0].0, "older");
     assert_eq!(list(&["share"], &[]), []);

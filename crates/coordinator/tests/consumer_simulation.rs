@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use consumer_invariants::epochs_rise::Epochs;
 use consumer_invariants::offsets_are_kept::{Acknowledged, check_member};
-use consumer_invariants::{becomes_stable, one_reader, replay_is_the_same, targets_are_valid};
+use consumer_invariants::one_reader::Readers;
+use consumer_invariants::{becomes_stable, replay_is_the_same, targets_are_valid};
 use klamm_coordinator::{Catalog, ConsumerHeartbeat, GroupConfig, GroupError, GroupId, Partitions};
 use support::consumers::{ConsumerWorld, GROUP, names};
 
@@ -61,6 +62,7 @@ struct Simulation {
     lives: u32,
     offset: i64,
     epochs: Epochs,
+    readers: Readers,
     acknowledged: Acknowledged,
     trace: Vec<String>,
 }
@@ -97,6 +99,7 @@ impl Simulation {
             lives: 0,
             offset: 0,
             epochs: Epochs::default(),
+            readers: Readers::default(),
             acknowledged: Acknowledged::default(),
             trace: Vec::new(),
         }
@@ -287,7 +290,7 @@ impl Simulation {
     fn check(&mut self) {
         self.trace.extend(self.world.said.drain(..).map(|said| format!("  {said}")));
         let all = [
-            one_reader::check(&self.world),
+            self.readers.check(&self.world),
             self.epochs.check(&self.world),
             self.acknowledged.check(&self.world),
         ];

@@ -122,7 +122,8 @@ impl ConsumerGroup {
             && (1..=config.max_size).contains(&stay)
     }
 
-    /// The classic group of those that stay: what they were to have, they have.
+    /// The classic group of those that stay, with what they have until they have joined anew. (Kafka notes what they were to have, and so
+    /// gives it to others should the group change back before.)
     pub(crate) fn as_classic(
         &self,
         gone: &[MemberId],
@@ -134,7 +135,8 @@ impl ConsumerGroup {
         let member = |member: &&Member| {
             let classic = member.said.classic.clone().unwrap_or_default();
             let subscription = metadata_of(&classic, protocol.as_ref());
-            let target = self.target(&member.id).cloned().unwrap_or_default();
+            let held = member.current.assigned.iter().chain(member.current.pending.iter());
+            let has: Partitions = held.map(|(topic, partition, _)| (topic, partition)).collect();
             LoggedMember {
                 id: member.id.clone(),
                 instance: member.said.instance.clone(),
@@ -142,7 +144,7 @@ impl ConsumerGroup {
                 client_host: member.said.client_host.clone(),
                 rebalance_timeout: member.said.rebalance_timeout,
                 session_timeout: classic.session_timeout,
-                assignment: assignment(&target, &subscription, catalog),
+                assignment: assignment(&has, &subscription, catalog),
                 subscription,
             }
         };
