@@ -1,14 +1,17 @@
 //! The group coordinator without I/O: commits, replay, a large group's round, what idle groups cost. CPU time of the thread,
 //! medians of five rounds. `cargo bench -p klamm-benches --bench coordinator`
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use klamm_benches::rounds::{median, thread_cpu};
 use klamm_coordinator::{
-    Answer, Commit, Effects, GroupConfig, GroupCoordinator, GroupRecord, GroupReplay, Join, MemberId, Moment,
-    NewOffset, Present, ProtocolName, Sync, Waiter,
+    Answer, Catalog, CatalogTopic, Commit, ConsumerHeartbeat, ConsumerHeartbeatAnswer, Effects, GroupConfig,
+    GroupCoordinator, GroupRecord, GroupReplay, GroupState, Join, MemberId, Moment, NewOffset, Partitions,
+    Present, ProtocolName, Sync, Topic, Waiter,
 };
+use klamm_protocol::Uuid;
 use klamm_types::{Offset, Timestamp};
 
 const ROUNDS: usize = 5;
@@ -16,11 +19,12 @@ const ROUNDS: usize = 5;
 fn main() {
     println!("| what | figure |\n|---|---|");
     // First, while the allocator has nothing of earlier work.
-    idle();
+    drop((idle(), idle_consumers()));
     commits();
     replay();
     for members in [1_000, 2_000, 4_000] {
         round(members);
+        consumers(members);
     }
 }
 
@@ -184,12 +188,132 @@ fn sync(
     effects.answers.len()
 }
 
+/// Ten topics of 1,000 partitions and one of one, for groups whose broker assigns.
+struct Topics(Vec<Topic>);
+
+impl Topics {
+    fn new() -> Topics {
+        Topics((0..11).map(|number| Topic::new(&format!("topic-{number}"))).collect())
+    }
+
+    fn at(&self, seconds: u64) -> Present<'_> {
+        let millis = 1_700_000_000_000 + 1_000 * i64::try_from(seconds).expect("few");
+        let moment = Moment::after(Duration::from_secs(seconds));
+        Present { moment, time: Timestamp::from_millis(millis), topics: self }
+    }
+}
+
+impl Catalog for Topics {
+    fn version(&self) -> u64 {
+        1
+    }
+
+    fn find(&self, name: &Topic) -> Option<CatalogTopic> {
+        let number = self.0.iter().position(|known| known == name)?;
+        let partitions = if number < 10 { 1_000 } else { 1 };
+        Some(CatalogTopic { id: Uuid((number as u128 + 1).to_be_bytes()), partitions })
+    }
+
+    fn name(&self, id: Uuid) -> Option<Topic> {
+        let number = usize::try_from(u128::from_be_bytes(id.0)).ok()?;
+        self.0.get(number.checked_sub(1)?).cloned()
+    }
+
+    fn names(&self) -> Vec<Topic> {
+        self.0.clone()
+    }
+
+    fn racks(&self, _: Uuid, _: i32) -> Vec<Arc<str>> {
+        Vec::new()
+    }
+}
+
+fn beat(group: &str, number: u64, epoch: i32, topics: &[Topic]) -> ConsumerHeartbeat {
+    let joins = epoch == 0;
+    ConsumerHeartbeat {
+        group: group.into(),
+        member: Some(MemberId::new(&format!("member-{number:05}"))),
+        epoch,
+        client_id: "c".into(),
+        client_host: "/127.0.0.1".into(),
+        topics: joins.then(|| topics.iter().cloned().collect()),
+        rebalance_timeout: joins.then_some(Duration::from_secs(60)),
+        owned: joins.then(Partitions::default),
+        ..ConsumerHeartbeat::default()
+    }
+}
+
+fn heard(
+    groups: &mut GroupCoordinator,
+    beat: &ConsumerHeartbeat,
+    present: Present<'_>,
+) -> ConsumerHeartbeatAnswer {
+    let (effects, told) = groups.consumer_heartbeat(beat, present).expect("heard");
+    apply(groups, &effects);
+    told
+}
+
+/// Members of a group whose broker assigns come, until each has its part; then what a heartbeat costs.
+fn consumers(members: u64) {
+    let topics = Topics::new();
+    let mut groups = GroupCoordinator::new(config());
+    let came = seconds(|| {
+        groups = GroupCoordinator::new(config());
+        for number in 0..members {
+            heard(&mut groups, &beat("g", number, 0, &topics.0[..10]), topics.at(1));
+        }
+        // They come again a second later: partitions are assigned anew then. The first has all, and gives up what it is to give up.
+        let epochs =
+            |groups: &GroupCoordinator| groups.describe_consumer(&"g".into()).expect("there").members;
+        for round in 2..5 {
+            for (member, number) in epochs(&groups).iter().zip(0..) {
+                let told = heard(&mut groups, &beat("g", number, member.epoch, &[]), topics.at(round));
+                if let Some(owned) = told.assignment {
+                    let owned = Some(owned);
+                    let beat = ConsumerHeartbeat { owned, ..beat("g", number, told.epoch, &[]) };
+                    heard(&mut groups, &beat, topics.at(round));
+                }
+            }
+        }
+        let found = groups.describe_consumer(&"g".into()).expect("there");
+        assert_eq!(found.state, GroupState::Stable);
+    });
+    println!(
+        "| a group of {members} members that the broker assigns, until each has its part | {:.0} ms |",
+        came * 1e3
+    );
+    let epoch = groups.describe_consumer(&"g".into()).expect("there").epoch;
+    let each: Vec<_> = (0..members).map(|number| beat("g", number, epoch, &[])).collect();
+    let took = seconds(|| each.iter().for_each(|beat| drop(heard(&mut groups, beat, topics.at(5)))));
+    println!("| heartbeats of its members | {:.0} a second |", members as f64 / took);
+}
+
+/// Groups of one member each, that the broker assigns.
+fn idle_consumers() -> GroupCoordinator {
+    let topics = Topics::new();
+    let before = resident();
+    let mut groups = GroupCoordinator::new(config());
+    for number in 0..10_000 {
+        let name = format!("group-{number}");
+        let own = std::slice::from_ref(&topics.0[10]);
+        let told = heard(&mut groups, &beat(&name, number, 0, own), topics.at(1));
+        assert_eq!(told.assignment.expect("it joins").iter().count(), 1);
+    }
+    println!(
+        "| an idle group of one member that has one partition, that the broker assigns | {:.0} bytes |",
+        (resident() - before) / 10_000.0
+    );
+    groups
+}
+
+/// Bytes of memory.
+fn resident() -> f64 {
+    let text = std::fs::read_to_string("/proc/self/statm").expect("Linux");
+    text.split_whitespace().nth(1).and_then(|pages| pages.parse::<f64>().ok()).expect("pages") * 4096.0
+}
+
 /// Groups of one member and one offset each.
-fn idle() {
-    let resident = || {
-        let text = std::fs::read_to_string("/proc/self/statm").expect("Linux");
-        text.split_whitespace().nth(1).and_then(|pages| pages.parse::<f64>().ok()).expect("pages") * 4096.0
-    };
+fn idle() -> GroupCoordinator {
     let before = resident();
     let mut groups = GroupCoordinator::new(config());
     for number in 0..10_000_u64 {
@@ -218,5 +342,5 @@ fn idle() {
         "| an idle group of one member and one offset | {:.0} bytes |",
         (resident() - before) / 10_000.0
     );
-    drop(groups);
+    groups
 }
