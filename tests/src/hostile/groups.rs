@@ -1,6 +1,10 @@
 //! Requests of groups, one of each API and version.
 
 use klamm_protocol::Uuid;
+use klamm_protocol::messages::consumer_group_describe_request::ConsumerGroupDescribeRequest;
+use klamm_protocol::messages::consumer_group_heartbeat_request::{
+    ConsumerGroupHeartbeatRequest, TopicPartitions,
+};
 use klamm_protocol::messages::delete_groups_request::DeleteGroupsRequest;
 use klamm_protocol::messages::describe_groups_request::DescribeGroupsRequest;
 use klamm_protocol::messages::heartbeat_request::HeartbeatRequest;
@@ -22,7 +26,31 @@ use super::{GoodFrame, each};
 
 /// Those of the group `topic`, which reads `topic`.
 pub(super) fn group_frames(topic: &str, id: Uuid) -> Vec<GoodFrame> {
-    [membership(topic), offsets(topic, id), administration(topic)].concat()
+    [membership(topic), consumers(topic, id), offsets(topic, id), administration(topic)].concat()
+}
+
+/// A group that the broker assigns: joins, heartbeats with what one has, by an expression.
+fn consumers(topic: &str, id: Uuid) -> Vec<GoodFrame> {
+    let join = ConsumerGroupHeartbeatRequest {
+        group_id: format!("{topic}-newer").as_str().into(),
+        member_id: "m".into(),
+        rebalance_timeout_ms: 100,
+        subscribed_topic_names: Some(vec![topic.into()]),
+        topic_partitions: Some(Vec::new()),
+        ..ConsumerGroupHeartbeatRequest::default()
+    };
+    let matched = ConsumerGroupHeartbeatRequest {
+        member_id: "n".into(),
+        instance_id: Some("i".into()),
+        subscribed_topic_regex: Some("[a-z]+.*".into()),
+        server_assignor: Some("range".into()),
+        ..join.clone()
+    };
+    let own = vec![TopicPartitions { topic_id: id, partitions: vec![0] }];
+    let beat = ConsumerGroupHeartbeatRequest { member_epoch: 2, topic_partitions: Some(own), ..join.clone() };
+    let describe =
+        ConsumerGroupDescribeRequest { group_ids: vec![join.group_id.clone()], ..Default::default() };
+    [each(&join, 0..=1), each(&matched, 1..=1), each(&beat, 0..=1), each(&describe, 0..=1)].concat()
 }
 
 fn membership(group: &str) -> Vec<GoodFrame> {
