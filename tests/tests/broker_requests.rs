@@ -104,8 +104,8 @@ fn every_api_answers_in_every_version_it_advertises() {
                     let response = client.call(&request, version);
                     assert_eq!(response.topics[0].name.as_deref(), Some("t"), "metadata {version}");
                 }
-                // Those of groups, in `broker_groups.rs`.
-                8..=16 | 42 | 47 => {}
+                // Those of groups, in `broker_groups.rs` and `broker_consumer_groups.rs`.
+                8..=16 | 42 | 47 | 68 | 69 => {}
                 50 => drop(client.call(&DescribeUserScramCredentialsRequest::default(), version)),
                 18 => assert_eq!(client.call(&ApiVersionsRequest::default(), version).error_code, 0),
                 19 => assert_eq!(
