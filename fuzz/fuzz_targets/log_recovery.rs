@@ -11,12 +11,22 @@ static ROUND: AtomicU64 = AtomicU64::new(0);
 
 fuzz_target!(|data: (u8, Vec<u8>, Vec<u8>)| {
     let (what, mut bytes, other) = data;
-    let root = std::env::temp_dir().join(format!("klamm-fuzz-{}-{}", std::process::id(), ROUND.fetch_add(1, Ordering::Relaxed)));
+    let root = std::env::temp_dir().join(format!(
+        "klamm-fuzz-{}-{}",
+        std::process::id(),
+        ROUND.fetch_add(1, Ordering::Relaxed)
+    ));
     let folder = root.join("t-0");
     std::fs::create_dir_all(&folder).expect("writable");
     klamm_fuzz::mend_crc(&mut bytes);
     std::fs::write(folder.join("00000000000000000000.log"), &bytes).expect("writable");
-    let name = ["t-0/00000000000000000000.index", "t-0/00000000000000000000.timeindex", "recovery-point-offset-checkpoint", "t-0/leader-epoch-checkpoint", ".kafka_cleanshutdown"][usize::from(what) % 5];
+    let name = [
+        "t-0/00000000000000000000.index",
+        "t-0/00000000000000000000.timeindex",
+        "recovery-point-offset-checkpoint",
+        "t-0/leader-epoch-checkpoint",
+        ".kafka_cleanshutdown",
+    ][usize::from(what) % 5];
     std::fs::write(root.join(name), &other).expect("writable");
     let first = read_all(&root);
     if let Some(first) = first {

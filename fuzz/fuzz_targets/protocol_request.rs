@@ -2,14 +2,21 @@
 #![no_main]
 
 use bytes::Bytes;
-use klamm_protocol::messages::{fetch_request::FetchRequest, metadata_request::MetadataRequest, create_topics_request::CreateTopicsRequest, produce_request::ProduceRequest, join_group_request::JoinGroupRequest, fetch_response::FetchResponse, api_versions_response::ApiVersionsResponse, list_offsets_request::ListOffsetsRequest};
+use klamm_protocol::messages::{
+    api_versions_response::ApiVersionsResponse, create_topics_request::CreateTopicsRequest,
+    fetch_request::FetchRequest, fetch_response::FetchResponse, join_group_request::JoinGroupRequest,
+    list_offsets_request::ListOffsetsRequest, metadata_request::MetadataRequest,
+    produce_request::ProduceRequest,
+};
 use klamm_protocol::{Message, RequestHead};
 use libfuzzer_sys::fuzz_target;
 
 fn again<M: Message>(body: &Bytes, version: i16) {
     let Ok(message) = M::decode(body.clone(), version) else { return };
     let Ok(bytes) = message.encode(version) else { return };
-    let Ok(read) = M::decode(bytes.clone(), version) else { panic!("cannot read what was written: {message:?}") };
+    let Ok(read) = M::decode(bytes.clone(), version) else {
+        panic!("cannot read what was written: {message:?}")
+    };
     // Twice through, since a float that is not a number is not equal to itself.
     assert_eq!(read.encode(version).as_ref(), Ok(&bytes));
 }

@@ -1,7 +1,7 @@
 //! Any bytes under each codec: no panic, and never more than the limit comes out.
 #![no_main]
 
-use klamm_record::{BatchOptions, BatchBuilder, Compression, Depth, NewRecord, validate};
+use klamm_record::{BatchBuilder, BatchOptions, Compression, Depth, NewRecord, validate};
 use libfuzzer_sys::fuzz_target;
 
 const LIMIT: usize = 1 << 18;

@@ -16,7 +16,8 @@ fuzz_target!(|input: Input| {
     let compression = Compression::ALL[usize::from(input.codec) % 5];
     let mut builder = BatchBuilder::new(Vec::new(), BatchOptions { compression, ..BatchOptions::default() });
     for (time, key, value, headers) in &input.records {
-        let headers: Vec<_> = headers.iter().map(|(key, value)| Header { key, value: value.as_deref() }).collect();
+        let headers: Vec<_> =
+            headers.iter().map(|(key, value)| Header { key, value: value.as_deref() }).collect();
         let timestamp = Timestamp::from_raw(i64::from(*time));
         let record = NewRecord { timestamp, key: key.as_deref(), value: value.as_deref(), headers: &headers };
         builder.append(&record).expect("offsets rise and times are small");
@@ -28,7 +29,13 @@ fuzz_target!(|input: Input| {
         let record = record.expect("what is built is valid");
         assert_eq!((record.key, record.value), (key.as_deref(), value.as_deref()));
         assert_eq!(record.timestamp, Timestamp::from_raw(i64::from(*time)));
-        assert!(record.headers.iter().map(|h| (h.key, h.value)).eq(headers.iter().map(|(k, v)| (&k[..], v.as_deref()))));
+        assert!(
+            record
+                .headers
+                .iter()
+                .map(|h| (h.key, h.value))
+                .eq(headers.iter().map(|(k, v)| (&k[..], v.as_deref())))
+        );
     }
     assert_eq!(records.iter().count(), input.records.len());
 });
