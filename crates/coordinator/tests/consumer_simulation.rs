@@ -13,27 +13,7 @@ use consumer_invariants::one_reader::Readers;
 use consumer_invariants::{becomes_stable, replay_is_the_same, targets_are_valid};
 use klamm_coordinator::{Catalog, ConsumerHeartbeat, GroupConfig, GroupError, GroupId, Partitions};
 use support::consumers::{ConsumerWorld, GROUP, names};
-
-/// Random numbers that a seed decides (splitmix64).
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % bound
-    }
-
-    fn one_in(&mut self, count: u64) -> bool {
-        self.below(count) == 0
-    }
-
-    fn pick<'a>(&mut self, of: &[&'a str]) -> &'a str {
-        of[usize::try_from(self.below(of.len() as u64)).unwrap()]
-    }
-}
+use support::random::Random;
 
 /// Lines of the trace that are told when something is wrong.
 const TOLD: usize = 60;

@@ -10,21 +10,9 @@ use invariants::offsets_are_kept::{Acknowledged, check_member};
 use invariants::{becomes_stable, generation_rises, one_assignment};
 use klamm_coordinator::{GroupConfig, GroupError, MemberId};
 use support::World;
+use support::random::Random;
 
 const PARTITIONS: usize = 6;
-
-/// Random numbers that a seed decides (splitmix64).
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % bound
-    }
-}
 
 /// Where a client stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -14,6 +14,7 @@ use crate::assignor::TopicPartition;
 use crate::classic::{Heartbeat, Join, Sync};
 use crate::consumer_protocol::Subscription;
 use crate::effects::{Joined, Synced};
+use crate::timers::Timer;
 use crate::{ConsumerGroupConfig, GroupError, MemberId, ProtocolName};
 
 impl Draft<'_> {
@@ -88,8 +89,8 @@ impl ConsumerGroup {
         let group = self.id.clone();
         let Some(member) = self.member_mut(id) else { return };
         let time = member.said.rebalance_timeout;
-        member.clock.set_join(&group, id, None, ticking);
-        member.clock.set_sync(&group, id, Some(time), ticking);
+        member.clock.set(Timer::MemberJoin(group.clone(), id.clone()), None, ticking);
+        member.clock.set(Timer::MemberSync(group, id.clone()), Some(time), ticking);
     }
 
     /// A classic member asks for its assignment.
@@ -117,7 +118,7 @@ impl ConsumerGroup {
         self.keep_alive(&sync.member, ticking);
         let group = self.id.clone();
         if let Some(member) = self.member_mut(&sync.member) {
-            member.clock.set_sync(&group, &sync.member, None, ticking);
+            member.clock.set(Timer::MemberSync(group, sync.member.clone()), None, ticking);
         }
         Ok(Synced { protocol_type: Some(ProtocolName::new(CONSUMER)), protocol, assignment })
     }
@@ -168,7 +169,7 @@ impl ConsumerGroup {
         let group = self.id.clone();
         let Some(member) = self.member_mut(id).filter(|member| !member.clock.is_join_set()) else { return };
         let time = member.said.rebalance_timeout;
-        member.clock.set_join(&group, id, Some(time), ticking);
+        member.clock.set(Timer::MemberJoin(group, id.clone()), Some(time), ticking);
     }
 
     /// The members that a LeaveGroup is about, one for each part of it.

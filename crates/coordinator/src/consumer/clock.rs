@@ -60,56 +60,43 @@ impl Clock {
         is_over
     }
 
-    /// From now on it has `time`, or need not.
-    pub(super) fn set_rebalance(
-        &mut self,
-        group: &GroupId,
-        member: &MemberId,
-        time: Option<Duration>,
-        ticking: &mut Ticking<'_>,
-    ) {
-        let Some(now) = ticking.now else { return };
-        set(&mut self.rebalance, now, time, rebalance(group, member), ticking.timers);
+    /// From now on it has `time` for what this timer is about, or need not.
+    pub(super) fn set(&mut self, timer: Timer, time: Option<Duration>, ticking: &mut Ticking<'_>) {
+        if let Some(now) = ticking.now {
+            self.set_from(now, timer, time, ticking.timers);
+        }
     }
 
-    pub(super) fn set_join(
-        &mut self,
-        group: &GroupId,
-        member: &MemberId,
-        time: Option<Duration>,
-        ticking: &mut Ticking<'_>,
-    ) {
-        let Some(now) = ticking.now else { return };
-        set(&mut self.join, now, time, Timer::MemberJoin(group.clone(), member.clone()), ticking.timers);
+    fn set_from(&mut self, now: Moment, timer: Timer, time: Option<Duration>, timers: &mut Timers) {
+        let Some(own) = self.own(&timer) else { return };
+        if let Some(before) = own.take() {
+            timers.cancel(before, timer.clone());
+        }
+        if let Some(time) = time {
+            *own = Some(now + time);
+            timers.arm(now + time, timer);
+        }
+    }
+
+    fn own(&mut self, timer: &Timer) -> Option<&mut Option<Moment>> {
+        match timer {
+            Timer::Rebalance(..) => Some(&mut self.rebalance),
+            Timer::MemberJoin(..) => Some(&mut self.join),
+            Timer::MemberSync(..) => Some(&mut self.sync),
+            Timer::Session(..) | Timer::Pending(..) | Timer::Join(_) | Timer::Sync(_) => None,
+        }
     }
 
     pub(super) fn is_join_set(&self) -> bool {
         self.join.is_some()
     }
 
-    pub(super) fn set_sync(
-        &mut self,
-        group: &GroupId,
-        member: &MemberId,
-        time: Option<Duration>,
-        ticking: &mut Ticking<'_>,
-    ) {
-        let Some(now) = ticking.now else { return };
-        set(&mut self.sync, now, time, Timer::MemberSync(group.clone(), member.clone()), ticking.timers);
-    }
-
-    /// Whether the time for this is up at `at`.
+    /// Whether the time for this is up at `at`. Should what comes of that not be logged, it is looked at again.
     pub(super) fn is_due(&mut self, timer: &Timer, at: Moment, ticking: &mut Ticking<'_>) -> bool {
-        let own = match timer {
-            Timer::Rebalance(..) => &mut self.rebalance,
-            Timer::MemberJoin(..) => &mut self.join,
-            Timer::MemberSync(..) => &mut self.sync,
-            _ => return false,
-        };
-        let is_due = *own == Some(at);
+        let is_due = self.own(timer).is_some_and(|own| *own == Some(at));
         if is_due {
             let now = ticking.now.map_or(at, |now| now.max(at));
-            set(own, now, Some(AGAIN), timer.clone(), ticking.timers);
+            self.set_from(now, timer.clone(), Some(AGAIN), ticking.timers);
         }
         is_due
     }
@@ -119,29 +106,14 @@ impl Clock {
         if let Some((_, armed)) = self.session.take() {
             timers.cancel(armed, session(group, member));
         }
-        let now = Moment::default();
-        set(&mut self.rebalance, now, None, rebalance(group, member), timers);
-        set(&mut self.join, now, None, Timer::MemberJoin(group.clone(), member.clone()), timers);
-        set(&mut self.sync, now, None, Timer::MemberSync(group.clone(), member.clone()), timers);
-    }
-}
-
-fn set(own: &mut Option<Moment>, now: Moment, time: Option<Duration>, timer: Timer, timers: &mut Timers) {
-    if let Some(before) = own.take() {
-        timers.cancel(before, timer.clone());
-    }
-    if let Some(time) = time {
-        *own = Some(now + time);
-        timers.arm(now + time, timer);
+        for timer in [Timer::Rebalance, Timer::MemberJoin, Timer::MemberSync] {
+            self.set_from(Moment::default(), timer(group.clone(), member.clone()), None, timers);
+        }
     }
 }
 
 fn session(group: &GroupId, member: &MemberId) -> Timer {
     Timer::Session(group.clone(), member.clone())
-}
-
-fn rebalance(group: &GroupId, member: &MemberId) -> Timer {
-    Timer::Rebalance(group.clone(), member.clone())
 }
 
 /// When a member that is dead is looked at again, should that not have been logged.

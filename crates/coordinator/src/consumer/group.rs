@@ -224,7 +224,7 @@ impl ConsumerGroup {
         self.owners.extend(held.map(|(topic, partition, _)| ((topic, partition), current.epoch)));
         member.current = current.clone();
         let time = member.time_to_give_up();
-        member.clock.set_rebalance(&self.id, id, time, ticking);
+        member.clock.set(Timer::Rebalance(self.id.clone(), id.clone()), time, ticking);
     }
 
     /// What a member has is free.
@@ -252,7 +252,7 @@ impl ConsumerGroup {
         for (id, member) in &mut self.members {
             member.clock.set_session(&self.id, id, session_timeout, &mut ticking);
             let time = member.time_to_give_up();
-            member.clock.set_rebalance(&self.id, id, time, &mut ticking);
+            member.clock.set(Timer::Rebalance(self.id.clone(), id.clone()), time, &mut ticking);
         }
     }
 

@@ -3,6 +3,7 @@
 #![allow(dead_code, unreachable_pub)]
 
 pub mod consumers;
+pub mod random;
 pub mod script;
 
 use std::collections::BTreeMap;
