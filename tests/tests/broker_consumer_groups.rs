@@ -12,7 +12,9 @@ use klamm_protocol::messages::offset_commit_request::{
     OffsetCommitRequest, OffsetCommitRequestPartition, OffsetCommitRequestTopic,
 };
 use klamm_protocol::messages::offset_fetch_request::{OffsetFetchRequest, OffsetFetchRequestGroup};
-use klamm_protocol::{ErrorCode, Uuid};
+use klamm_protocol::messages::produce_request::{PartitionProduceData, ProduceRequest, TopicProduceData};
+use klamm_protocol::{ErrorCode, Records, Uuid, encode_request};
+use klamm_record::{BatchBuilder, BatchOptions, NewRecord};
 use klamm_tests::admin;
 use klamm_tests::client::Client;
 use klamm_tests::consumers::{Consumer, described};
@@ -238,6 +240,62 @@ fn groups_are_there_after_a_restart() {
     assert_eq!(described(&mut client, "g"), before);
     one.client = client;
     assert_eq!((one.beat(), commit(&mut one, 2, 6)), (0, 0), "it is still a member");
+}
+
+/// What nobody can read is passed over, and told; the groups beside it are as they were.
+#[test]
+fn broken_records_of_groups_do_no_harm() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = BrokerConfig { log_dirs: vec![folder.path().to_owned()], ..BrokerConfig::for_test() };
+    let mut one = {
+        let broker = Broker::start(config.clone()).unwrap();
+        let mut client = Client::connect(&broker);
+        create(&mut client, "t", 3);
+        let mut one = alone(&broker, "g", "one", "t");
+        assert_eq!(commit(&mut one, 2, 5), 0);
+        let keys: [&[u8]; 6] = [
+            b"\0\x05\0\x01g\0\x01x",
+            b"\0\x08\0\x01g\0\x01x",
+            b"\0\x02\0\x01g",
+            b"\0\x63g",
+            b"g",
+            b"\0\x01\xff",
+        ];
+        let mut builder = BatchBuilder::new(Vec::new(), BatchOptions::default());
+        keys.iter()
+            .for_each(|key| builder.append(&NewRecord::new(b"\0\0\xff\xff\xff\xff").key(*key)).unwrap());
+        let records = Some(Records::Bytes(builder.finish().unwrap().buffer.into()));
+        let partition_data = vec![PartitionProduceData { index: 0, records }];
+        let topic = TopicProduceData {
+            name: "__consumer_offsets".into(),
+            partition_data,
+            ..TopicProduceData::default()
+        };
+        let request = ProduceRequest {
+            acks: -1,
+            timeout_ms: 1000,
+            topic_data: vec![topic],
+            ..ProduceRequest::default()
+        };
+        // As a tool of Kafka's that may.
+        let frame = encode_request(&request, 9, 7, Some("__admin_client")).unwrap();
+        client.raw(&frame.into_bytes().unwrap());
+        let frame = client.frame().unwrap();
+        assert_eq!(client.read::<ProduceRequest>(frame, 9).responses[0].partition_responses[0].error_code, 0);
+        broker.stop().unwrap();
+        one
+    };
+    let broker = Broker::start(config).unwrap();
+    let mut client = Client::connect(&broker);
+    while described(&mut client, "g").error_code == ErrorCode::CoordinatorLoadInProgress.code() {
+        std::thread::yield_now();
+    }
+    assert_eq!(
+        (&*described(&mut client, "g").group_state, described(&mut client, "g").members.len()),
+        ("Stable", 1)
+    );
+    one.client = client;
+    assert_eq!((one.beat(), commit(&mut one, 2, 6)), (0, 0));
 }
 
 #[test]
