@@ -69,6 +69,6 @@ async fn main() -> Result<(), Box<dyn Error>> {
     if got != sent {
         return Err("values differ".into());
     }
-    println!("confluent-kafka (Rust) 1.0.0 ok: created, produced {N}, consumed {}", got.len());
+    println!("confluent-kafka 1.0.0 ok: created, produced {N}, consumed {}", got.len());
     Ok(())
 }
