@@ -125,7 +125,10 @@ fn what_cannot_be_changed_is_refused_with_its_code() {
             "root",
             0,
             Some("DEBUG"),
-            (42, "resource type is 8, expected 2 for a topic or 4 for a broker"),
+            (
+                42,
+                "resource type is 8, expected 2 for a topic or 4 for a broker: nothing else has settings here",
+            ),
         ),
     ] {
         let got = alter(&mut client, kind, name, &[(key, operation, value)]);

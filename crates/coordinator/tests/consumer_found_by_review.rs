@@ -61,7 +61,10 @@ fn join(world: &mut ConsumerWorld, name: &str, instance: Option<&str>) -> Result
 #[test]
 fn what_two_have_is_not_converted() {
     let mut world = classic(5, &[("m", None, &[0, 1]), ("n", None, &[1])]);
-    assert_eq!(join(&mut world, "a", None), Err(GroupError::GroupIdNotFound));
+    assert_eq!(
+        join(&mut world, "a", None),
+        Err(GroupError::CannotUpgrade("two members have the same partition"))
+    );
     assert_eq!(world.state(), "classic: Stable, generation 5");
 }
 

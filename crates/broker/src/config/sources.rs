@@ -124,6 +124,17 @@ fn check_together(config: &BrokerConfig) -> Result<(), SettingError> {
             expected: "at least socket.request.max.bytes",
         });
     }
+    let consumer = &config.groups.consumer;
+    if consumer.heartbeat_interval >= consumer.session_timeout {
+        let (key, value) =
+            ("group.consumer.heartbeat.interval.ms", consumer.heartbeat_interval.as_millis().to_string());
+        return Err(SettingError::Value {
+            origin,
+            key,
+            value,
+            expected: "less than group.consumer.session.timeout.ms",
+        });
+    }
     config.topic.log.validate().and_then(|()| config.cleaner.validate()).map_err(|error| {
         SettingError::Value {
             origin,
@@ -214,6 +225,16 @@ mod tests {
         assert!(
             line.ends_with(", line 1: expected a setting such as log.dirs=./klamm-data, got \"log.dirs\""),
             "{line}"
+        );
+    }
+
+    #[test]
+    fn members_are_to_come_more_often_than_they_are_taken_for_dead() {
+        let own = |session: &str| flags(&[("group.consumer.session.timeout.ms", session)]);
+        assert!(own("5001").is_ok());
+        assert_eq!(
+            own("5000").unwrap_err().to_string(),
+            "settings together: group.consumer.heartbeat.interval.ms is \"5000\", expected less than group.consumer.session.timeout.ms"
         );
     }
 

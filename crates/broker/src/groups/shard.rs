@@ -127,6 +127,9 @@ impl Shard {
         let ready = state.ready().ok()?;
         let (before, now) = (log.bounds().end(), &now());
         while let Some(effects) = ready.coordinator.on_time(now.present()) {
+            if let Some(record) = effects.records.first() {
+                tracing::info!(group = %record.group(), "a time of the group is up, and it has changed");
+            }
             // Who waits is told by an answer, and the error is in the log.
             let _ = ready.carry_out(effects, log, now);
         }

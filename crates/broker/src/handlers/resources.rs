@@ -25,7 +25,9 @@ pub(super) fn resource(kind: i8, name: &ByteString) -> Result<Resource, Refusal>
         BROKER => Ok(Resource::Broker(name.to_string())),
         other => Err((
             ErrorCode::InvalidRequest,
-            format!("resource type is {other}, expected {TOPIC} for a topic or {BROKER} for a broker"),
+            format!(
+                "resource type is {other}, expected {TOPIC} for a topic or {BROKER} for a broker: nothing else has settings here"
+            ),
         )),
     }
 }

@@ -28,20 +28,14 @@ impl Conversion<'_> {
     /// The records of the group as it is, in the newer protocol.
     ///
     /// # Errors
-    /// [`GroupError::GroupIdNotFound`], as Kafka says, when it cannot be.
+    /// [`GroupError::CannotUpgrade`] when it cannot be.
     pub(crate) fn records(&self) -> Result<Vec<ConsumerRecord>, GroupError> {
+        self.check()?;
         let generation = self.group.generation();
         let members: Vec<_> =
             self.group.members().map(|member| self.member(member)).collect::<Result<_, _>>()?;
-        let is_consumers = self.group.protocol_type.as_ref().is_some_and(|name| name.as_str() == CONSUMER);
         if !is_disjoint(&members) {
-            return Err(GroupError::GroupIdNotFound);
-        }
-        if !self.config.consumer.migration.upgrades()
-            || !is_consumers
-            || members.len() > self.config.consumer.max_size
-        {
-            return Err(GroupError::GroupIdNotFound);
+            return Err(GroupError::CannotUpgrade("two members have the same partition"));
         }
         let wanted = members.iter().flat_map(|(_, said, _)| &said.topics).collect();
         let group = GroupEpoch { epoch: generation, metadata_hash: metadata::hash(&wanted, self.catalog) };
@@ -64,14 +58,31 @@ impl Conversion<'_> {
         Ok(records)
     }
 
+    fn check(&self) -> Result<(), GroupError> {
+        let config = &self.config.consumer;
+        let is_consumers = self.group.protocol_type.as_ref().is_some_and(|name| name.as_str() == CONSUMER);
+        let checks = [
+            (!config.migration.upgrades(), "group.consumer.migration.policy does not let it change"),
+            (!is_consumers, "its members are no consumers"),
+            (
+                self.group.members().len() > config.max_size,
+                "it has more members than group.consumer.max.size says",
+            ),
+        ];
+        let wrong = checks.iter().find(|(is_wrong, _)| *is_wrong);
+        wrong.map_or(Ok(()), |(_, why)| Err(GroupError::CannotUpgrade(why)))
+    }
+
     fn member(&self, member: &classic::Member) -> Result<(MemberId, Subscribed, Partitions), GroupError> {
         let protocol = self.group.protocol.clone().or_else(|| self.group.select_protocol());
         let metadata = protocol.map(|name| member.metadata(&name)).unwrap_or_default();
-        let wants = Subscription::decode(&metadata).map_err(|_| GroupError::GroupIdNotFound)?;
+        let wants = Subscription::decode(&metadata).map_err(|_| MALFORMED)?;
         let has = match member.assignment.is_empty() {
             true => Vec::new(),
-            false if has_user_data(&member.assignment) => return Err(GroupError::GroupIdNotFound),
-            false => decode_assignment(&member.assignment).map_err(|_| GroupError::GroupIdNotFound)?,
+            false if has_user_data(&member.assignment) => {
+                return Err(GroupError::CannotUpgrade("its assignor writes words of its own"));
+            }
+            false => decode_assignment(&member.assignment).map_err(|_| MALFORMED)?,
         };
         let id = |own: TopicPartition| Some((self.catalog.find(&own.topic)?.id, own.partition));
         let said = Subscribed {
@@ -192,5 +203,6 @@ pub(super) fn assignment(partitions: &Partitions, subscription: &Bytes, catalog:
     bytes.into()
 }
 
+const MALFORMED: GroupError = GroupError::CannotUpgrade("what a member has written cannot be read");
 /// The protocol type of consumers.
 pub(super) const CONSUMER: &str = "consumer";
