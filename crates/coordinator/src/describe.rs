@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use crate::classic::{ClassicGroup, ClassicState, Member};
 use crate::consumer::ConsumerGroup;
+use crate::protocols::CONSUMER;
 use crate::{GroupId, GroupState, InstanceId, MemberId, ProtocolName};
 
 /// A group in a list.
@@ -89,7 +90,7 @@ impl GroupListing {
     pub(crate) fn of_consumer(group: &ConsumerGroup) -> GroupListing {
         GroupListing {
             group: group.id.clone(),
-            protocol_type: Some(ProtocolName::new("consumer")),
+            protocol_type: Some(ProtocolName::new(CONSUMER)),
             kind: GroupKind::Consumer,
             state: group.state(),
             members: group.members().len(),

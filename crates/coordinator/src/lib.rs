@@ -16,6 +16,7 @@ mod moment;
 mod names;
 mod offsets;
 mod present;
+mod protocols;
 mod record;
 mod state;
 mod timers;

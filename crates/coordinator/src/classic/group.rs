@@ -8,6 +8,7 @@ use super::record::{ClassicGroupRecord, LoggedMember};
 use super::state::ClassicState;
 use crate::consumer_protocol::Subscription;
 use crate::effects::{Answer, Joined, JoinedMember, NotJoined, Synced, Waiter};
+use crate::protocols::{CONSUMER, most_wanted};
 use crate::{GroupError, GroupId, InstanceId, MemberId, Moment, ProtocolName, Topic};
 
 /// A classic group: its members, and the round of assignment that it is in. What is logged of it is its last generation; who is
@@ -245,12 +246,7 @@ impl ClassicGroup {
 
     /// The protocol that most members like best of those that all can do. Of equals the first by name.
     pub(crate) fn select_protocol(&self) -> Option<ProtocolName> {
-        let mut votes: BTreeMap<&ProtocolName, usize> = BTreeMap::new();
-        for name in self.members.values().filter_map(|member| member.vote(|name| self.is_common(name))) {
-            *votes.entry(name).or_default() += 1;
-        }
-        let most = votes.values().max().copied();
-        votes.into_iter().find(|(_, count)| Some(*count) == most).map(|(name, _)| name.clone())
+        most_wanted(self.members.values().filter_map(|member| member.vote(|name| self.is_common(name))))
     }
 
     /// For how long members may take to join again: as long as the slowest may.
@@ -342,6 +338,3 @@ impl ClassicGroup {
 fn topics_of(metadata: &bytes::Bytes) -> Option<Vec<Topic>> {
     Subscription::decode(metadata).ok().map(|subscription| subscription.topics)
 }
-
-/// The protocol type of consumers.
-const CONSUMER: &str = "consumer";

@@ -5,7 +5,7 @@ use bytes::Bytes;
 
 use super::record::LoggedMember;
 use crate::effects::Waiter;
-use crate::{InstanceId, MemberId, Moment, ProtocolName};
+use crate::{InstanceId, MemberId, Moment, ProtocolName, protocols};
 
 /// A member of a classic group.
 #[derive(Clone, Debug)]
@@ -34,8 +34,7 @@ pub(crate) struct Member {
 impl Member {
     /// What it wants by a protocol.
     pub(crate) fn metadata(&self, protocol: &ProtocolName) -> Bytes {
-        let found = self.protocols.iter().find(|(name, _)| name == protocol);
-        found.map(|(_, metadata)| metadata.clone()).unwrap_or_default()
+        protocols::metadata(&self.protocols, protocol)
     }
 
     /// Whether somebody waits with it, who cannot send heartbeats meanwhile.

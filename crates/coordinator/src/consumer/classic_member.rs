@@ -5,7 +5,7 @@ use bytes::Bytes;
 
 use super::Partitions;
 use super::catalog::Catalog;
-use super::convert::{CONSUMER, assignment, metadata_of};
+use super::convert::{assignment, metadata_of};
 use super::draft::Draft;
 use super::group::{ConsumerGroup, Member, Ticking};
 use super::heartbeat::Who;
@@ -14,6 +14,7 @@ use crate::assignor::TopicPartition;
 use crate::classic::{Heartbeat, Join, Sync};
 use crate::consumer_protocol::Subscription;
 use crate::effects::{Joined, Synced};
+use crate::protocols::CONSUMER;
 use crate::timers::Timer;
 use crate::{ConsumerGroupConfig, GroupError, MemberId, ProtocolName};
 

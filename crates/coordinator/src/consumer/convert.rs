@@ -15,6 +15,7 @@ use super::{Held, Partitions, metadata};
 use crate::assignor::TopicPartition;
 use crate::classic::{self, ClassicGroup, ClassicGroupRecord, LoggedMember};
 use crate::consumer_protocol::{Subscription, decode_assignment, encode_assignment, has_user_data};
+use crate::protocols::{self, CONSUMER, most_wanted};
 use crate::{GroupConfig, GroupError, MemberId, ProtocolName};
 
 /// A classic group on its way to the newer protocol.
@@ -172,22 +173,17 @@ impl ConsumerGroup {
 
 /// The protocol that most like best of those that all can do.
 fn common_protocol(members: &[&Member]) -> Option<ProtocolName> {
-    let of = |member: &Member| {
-        member.said.classic.as_ref().map(|classic| &classic.protocols).cloned().unwrap_or_default()
+    let of = |member: &'_ &Member| {
+        member.said.classic.clone().map(|classic| classic.protocols).unwrap_or_default()
     };
-    let all: Vec<Vec<(ProtocolName, Bytes)>> = members.iter().map(|member| of(member)).collect();
+    let all: Vec<Vec<(ProtocolName, Bytes)>> = members.iter().map(of).collect();
     let is_common = |name: &ProtocolName| all.iter().all(|own| own.iter().any(|(known, _)| known == name));
-    let votes = all.iter().filter_map(|own| own.iter().map(|(name, _)| name).find(|name| is_common(name)));
-    let mut counted: std::collections::BTreeMap<&ProtocolName, usize> = std::collections::BTreeMap::new();
-    votes.for_each(|name| *counted.entry(name).or_default() += 1);
-    let most = counted.values().max().copied();
-    counted.into_iter().find(|(_, count)| Some(*count) == most).map(|(name, _)| name.clone())
+    most_wanted(all.iter().filter_map(|own| own.iter().map(|(name, _)| name).find(|name| is_common(name))))
 }
 
 /// What a member wants by a protocol.
 pub(super) fn metadata_of(classic: &ClassicMember, protocol: Option<&ProtocolName>) -> Bytes {
-    let found = classic.protocols.iter().find(|(name, _)| Some(name) == protocol);
-    found.map(|(_, metadata)| metadata.clone()).unwrap_or_default()
+    protocol.map(|name| protocols::metadata(&classic.protocols, name)).unwrap_or_default()
 }
 
 /// Partitions as a classic consumer reads them, in the version in which it has written `subscription`.
@@ -204,5 +200,3 @@ pub(super) fn assignment(partitions: &Partitions, subscription: &Bytes, catalog:
 }
 
 const MALFORMED: GroupError = GroupError::CannotUpgrade("what a member has written cannot be read");
-/// The protocol type of consumers.
-pub(super) const CONSUMER: &str = "consumer";

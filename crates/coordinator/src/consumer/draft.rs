@@ -119,18 +119,22 @@ impl<'a> Draft<'a> {
 
     /// All that follows from what the member has said, and from what the topics are now. Whether it is told of other partitions than before.
     pub(super) fn settle(&mut self, owned: Option<&Partitions>) -> Result<bool, GroupError> {
-        if self.has_changed || self.is_converted || self.group.looked_at != Some(self.catalog.version()) {
+        if self.has_changed || self.is_converted || self.are_topics_others() {
             self.look_at_topics();
         }
         let target_epoch = if self.is_assignment_due() { self.assign() } else { self.group.target_epoch };
         self.reconcile(target_epoch, owned)
     }
 
+    /// Whether topics have come, gone or grown since the group looked at them.
+    pub(super) fn are_topics_others(&self) -> bool {
+        self.group.looked_at != Some(self.catalog.version())
+    }
+
     /// The epoch rises when members want other topics, or the topics are others.
     fn look_at_topics(&mut self) {
-        let is_old = self.group.looked_at != Some(self.catalog.version());
         let is_resolved_anew = regex::resolve(self) || !self.regexes.is_empty();
-        let hash = match is_old || is_resolved_anew || self.changes_wanted() {
+        let hash = match self.are_topics_others() || is_resolved_anew || self.changes_wanted() {
             true => metadata::hash(&self.wanted(), self.catalog),
             false => self.group.metadata_hash,
         };

@@ -22,7 +22,7 @@ pub(super) fn check(group: &ConsumerGroup, regex: &Arc<str>) -> Result<(), Group
 /// Matches what has not been, or has been with other topics. Whether any matches other topics than before.
 pub(super) fn resolve(draft: &mut Draft<'_>) -> bool {
     let (group, catalog) = (draft.group, draft.catalog);
-    let is_old = group.looked_at != Some(catalog.version());
+    let is_old = draft.are_topics_others();
     let used: BTreeSet<Arc<str>> = draft.used_regexes().cloned().collect();
     let is_due = |regex: &Arc<str>| !regex.is_empty() && (is_old || !group.regexes.contains_key(regex));
     let due: Vec<_> = used.into_iter().filter(is_due).collect();

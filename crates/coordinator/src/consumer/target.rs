@@ -1,6 +1,6 @@
 //! What each member is to have, by the assignor that most members want.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use klamm_protocol::Uuid;
 
@@ -8,6 +8,7 @@ use super::Partitions;
 use super::draft::Draft;
 use super::record::{ConsumerRecord, Subscribed, TargetEpoch};
 use crate::assignor::{Assignment, Subscriber, TopicPartition, Topics};
+use crate::protocols::most_wanted;
 use crate::{Assignors, MemberId, ProtocolName, Topic};
 
 /// The records of all targets that change, and of their epoch.
@@ -32,15 +33,9 @@ pub(super) fn preferred<'a>(
     assignors: &Assignors,
     members: impl Iterator<Item = &'a Subscribed>,
 ) -> ProtocolName {
-    let mut votes: BTreeMap<&ProtocolName, usize> = BTreeMap::new();
-    for name in
-        members.filter_map(|said| said.assignor.as_ref()).filter(|name| assignors.find(name).is_some())
-    {
-        *votes.entry(name).or_default() += 1;
-    }
-    let most = votes.values().max().copied();
-    let winner = votes.into_iter().find(|(_, count)| Some(*count) == most).map(|(name, _)| name.clone());
-    winner.unwrap_or_else(|| assignors.default_name())
+    let votes = members.filter_map(|said| said.assignor.as_ref());
+    most_wanted(votes.filter(|name| assignors.find(name).is_some()))
+        .unwrap_or_else(|| assignors.default_name())
 }
 
 /// The topics that members want and that are there.

@@ -1,7 +1,6 @@
 //! The offsets of groups of either kind.
 
 use super::{Group, GroupCoordinator, Kind, Outcomes};
-use crate::classic::ClassicState;
 use crate::effects::Effects;
 use crate::offsets::{Commit, CommittedOffset, expired, plan_deletion, removal};
 use crate::{GroupError, GroupId, GroupRecord, GroupState, MemberId, Present, Topic};
@@ -111,11 +110,7 @@ impl GroupCoordinator {
             };
             let mut records = expired(id, &group.offsets, self.config.offsets_retention, time, unused_since);
             let is_left = group.offsets.iter().count() > records.len();
-            let is_empty = match &group.kind {
-                Kind::Classic(group) => group.state() == ClassicState::Empty,
-                Kind::Consumer(group) => group.members().len() == 0,
-            };
-            if !is_left && is_empty {
+            if !is_left && group.state() == GroupState::Empty {
                 records.extend(self.end_of(id));
             }
             records
