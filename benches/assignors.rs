@@ -1,17 +1,21 @@
 //! The six assignors, beside Kafka's own in the same run, in turn: 1,000 members, 10 topics of 1,000 partitions; then one member leaves; then half
-//! of them want one topic alone. Wall time after warm-up, medians. Then ours with up to 100,000 partitions.
+//! of them want one topic alone. Wall time after warm-up, medians. Then ours with up to 100,000 partitions. Both sides begin with what they are
+//! given in use: names where clients assign, numbers or ids where a broker does (`GroupSpec`, which Kafka's broker makes beforehand too), and
+//! end with the partitions of each member.
 //! `KAFKA_LIB=FOLDER cargo bench -p klamm-benches --bench assignors`, where the folder has the jars of Kafka 4.3.1.
 
 use std::collections::BTreeMap;
+use std::hint::black_box;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Instant;
 
 use klamm_benches::rounds::median;
 use klamm_coordinator::assignor::{
-    Assignment, Assignor, CooperativeSticky, Range, RoundRobin, ServerRange, Sticky, Subscriber, Topics,
-    Uniform,
+    Assignor, CooperativeSticky, GroupSpec, NamedAssignment, Range, RoundRobin, ServerRange, Sticky, Subscriber,
+    Topics, Uniform,
 };
+use klamm_coordinator::Topic;
 use klamm_protocol::Uuid;
 
 const WARM_UP: usize = 15;
@@ -77,15 +81,29 @@ fn own_round(each: usize) -> BTreeMap<(String, String), f64> {
         .iter()
         .zip(1_u128..)
         .fold(Topics::default(), |topics, (name, id)| topics.with_id(name, Uuid(id.to_be_bytes()), each));
+    let wanted: Vec<Topic> = names.iter().map(|name| name.as_str().into()).collect();
     let mut times = BTreeMap::new();
     for (kind, assignor) in KINDS {
-        let mut timed = |case: &str, members: &[Subscriber]| -> Assignment {
-            let began = Instant::now();
-            let given = assignor.assign(&topics, members);
-            times.insert((kind.to_owned(), case.to_owned()), began.elapsed().as_secs_f64() * 1e3);
+        let mut timed = |case: &str, members: &[Subscriber]| -> NamedAssignment {
+            let (given, took) = if side(kind) == "broker" {
+                let group = GroupSpec::new(&topics, members);
+                let began = Instant::now();
+                let given = assignor.assign(&group);
+                black_box(given.by_member());
+                let took = began.elapsed();
+                (group.named(&given), took)
+            } else {
+                let began = Instant::now();
+                let group = GroupSpec::new(&topics, members);
+                let given = assignor.assign(&group);
+                black_box(given.by_member());
+                let took = began.elapsed();
+                (group.named(&given), took)
+            };
+            times.insert((kind.to_owned(), case.to_owned()), took.as_secs_f64() * 1e3);
             given
         };
-        let mut members: Vec<Subscriber> = (0..1_000).map(|number| member(number, &names)).collect();
+        let mut members: Vec<Subscriber> = (0..1_000).map(|number| member(number, &wanted)).collect();
         let given = timed("fresh", &members);
         for member in &mut members {
             (member.owned, member.generation) = (given[&member.id].clone(), Some(1));
@@ -97,10 +115,10 @@ fn own_round(each: usize) -> BTreeMap<(String, String), f64> {
     times
 }
 
-fn member(number: usize, topics: &[String]) -> Subscriber {
+fn member(number: usize, topics: &[Topic]) -> Subscriber {
     Subscriber {
         id: format!("member-{number:05}").as_str().into(),
-        topics: topics.iter().map(|topic| topic.as_str().into()).collect(),
+        topics: topics.to_vec(),
         ..Subscriber::default()
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use klamm_coordinator::MemberId;
 use klamm_coordinator::assignor::{
-    Assignment, Assignor, CooperativeSticky, Invalid, Range, RoundRobin, ServerRange, Sticky, Subscriber,
+    Assignor, CooperativeSticky, GroupSpec, Invalid, NamedAssignment, Range, RoundRobin, ServerRange, Sticky, Subscriber,
     TopicPartition, Topics, Uniform, check, check_cooperative,
 };
 use klamm_protocol::Uuid;
@@ -19,7 +19,7 @@ struct Case {
     topics: Topics,
     members: Vec<Subscriber>,
     /// `None` where Kafka's has failed.
-    kafkas: Option<Assignment>,
+    kafkas: Option<NamedAssignment>,
 }
 
 impl Case {
@@ -46,7 +46,7 @@ impl Case {
             kind: kind.to_owned(),
             topics: all,
             members: words(members).map(member).collect(),
-            kafkas: Some(given.map(|(id, own)| (MemberId::new(id), partitions(own))).collect::<Assignment>())
+            kafkas: Some(given.map(|(id, own)| (MemberId::new(id), partitions(own))).collect::<NamedAssignment>())
                 .filter(|given| !given.is_empty()),
         }
     }
@@ -64,7 +64,12 @@ impl Case {
         }
     }
 
-    fn check(&self, given: &Assignment) -> Result<(), Invalid> {
+    fn assign(&self) -> NamedAssignment {
+        let group = GroupSpec::new(&self.topics, &self.members);
+        group.named(&self.assignor().assign(&group))
+    }
+
+    fn check(&self, given: &NamedAssignment) -> Result<(), Invalid> {
         let check = if self.kind == "coop" { check_cooperative } else { check };
         check(&self.topics, &self.members, given)
     }
@@ -78,7 +83,7 @@ impl Case {
     }
 
     /// Partitions that a member had and has not any more.
-    fn moves(&self, given: &Assignment) -> usize {
+    fn moves(&self, given: &NamedAssignment) -> usize {
         let lost = |member: &Subscriber| {
             let own = &given[&member.id];
             member.owned.iter().filter(|partition| !own.contains(partition)).count()
@@ -112,12 +117,12 @@ fn member(text: &str) -> Subscriber {
     }
 }
 
-fn sets(given: &Assignment) -> BTreeMap<&MemberId, BTreeSet<&TopicPartition>> {
+fn sets(given: &NamedAssignment) -> BTreeMap<&MemberId, BTreeSet<&TopicPartition>> {
     given.iter().map(|(id, own)| (id, own.iter().collect())).collect()
 }
 
 /// The sum of the squares: the less, the more even.
-fn unevenness(given: &Assignment) -> usize {
+fn unevenness(given: &NamedAssignment) -> usize {
     given.values().map(|own| own.len() * own.len()).sum()
 }
 
@@ -136,7 +141,7 @@ fn what_kafka_determines_is_kafkas() {
         if matches!(&*case.kind, "sticky" | "coop") {
             continue;
         }
-        let given = case.assignor().assign(&case.topics, &case.members);
+        let given = case.assign();
         case.check(&given).unwrap_or_else(|wrong| panic!("{wrong}: {line}"));
         let kafkas = case.kafkas.expect("Kafka's does not fail");
         assert_eq!(sets(&given), sets(&kafkas), "{line}");
@@ -155,7 +160,7 @@ fn sticky_is_kafkas_or_valid_as_even_and_moves_no_more() {
         if !matches!(&*case.kind, "sticky" | "coop") {
             continue;
         }
-        let given = case.assignor().assign(&case.topics, &case.members);
+        let given = case.assign();
         case.check(&given).unwrap_or_else(|wrong| panic!("{wrong}: {line}\n{given:?}"));
         count += 1;
         // Kafka's fails, or gives partitions to members that do not want them: to one that had them in an earlier generation, or one that
@@ -194,7 +199,7 @@ fn the_check_finds_what_is_wrong() {
         ..Subscriber::default()
     };
     let members = [wants("m", "a", ""), wants("n", "b", ""), wants("o", "a", "a:1")];
-    let given = |text: &str| -> Assignment {
+    let given = |text: &str| -> NamedAssignment {
         words(text)
             .map(|member| member.split_once('=').unwrap())
             .map(|(id, own)| (id.into(), partitions(own)))

@@ -1,10 +1,7 @@
-use std::collections::BTreeSet;
-
 use bytes::Bytes;
 
-use super::problem::{self, Problem};
 use super::sticky;
-use super::{Assignment, Assignor, Subscriber, TopicPartition, Topics};
+use super::{Assignment, Assignor, GroupSpec, Subscriber, TopicPartition};
 use crate::consumer_protocol::Subscription;
 use crate::{InstanceId, MemberId};
 
@@ -18,14 +15,10 @@ impl Assignor for CooperativeSticky {
         "cooperative-sticky"
     }
 
-    fn assign(&self, topics: &Topics, members: &[Subscriber]) -> Assignment {
-        let problem = Problem::new(topics, members, problem::by_id);
-        let mut given = sticky::assign(&problem);
-        let moving: BTreeSet<(usize, usize)> = given.moving.iter().copied().collect();
-        for (member, own) in given.own.iter_mut().enumerate() {
-            own.retain(|partition| !moving.contains(&(*partition, member)));
-        }
-        problem.assignment(&given.own)
+    fn assign(&self, group: &GroupSpec<'_>) -> Assignment {
+        let mut given = sticky::assign(group);
+        given.moving.iter().for_each(|partition| given.assignment.take(*partition));
+        given.assignment
     }
 
     fn user_data(&self, _: &[TopicPartition], generation: i32) -> Option<Bytes> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use klamm_protocol::Uuid;
 
+use super::group_spec::Racks;
 use crate::{InstanceId, MemberId, Topic};
 
 /// A partition as consumers name it.
@@ -23,12 +24,10 @@ pub struct Topics(BTreeMap<Topic, Entry>);
 #[derive(Clone, PartialEq, Eq, Debug)]
 struct Entry {
     id: Uuid,
-    /// Of each partition.
+    partitions: usize,
+    /// Of each partition; nothing where none is known.
     racks: Vec<Racks>,
 }
-
-/// Where the replicas of a partition stand.
-pub(super) type Racks = Vec<Arc<str>>;
 
 /// A member of a group, as its leader sees it.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -67,35 +66,34 @@ impl Topics {
     /// Adds a topic with so many partitions, of whose racks nothing is known.
     #[must_use]
     pub fn with(self, topic: &str, partitions: usize) -> Topics {
-        self.with_racks(topic, vec![Vec::new(); partitions])
+        self.with_id(topic, Uuid::ZERO, partitions)
     }
 
     /// Adds a topic with the racks of each partition's replicas.
     #[must_use]
     pub fn with_racks(self, topic: &str, racks: Vec<Vec<Arc<str>>>) -> Topics {
-        self.and(Topic::new(topic), Uuid::ZERO, racks)
+        self.with_id_and_racks(&Topic::new(topic), Uuid::ZERO, racks)
     }
 
     /// Adds a topic that is known by an id too. [`Uniform`](super::Uniform) goes by it where topics are alike.
     #[must_use]
-    pub fn with_id(self, topic: &str, id: Uuid, partitions: usize) -> Topics {
-        self.and(Topic::new(topic), id, vec![Vec::new(); partitions])
+    pub fn with_id(mut self, topic: &str, id: Uuid, partitions: usize) -> Topics {
+        self.0.insert(Topic::new(topic), Entry { id, partitions, racks: Vec::new() });
+        self
     }
 
     /// The same with the racks of each partition's replicas.
-    pub(crate) fn with_id_and_racks(self, topic: &Topic, id: Uuid, racks: Vec<Racks>) -> Topics {
-        self.and(topic.clone(), id, racks)
-    }
-
-    fn and(mut self, topic: Topic, id: Uuid, racks: Vec<Racks>) -> Topics {
-        self.0.insert(topic, Entry { id, racks });
+    pub(crate) fn with_id_and_racks(mut self, topic: &Topic, id: Uuid, racks: Vec<Racks>) -> Topics {
+        let partitions = racks.len();
+        let known = if racks.iter().all(Vec::is_empty) { Vec::new() } else { racks };
+        self.0.insert(topic.clone(), Entry { id, partitions, racks: known });
         self
     }
 
     /// All partitions there are, by topic and number.
     pub fn partitions(&self) -> impl Iterator<Item = TopicPartition> + '_ {
         let of = |(topic, entry): (&Topic, &Entry)| {
-            let (topic, count) = (topic.clone(), i32::try_from(entry.racks.len()).unwrap_or(i32::MAX));
+            let (topic, count) = (topic.clone(), i32::try_from(entry.partitions).unwrap_or(i32::MAX));
             (0..count).map(move |partition| TopicPartition { topic: topic.clone(), partition })
         };
         self.0.iter().flat_map(of)
@@ -104,12 +102,17 @@ impl Topics {
     /// Whether a partition is there.
     pub(super) fn has(&self, partition: &TopicPartition) -> bool {
         let number = usize::try_from(partition.partition).ok();
-        self.racks(&partition.topic).zip(number).is_some_and(|(partitions, number)| number < partitions.len())
+        self.count(&partition.topic).zip(number).is_some_and(|(partitions, number)| number < partitions)
     }
 
-    /// The racks of each partition of a topic; `None` when it is not there.
-    pub(super) fn racks(&self, topic: &Topic) -> Option<&Vec<Racks>> {
-        self.0.get(topic).map(|entry| &entry.racks).filter(|partitions| !partitions.is_empty())
+    /// How many partitions a topic has; `None` when it is not there.
+    pub(super) fn count(&self, topic: &Topic) -> Option<usize> {
+        self.0.get(topic).map(|entry| entry.partitions).filter(|partitions| *partitions > 0)
+    }
+
+    /// The racks of each partition of a topic, where they are known.
+    pub(super) fn racks(&self, topic: &Topic) -> &[Racks] {
+        self.0.get(topic).map_or(&[], |entry| &entry.racks)
     }
 
     /// The id of a topic, where it is known.

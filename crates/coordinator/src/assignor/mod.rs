@@ -11,9 +11,10 @@
 //!
 //! [`Assignor`] is the seam for one of your own.
 
+mod assignment;
 mod cooperative;
+mod group_spec;
 mod input;
-mod problem;
 mod range;
 mod round_robin;
 mod server_range;
@@ -21,9 +22,9 @@ mod sticky;
 mod uniform;
 mod validity;
 
-use std::collections::BTreeMap;
-
+pub use assignment::{Assignment, NamedAssignment, Shares};
 pub use cooperative::CooperativeSticky;
+pub use group_spec::GroupSpec;
 pub use input::{Subscriber, TopicPartition, Topics};
 pub use range::Range;
 pub use round_robin::RoundRobin;
@@ -37,17 +38,14 @@ use bytes::Bytes;
 use crate::consumer_protocol::Subscription;
 use crate::{InstanceId, MemberId};
 
-/// What each member is to read. Every member is there, some perhaps with nothing.
-pub type Assignment = BTreeMap<MemberId, Vec<TopicPartition>>;
-
 /// A way to assign the partitions of topics to the members of a group. Pure: the same input gives the same assignment, in whatever order
 /// members are given.
 pub trait Assignor {
     /// The name that members agree on (`partition.assignment.strategy`).
     fn name(&self) -> &'static str;
 
-    /// Assigns each partition of the topics that somebody wants to one of those who want it. Topics that are not there are passed over.
-    fn assign(&self, topics: &Topics, members: &[Subscriber]) -> Assignment;
+    /// Assigns each partition of the topics that somebody wants to one of those who want it.
+    fn assign(&self, group: &GroupSpec<'_>) -> Assignment;
 
     /// What a member that has this, of this generation, writes beside its subscription, for the leader's [`Assignor::subscriber`] to read.
     fn user_data(&self, owned: &[TopicPartition], generation: i32) -> Option<Bytes> {

@@ -4,8 +4,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use super::problem::{self, Problem};
-use super::{Assignment, Assignor, Subscriber, Topics};
+use super::{Assignment, Assignor, GroupSpec};
 
 /// Kafka's `range`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -32,32 +31,32 @@ impl Assignor for Range {
         "range"
     }
 
-    fn assign(&self, topics: &Topics, members: &[Subscriber]) -> Assignment {
-        let problem = Problem::new(topics, members, problem::static_first);
-        let mut given = vec![Vec::new(); problem.members.len()];
+    fn assign(&self, group: &GroupSpec<'_>) -> Assignment {
+        let mut given = Assignment::none(group);
+        let subscribers = group.subscribers(group.static_first());
+        let topics = subscribers.iter().enumerate();
         let mut portions: Vec<Portion<'_>> =
-            (0..problem.topics.len()).map(|topic| Portion::new(&problem, topic)).collect();
-        let matters: Vec<bool> = portions.iter().map(|portion| portion.do_racks_matter(&problem)).collect();
+            topics.map(|(topic, subscribers)| Portion::new(group, topic, subscribers)).collect();
+        let matters: Vec<bool> = portions.iter().map(|portion| portion.do_racks_matter(group)).collect();
         if matters.contains(&true) {
-            for alike in alike(&problem, &portions).into_values() {
+            for alike in alike(group, &portions).into_values() {
                 match alike[..] {
                     [one] if matters[one] => {
-                        portions[one].give(&mut given, |m, p| is_near(&problem, true, m, p));
+                        portions[one].give(&mut given, |m, p| is_near(group, true, m, p));
                     }
                     [_] => {}
-                    _ => give_together(&problem, &mut portions, &alike, &mut given),
+                    _ => give_together(group, &mut portions, &alike, &mut given),
                 }
             }
         }
         portions.iter_mut().for_each(|portion| portion.give_rest(&mut given));
-        given.iter_mut().for_each(|own| own.sort_unstable());
-        problem.assignment(&given)
+        given
     }
 }
 
 impl<'a> Portion<'a> {
-    fn new(problem: &'a Problem<'_>, topic: usize) -> Portion<'a> {
-        let (subscribers, partitions) = (problem.subscribers[topic].as_slice(), problem.partitions(topic));
+    fn new(group: &GroupSpec<'_>, topic: usize, subscribers: &'a [usize]) -> Portion<'a> {
+        let partitions = group.partitions(topic);
         Portion {
             topic,
             subscribers,
@@ -65,12 +64,12 @@ impl<'a> Portion<'a> {
             least: partitions.len() / subscribers.len(),
             extra: partitions.len() % subscribers.len(),
             left: partitions.collect(),
-            has_racks: subscribers.iter().any(|member| problem.rack(*member).is_some()),
+            has_racks: subscribers.iter().any(|member| group.rack(*member).is_some()),
         }
     }
 
-    fn do_racks_matter(&self, problem: &Problem<'_>) -> bool {
-        problem.do_racks_matter(self.subscribers, problem.partitions(self.topic))
+    fn do_racks_matter(&self, group: &GroupSpec<'_>) -> bool {
+        group.do_racks_matter(self.subscribers.iter().copied(), group.partitions(self.topic))
     }
 
     /// How many more the subscriber at this place may have.
@@ -84,16 +83,16 @@ impl<'a> Portion<'a> {
     }
 
     /// Gives each subscriber in turn as many of what is left as it may have.
-    fn give_rest(&mut self, given: &mut [Vec<usize>]) {
+    fn give_rest(&mut self, given: &mut Assignment) {
         for (at, member) in self.subscribers.iter().enumerate() {
             let count = self.room(at).min(self.left.len());
-            given[*member].extend(self.left.drain(..count));
+            self.left.drain(..count).for_each(|partition| given.give(partition, *member));
             self.note(at, count);
         }
     }
 
     /// The same of those that it may take.
-    fn give(&mut self, given: &mut [Vec<usize>], may_take: impl Fn(usize, usize) -> bool) {
+    fn give(&mut self, given: &mut Assignment, may_take: impl Fn(usize, usize) -> bool) {
         for (at, member) in self.subscribers.iter().enumerate() {
             let room = self.room(at);
             let taken: Vec<usize> =
@@ -104,7 +103,7 @@ impl<'a> Portion<'a> {
             let mut next = taken.iter().peekable();
             self.left.retain(|partition| next.next_if(|taken| *taken == partition).is_none());
             self.note(at, taken.len());
-            given[*member].extend(taken);
+            taken.into_iter().for_each(|partition| given.give(partition, *member));
         }
     }
 }
@@ -113,48 +112,48 @@ impl<'a> Portion<'a> {
 type Likeness = (Vec<(usize, Option<Arc<str>>)>, usize);
 
 /// Topics that the same members want from the same racks, and that have as many partitions.
-fn alike(problem: &Problem<'_>, portions: &[Portion<'_>]) -> BTreeMap<Likeness, Vec<usize>> {
+fn alike(group: &GroupSpec<'_>, portions: &[Portion<'_>]) -> BTreeMap<Likeness, Vec<usize>> {
     let mut groups: BTreeMap<_, Vec<usize>> = BTreeMap::new();
     for (at, portion) in portions.iter().enumerate() {
         let who =
-            portion.subscribers.iter().map(|member| (*member, problem.rack(*member).cloned())).collect();
-        let count = if portion.has_racks { problem.partitions(portion.topic).len() } else { 0 };
+            portion.subscribers.iter().map(|member| (*member, group.rack(*member).cloned())).collect();
+        let count = if portion.has_racks { group.partitions(portion.topic).len() } else { 0 };
         groups.entry((who, count)).or_default().push(at);
     }
     groups
 }
 
 /// A member without a rack is near to everything.
-fn is_near(problem: &Problem<'_>, has_racks: bool, member: usize, partition: usize) -> bool {
-    !has_racks || problem.rack(member).is_none_or(|rack| problem.racks(partition).contains(rack))
+fn is_near(group: &GroupSpec<'_>, has_racks: bool, member: usize, partition: usize) -> bool {
+    !has_racks || group.rack(member).is_none_or(|rack| group.racks(partition).contains(rack))
 }
 
 /// Gives the partitions of the same number of all these topics to one member that is near to all of them.
 fn give_together(
-    problem: &Problem<'_>,
+    group: &GroupSpec<'_>,
     portions: &mut [Portion<'_>],
     alike: &[usize],
-    given: &mut [Vec<usize>],
+    given: &mut Assignment,
 ) {
     let subscribers = portions[alike[0]].subscribers;
     let mut remaining: Vec<usize> = (0..subscribers.len()).collect();
-    let count = alike.iter().map(|at| problem.partitions(portions[*at].topic).len()).max().unwrap_or(0);
+    let count = alike.iter().map(|at| group.partitions(portions[*at].topic).len()).max().unwrap_or(0);
     for number in 0..count {
-        let partition = |portion: &Portion<'_>| problem.partitions(portion.topic).nth(number);
+        let partition = |portion: &Portion<'_>| group.partitions(portion.topic).nth(number);
         let suits = |place: &usize| {
             alike.iter().all(|at| {
                 let portion = &portions[*at];
-                let is_near_to = |p| is_near(problem, portion.has_racks, subscribers[*place], p);
+                let is_near_to = |p| is_near(group, portion.has_racks, subscribers[*place], p);
                 portion.room(*place) > 0 && partition(portion).is_some_and(is_near_to)
             })
         };
         let Some(place) = remaining.iter().copied().find(suits) else { continue };
         for at in alike {
             let portion = &mut portions[*at];
-            let Some(taken) = problem.partitions(portion.topic).nth(number) else { continue };
+            let Some(taken) = group.partitions(portion.topic).nth(number) else { continue };
             portion.left.retain(|partition| *partition != taken);
             portion.note(place, 1);
-            given[subscribers[place]].push(taken);
+            given.give(taken, subscribers[place]);
         }
         if alike.iter().all(|at| portions[*at].room(place) == 0) {
             remaining.retain(|other| *other != place);

@@ -1,7 +1,6 @@
 //! All partitions, by topic and number, to one member after the other, passing over those that do not want the topic.
 
-use super::problem::{self, Problem};
-use super::{Assignment, Assignor, Subscriber, Topics};
+use super::{Assignment, Assignor, GroupSpec};
 
 /// Kafka's `roundrobin`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -12,19 +11,22 @@ impl Assignor for RoundRobin {
         "roundrobin"
     }
 
-    fn assign(&self, topics: &Topics, members: &[Subscriber]) -> Assignment {
-        let problem = Problem::new(topics, members, problem::static_first);
-        let mut given = vec![Vec::new(); problem.members.len()];
-        // Whose turn it is.
+    fn assign(&self, group: &GroupSpec<'_>) -> Assignment {
+        let order = group.static_first();
+        let mut place = vec![0; order.len()];
+        order.iter().enumerate().for_each(|(at, member)| place[*member] = at);
+        let mut given = Assignment::none(group);
+        // Whose turn it is, by place.
         let mut turn = 0;
-        for (topic, subscribers) in problem.subscribers.iter().enumerate() {
-            for partition in problem.partitions(topic) {
-                let next = subscribers.partition_point(|member| *member < turn);
-                let member = subscribers[next % subscribers.len()];
-                given[member].push(partition);
-                turn = (member + 1) % problem.members.len();
+        for (topic, subscribers) in group.subscribers(order).iter().enumerate() {
+            let mut next = subscribers.partition_point(|member| place[*member] < turn);
+            for partition in group.partitions(topic) {
+                next = if next < subscribers.len() { next } else { 0 };
+                turn = place[subscribers[next]] + 1;
+                given.give(partition, subscribers[next]);
+                next += 1;
             }
         }
-        problem.assignment(&given)
+        given
     }
 }

@@ -1,5 +1,4 @@
-use super::problem::{self, Problem};
-use super::{Assignment, Assignor, Subscriber, Topics};
+use super::{Assignment, Assignor, GroupSpec};
 
 /// Kafka's `range` as a broker assigns by it: each topic by itself, in consecutive stretches, those of the first members longer by one if need
 /// be. Racks do not count, unlike in [`Range`](super::Range), by which clients assign (KIP-848).
@@ -11,16 +10,16 @@ impl Assignor for ServerRange {
         "range"
     }
 
-    fn assign(&self, topics: &Topics, members: &[Subscriber]) -> Assignment {
-        let problem = Problem::new(topics, members, problem::static_first);
-        let mut given = vec![Vec::new(); problem.members.len()];
-        for (topic, subscribers) in problem.subscribers.iter().enumerate() {
-            let mut left = problem.partitions(topic);
+    fn assign(&self, group: &GroupSpec<'_>) -> Assignment {
+        let mut given = Assignment::none(group);
+        for (topic, subscribers) in group.subscribers(group.static_first()).iter().enumerate() {
+            let mut left = group.partitions(topic);
             let (least, extra) = (left.len() / subscribers.len(), left.len() % subscribers.len());
             for (at, member) in subscribers.iter().enumerate() {
-                given[*member].extend(left.by_ref().take(least + usize::from(at < extra)));
+                let stretch = left.by_ref().take(least + usize::from(at < extra));
+                stretch.for_each(|partition| given.give(partition, *member));
             }
         }
-        problem.assignment(&given)
+        given
     }
 }

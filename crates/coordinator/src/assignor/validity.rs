@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use thiserror::Error;
 
-use super::{Assignment, Subscriber, TopicPartition, Topics};
+use super::{NamedAssignment, Subscriber, TopicPartition, Topics};
 use crate::{MemberId, Topic};
 
 /// What is wrong with an assignment.
@@ -39,14 +39,15 @@ pub enum Invalid {
 ///
 /// # Examples
 /// ```
-/// use klamm_coordinator::assignor::{Assignor, Range, Subscriber, Topics, check};
+/// use klamm_coordinator::assignor::{Assignor, GroupSpec, Range, Subscriber, Topics, check};
 ///
 /// let topics = Topics::default().with("jobs", 3);
 /// let members = [Subscriber { id: "a".into(), topics: vec!["jobs".into()], ..Subscriber::default() }];
-/// assert_eq!(check(&topics, &members, &Range.assign(&topics, &members)), Ok(()));
+/// let group = GroupSpec::new(&topics, &members);
+/// assert_eq!(check(&topics, &members, &group.named(&Range.assign(&group))), Ok(()));
 /// assert!(check(&topics, &members, &Default::default()).is_err());
 /// ```
-pub fn check(topics: &Topics, members: &[Subscriber], given: &Assignment) -> Result<(), Invalid> {
+pub fn check(topics: &Topics, members: &[Subscriber], given: &NamedAssignment) -> Result<(), Invalid> {
     let seen = check_each(topics, members, given)?;
     left(topics, members, &seen).next().map_or(Ok(()), |partition| Err(Invalid::Left(partition)))
 }
@@ -55,7 +56,7 @@ pub fn check(topics: &Topics, members: &[Subscriber], given: &Assignment) -> Res
 ///
 /// # Errors
 /// The first thing that is not so.
-pub fn check_cooperative(topics: &Topics, members: &[Subscriber], given: &Assignment) -> Result<(), Invalid> {
+pub fn check_cooperative(topics: &Topics, members: &[Subscriber], given: &NamedAssignment) -> Result<(), Invalid> {
     let seen = check_each(topics, members, given)?;
     let owned: BTreeSet<&TopicPartition> = members.iter().flat_map(|member| &member.owned).collect();
     let mut left = left(topics, members, &seen).filter(|partition| !owned.contains(partition));
@@ -66,7 +67,7 @@ pub fn check_cooperative(topics: &Topics, members: &[Subscriber], given: &Assign
 fn check_each(
     topics: &Topics,
     members: &[Subscriber],
-    given: &Assignment,
+    given: &NamedAssignment,
 ) -> Result<BTreeSet<TopicPartition>, Invalid> {
     let mut seen = BTreeSet::new();
     for member in members {

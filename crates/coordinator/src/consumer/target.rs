@@ -7,7 +7,7 @@ use klamm_protocol::Uuid;
 use super::Partitions;
 use super::draft::Draft;
 use super::record::{ConsumerRecord, Subscribed, TargetEpoch};
-use crate::assignor::{Assignment, Subscriber, TopicPartition, Topics};
+use crate::assignor::{Assignment, GroupSpec, Subscriber, TopicPartition, Topics};
 use crate::protocols::most_wanted;
 use crate::{Assignors, MemberId, ProtocolName, Topic};
 
@@ -18,9 +18,12 @@ pub(super) fn assign(draft: &Draft<'_>, epoch: i32) -> Vec<ConsumerRecord> {
         draft.members().map(|(id, said)| known.subscriber(draft, id, said)).collect();
     let assignors = &draft.config.consumer.assignors;
     let chosen = preferred(assignors, draft.members().map(|(_, said)| said));
-    let given =
-        assignors.find(&chosen).map(|assignor| assignor.assign(&known.topics, &members)).unwrap_or_default();
-    let targets = members.iter().map(|member| (&member.id, known.target(&given, &member.id)));
+    let group = GroupSpec::new(&known.topics, &members);
+    let assignor = assignors.find(&chosen);
+    let given = assignor.map_or_else(|| Assignment::none(&group), |assignor| assignor.assign(&group)).by_member();
+    let ids = known.ids_of(&group);
+    let targets = group.members().iter().zip(given.iter());
+    let targets = targets.map(|(member, own)| (&member.id, target(&group, &ids, own)));
     // Whoever takes another's place has its target already.
     let known = |id: &MemberId| if *id == draft.id { draft.target() } else { draft.group.target(id) };
     let is_new = |(id, target): &(&MemberId, Partitions)| known(id) != Some(target);
@@ -76,8 +79,16 @@ impl Known {
         }
     }
 
-    fn target(&self, given: &Assignment, id: &MemberId) -> Partitions {
-        let own = given.get(id).into_iter().flatten();
-        own.filter_map(|partition| Some((*self.ids.get(&partition.topic)?, partition.partition))).collect()
+    /// The ids of a group's topics, in their order.
+    fn ids_of(&self, group: &GroupSpec<'_>) -> Vec<Uuid> {
+        group.topics().iter().map(|topic| self.ids.get(*topic).copied().unwrap_or(Uuid::ZERO)).collect()
     }
+}
+
+fn target(group: &GroupSpec<'_>, ids: &[Uuid], own: &[u32]) -> Partitions {
+    let name = |partition: &u32| {
+        let partition = *partition as usize;
+        (ids[group.topic(partition)], i32::try_from(group.number(partition)).unwrap_or(i32::MAX))
+    };
+    own.iter().map(name).collect()
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use klamm_coordinator::assignor::{
-    Assignment, Subscriber, TopicPartition, Topics, check as check_assignment,
+    NamedAssignment, Subscriber, TopicPartition, Topics, check as check_assignment,
 };
 use klamm_coordinator::{Catalog, ConsumerMemberDescription, GroupId, Partitions};
 
@@ -36,7 +36,7 @@ pub fn check(world: &ConsumerWorld) -> Result<(), String> {
         partitions.iter().filter_map(name).collect()
     };
     let members: Vec<_> = found.members.iter().map(subscriber).collect();
-    let given: Assignment = found
+    let given: NamedAssignment = found
         .members
         .iter()
         .map(|member| (member.id.clone(), named(&member.target)))

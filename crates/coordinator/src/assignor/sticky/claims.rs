@@ -3,79 +3,73 @@
 
 use std::collections::BTreeSet;
 
-use super::super::problem::Problem;
-
-/// A partition's claimant, and the generation in which it was given it.
-type Claim = (usize, i32);
+use super::super::{Assignment, GroupSpec};
 
 #[derive(Debug)]
 pub(super) struct Claims {
-    /// What each member has, in the order in which it says so.
-    pub(super) own: Vec<Vec<usize>>,
+    /// Who has what.
+    pub(super) kept: Assignment,
     /// Partitions that two have in the same generation.
     pub(super) disputed: BTreeSet<usize>,
-    /// Who had a partition in an earlier generation.
-    pub(super) earlier: Vec<Option<Claim>>,
-    /// Whether anybody claims what it cannot have any more.
+    /// Whether anybody claims what it does not want any more.
     pub(super) is_any_lost: bool,
 }
 
 impl Claims {
-    pub(super) fn of(problem: &Problem<'_>) -> Claims {
-        let mut owner: Vec<Option<Claim>> = vec![None; problem.count()];
-        let mut disputed = BTreeSet::new();
-        let generation = |member: usize| problem.members[member].generation.unwrap_or(NONE);
-        let all = claims(problem);
-        for (member, claim) in all.iter().copied() {
-            match owner[claim] {
-                Some((other, earlier)) if other != member && earlier == generation(member) => {
-                    disputed.insert(claim);
-                    owner[claim] = Some((member, earlier));
-                }
-                Some((_, earlier)) if earlier > generation(member) => {}
-                _ => {
-                    disputed.remove(&claim);
-                    owner[claim] = Some((member, generation(member)));
-                }
+    pub(super) fn of(group: &GroupSpec<'_>) -> Claims {
+        let mut claims =
+            Claims { kept: Assignment::none(group), disputed: BTreeSet::new(), is_any_lost: false };
+        for member in group.by_id() {
+            group.owned(member).iter().for_each(|claim| claims.note(group, member, *claim as usize));
+        }
+        claims.disputed.iter().for_each(|claim| claims.kept.take(*claim));
+        claims.drop_unwanted(group);
+        claims
+    }
+
+    fn note(&mut self, group: &GroupSpec<'_>, member: usize, claim: usize) {
+        let own = generation(group, member);
+        match self.kept.owner(claim) {
+            Some(other) if other != member && generation(group, other) == own => {
+                self.disputed.insert(claim);
+            }
+            Some(other) if generation(group, other) > own => return,
+            _ => drop(self.disputed.remove(&claim)),
+        }
+        self.kept.give(claim, member);
+    }
+
+    fn drop_unwanted(&mut self, group: &GroupSpec<'_>) {
+        if group.is_same_for_all() {
+            return;
+        }
+        for claim in 0..group.count() {
+            let owner = self.kept.owner(claim);
+            if owner.is_some_and(|member| !group.wants(member, group.topic(claim))) {
+                self.kept.take(claim);
+                self.is_any_lost = true;
             }
         }
-        let is_own = |member: usize, claim: usize| {
-            owner[claim].is_some_and(|(other, _)| other == member) && !disputed.contains(&claim)
-        };
-        let mut own = vec![Vec::new(); problem.members.len()];
-        let (mut is_any_lost, mut is_taken) = (false, vec![false; problem.count()]);
-        for (member, claim) in all.iter().copied() {
-            // Whoever names it twice has it once.
-            if !is_own(member, claim) || std::mem::replace(&mut is_taken[claim], true) {
-                continue;
-            }
-            if problem.wants(member, problem.topic(claim)) {
-                own[member].push(claim);
-            } else {
-                is_any_lost = true;
-            }
-        }
-        let earlier = earlier(problem, &all);
-        Claims { own, disputed, earlier, is_any_lost }
     }
 }
 
-fn claims(problem: &Problem<'_>) -> Vec<(usize, usize)> {
-    let of = |member: usize| problem.claims(member).map(move |claim| (member, claim));
-    (0..problem.members.len()).flat_map(of).collect()
-}
-
-/// The latest of those who had a partition in a generation that is not the latest.
-fn earlier(problem: &Problem<'_>, all: &[(usize, usize)]) -> Vec<Option<Claim>> {
-    let generation = |member: usize| problem.members[member].generation.unwrap_or(NONE);
-    let latest = (0..problem.members.len()).map(generation).max().unwrap_or(NONE);
-    let mut earlier: Vec<Option<Claim>> = vec![None; problem.count()];
-    for (member, claim) in all.iter().copied().filter(|(member, _)| generation(*member) < latest) {
-        if earlier[claim].is_none_or(|(_, known)| known < generation(member)) {
-            earlier[claim] = Some((member, generation(member)));
+/// Of each partition the latest of those who had it in a generation that is not the latest.
+pub(super) fn earlier(group: &GroupSpec<'_>) -> Assignment {
+    let latest = group.by_id().map(|member| generation(group, member)).max().unwrap_or(NONE);
+    let mut earlier = Assignment::none(group);
+    for member in group.by_id().filter(|member| generation(group, *member) < latest) {
+        for claim in group.owned(member).iter().map(|claim| *claim as usize) {
+            let known = earlier.owner(claim).map(|known| generation(group, known));
+            if known.is_none_or(|known| known < generation(group, member)) {
+                earlier.give(claim, member);
+            }
         }
     }
     earlier
+}
+
+fn generation(group: &GroupSpec<'_>, member: usize) -> i32 {
+    group.members()[member].generation.unwrap_or(NONE)
 }
 
 /// The generation of one that says none.

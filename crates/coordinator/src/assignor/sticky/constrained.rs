@@ -3,17 +3,19 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use super::super::problem::Problem;
+use super::super::{Assignment, GroupSpec};
 use super::{Claims, Given};
 
 struct Filling<'a> {
-    problem: &'a Problem<'a>,
+    group: &'a GroupSpec<'a>,
     /// The least that a member has, and the most.
     least: usize,
     most: usize,
     /// How many more members may have the most.
     to_fill: usize,
-    own: Vec<Vec<usize>>,
+    given: Assignment,
+    /// How many partitions each member has.
+    sizes: Vec<usize>,
     /// Members below the least.
     under: VecDeque<usize>,
     /// Members at the least that may have one more.
@@ -21,60 +23,80 @@ struct Filling<'a> {
     /// What members had and may lose.
     given_up: BTreeMap<usize, usize>,
     disputed: BTreeSet<usize>,
-    moving: Vec<(usize, usize)>,
+    moving: Vec<usize>,
     do_racks_matter: bool,
 }
 
-pub(super) fn assign(problem: &Problem<'_>, claims: Claims) -> Given {
-    let members = problem.members.len();
-    if members == 0 {
-        return Given::default();
-    }
-    let everybody: Vec<usize> = (0..members).collect();
+pub(super) fn assign(group: &GroupSpec<'_>, claims: Claims) -> Given {
+    let members = group.members().len().max(1);
     let mut filling = Filling {
-        problem,
-        least: problem.count() / members,
-        most: problem.count().div_ceil(members),
-        to_fill: problem.count() % members,
-        own: vec![Vec::new(); members],
+        group,
+        least: group.count() / members,
+        most: group.count().div_ceil(members),
+        to_fill: group.count() % members,
+        sizes: claims.kept.sizes(),
+        given: claims.kept,
         under: VecDeque::new(),
         exact: VecDeque::new(),
         given_up: BTreeMap::new(),
         disputed: claims.disputed,
         moving: Vec::new(),
-        do_racks_matter: problem.do_racks_matter(&everybody, 0..problem.count()),
+        do_racks_matter: group.do_racks_matter(group.by_id(), 0..group.count()),
     };
-    claims.own.into_iter().enumerate().for_each(|(member, own)| filling.keep(member, own));
+    filling.drop_far();
+    filling.keep();
     let unassigned = filling.unassigned();
     let left = if filling.do_racks_matter { filling.give_near(unassigned) } else { unassigned };
     filling.give_in_turn(left);
-    Given { own: filling.own, moving: filling.moving }
+    Given { assignment: filling.given, moving: filling.moving }
 }
 
 impl Filling<'_> {
-    /// What a member keeps of what it has.
-    fn keep(&mut self, member: usize, own: Vec<usize>) {
-        let (mut near, far): (Vec<_>, Vec<_>) = own.into_iter().partition(|p| !self.is_far(member, *p));
-        near.sort_by_key(|partition| (self.problem.number(*partition), *partition));
-        let kept = match near.len() {
-            count if count < self.least => {
-                self.under.push_back(member);
-                count
+    /// Members lose what is too far from them.
+    fn drop_far(&mut self) {
+        if self.do_racks_matter {
+            let is_far = |partition: &usize| {
+                self.given.owner(*partition).is_some_and(|member| self.is_far(member, *partition))
+            };
+            let far: Vec<usize> = (0..self.group.count()).filter(is_far).collect();
+            far.into_iter().for_each(|partition| self.give_up(partition));
+        }
+    }
+
+    /// What members keep of what they have.
+    fn keep(&mut self) {
+        let had = self.given.by_member();
+        for (member, own) in had.iter().enumerate() {
+            let kept = self.place(member);
+            if own.len() > kept {
+                let mut own: Vec<usize> = own.iter().map(|partition| *partition as usize).collect();
+                own.sort_by_key(|partition| (self.group.number(*partition), *partition));
+                own.split_off(kept).into_iter().for_each(|partition| self.give_up(partition));
             }
-            count if count >= self.most && self.to_fill > 0 => {
-                self.note_full();
-                self.most
-            }
-            _ => {
-                if self.to_fill > 0 {
-                    self.exact.push_back(member);
-                }
-                self.least
-            }
-        };
-        let beyond = near.split_off(kept.min(near.len()));
-        self.given_up.extend(far.into_iter().chain(beyond).map(|partition| (partition, member)));
-        self.own[member] = near;
+        }
+    }
+
+    /// How many partitions a member may keep. It is put where it belongs by that.
+    fn place(&mut self, member: usize) -> usize {
+        let size = self.sizes[member];
+        if size < self.least {
+            self.under.push_back(member);
+            size
+        } else if size >= self.most && self.to_fill > 0 {
+            self.note_full();
+            self.most
+        } else {
+            self.exact.extend((self.to_fill > 0).then_some(member));
+            self.least
+        }
+    }
+
+    fn give_up(&mut self, partition: usize) {
+        if let Some(owner) = self.given.owner(partition) {
+            self.given_up.insert(partition, owner);
+            self.sizes[owner] -= 1;
+            self.given.take(partition);
+        }
     }
 
     /// One more member has the most; when there are as many as there can be, the others have enough.
@@ -86,23 +108,20 @@ impl Filling<'_> {
     }
 
     fn is_far(&self, member: usize, partition: usize) -> bool {
-        let rack = self.problem.rack(member);
-        self.do_racks_matter && rack.is_some_and(|rack| !self.problem.racks(partition).contains(rack))
+        let rack = self.group.rack(member);
+        self.do_racks_matter && rack.is_some_and(|rack| !self.group.racks(partition).contains(rack))
     }
 
     /// By topic and number; where racks matter, those first that few members are near to.
     fn unassigned(&self) -> Vec<usize> {
-        let mut is_kept = vec![false; self.problem.count()];
-        self.own.iter().flatten().for_each(|partition| is_kept[*partition] = true);
-        let mut unassigned: Vec<usize> =
-            (0..self.problem.count()).filter(|partition| !is_kept[*partition]).collect();
+        let mut unassigned: Vec<usize> = self.given.free().collect();
         if self.do_racks_matter {
             let mut near: BTreeMap<&str, usize> = BTreeMap::new();
-            let racks = (0..self.own.len()).filter_map(|member| self.problem.rack(member));
+            let racks = self.group.by_id().filter_map(|member| self.group.rack(member));
             racks.for_each(|rack| *near.entry(rack).or_default() += 1);
             let count = |partition: &usize| {
                 let racks: BTreeSet<&str> =
-                    self.problem.racks(*partition).iter().map(|rack| &**rack).collect();
+                    self.group.racks(*partition).iter().map(|rack| &**rack).collect();
                 racks.iter().map(|rack| near.get(rack).copied().unwrap_or(0)).sum::<usize>()
             };
             unassigned.sort_by_key(count);
@@ -115,14 +134,14 @@ impl Filling<'_> {
         let (mut left, mut next) = (Vec::new(), 0);
         for partition in unassigned {
             let is_near = |member: &usize| {
-                self.problem.rack(*member).is_some_and(|rack| self.problem.racks(partition).contains(rack))
+                self.group.rack(*member).is_some_and(|rack| self.group.racks(partition).contains(rack))
             };
             let count = self.under.len();
             let found = (0..count).map(|at| (next + at) % count).find(|at| is_near(&self.under[*at]));
             if let Some(at) = found {
                 let member = self.under[at];
                 self.give(partition, member);
-                let size = self.own[member].len();
+                let size = self.sizes[member];
                 if size >= self.least {
                     self.under.remove(at);
                     if size < self.most && self.to_fill > 0 {
@@ -136,7 +155,7 @@ impl Filling<'_> {
             } else if let Some(at) = self.exact.iter().position(is_near) {
                 let member = self.exact[at];
                 self.give(partition, member);
-                if self.own[member].len() == self.most {
+                if self.sizes[member] == self.most {
                     self.exact.remove(at);
                     self.note_full();
                 }
@@ -154,7 +173,7 @@ impl Filling<'_> {
             if self.under.is_empty() {
                 if let Some(member) = self.exact.pop_front() {
                     self.give(partition, member);
-                    if self.own[member].len() == self.most && self.to_fill > 0 {
+                    if self.sizes[member] == self.most && self.to_fill > 0 {
                         self.to_fill -= 1;
                     }
                 }
@@ -163,7 +182,7 @@ impl Filling<'_> {
             turn = if turn < self.under.len() { turn } else { 0 };
             let member = self.under[turn];
             self.give(partition, member);
-            if self.own[member].len() >= self.least {
+            if self.sizes[member] >= self.least {
                 self.under.remove(turn);
                 self.exact.push_back(member);
             } else {
@@ -175,8 +194,9 @@ impl Filling<'_> {
     fn give(&mut self, partition: usize, member: usize) {
         let was_anothers = self.given_up.get(&partition).is_some_and(|owner| *owner != member);
         if was_anothers || self.disputed.contains(&partition) {
-            self.moving.push((partition, member));
+            self.moving.push(partition);
         }
-        self.own[member].push(partition);
+        self.given.give(partition, member);
+        self.sizes[member] += 1;
     }
 }

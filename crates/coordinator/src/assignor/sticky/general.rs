@@ -1,100 +1,98 @@
 //! Members want different topics. Partitions without an owner go to whoever has least of those that want them; then partitions are moved
 //! from who has more to who has less, and back to who had them before, until nothing can be won.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashMap};
 
-use super::super::problem::Problem;
+use super::super::assignment::number;
+use super::super::{Assignment, GroupSpec};
+use super::claims::earlier;
 use super::{Claims, Given};
 
 struct Balancing<'a> {
-    problem: &'a Problem<'a>,
-    own: Vec<Vec<usize>>,
-    owner: Vec<Option<usize>>,
+    group: &'a GroupSpec<'a>,
+    /// For each topic, who wants it.
+    subscribers: Vec<Vec<usize>>,
+    given: Assignment,
+    /// How many partitions each member has.
+    sizes: Vec<usize>,
     /// Members that may still gain or lose, who has least first.
     ranked: BTreeSet<(usize, usize)>,
     /// Members that have all they could have, and cannot lose it.
     is_fixed: Vec<bool>,
-    earlier: Vec<Option<(usize, i32)>>,
-    /// For a partition that has been moved: from whom at first, and to whom.
-    moved: BTreeMap<usize, (usize, usize)>,
+    /// Who had a partition in an earlier generation.
+    earlier: Assignment,
+    moves: Moves,
     do_racks_matter: bool,
 }
 
-pub(super) fn assign(problem: &Problem<'_>, claims: Claims) -> Given {
-    let everybody: Vec<usize> = (0..problem.members.len()).collect();
+pub(super) fn assign(group: &GroupSpec<'_>, claims: Claims) -> Given {
     let mut balancing = Balancing {
-        problem,
-        own: vec![Vec::new(); problem.members.len()],
-        owner: vec![None; problem.count()],
-        ranked: everybody.iter().map(|member| (0, *member)).collect(),
-        is_fixed: vec![false; problem.members.len()],
-        earlier: claims.earlier,
-        moved: BTreeMap::new(),
-        do_racks_matter: problem.do_racks_matter(&everybody, 0..problem.count()),
+        group,
+        subscribers: group.subscribers(group.by_id()),
+        sizes: claims.kept.sizes(),
+        given: claims.kept,
+        ranked: BTreeSet::new(),
+        is_fixed: vec![false; group.members().len()],
+        earlier: earlier(group),
+        moves: Moves::default(),
+        do_racks_matter: group.do_racks_matter(group.by_id(), 0..group.count()),
     };
-    let is_any_lost = claims.is_any_lost | balancing.keep(&claims.own);
+    let is_any_lost = claims.is_any_lost | balancing.drop_far();
+    balancing.ranked = group.by_id().map(|member| (balancing.sizes[member], member)).collect();
     balancing.run(is_any_lost);
-    Given { moving: moving(problem, &balancing.own), own: balancing.own }
+    Given { moving: moving(group, &balancing.given), assignment: balancing.given }
 }
 
-/// Partitions that a member had and another has now.
-fn moving(problem: &Problem<'_>, own: &[Vec<usize>]) -> Vec<(usize, usize)> {
-    let had: Vec<BTreeSet<usize>> =
-        (0..problem.members.len()).map(|member| problem.claims(member).collect()).collect();
-    let lost = |(had, own): (&BTreeSet<usize>, &Vec<usize>)| {
-        let own: BTreeSet<usize> = own.iter().copied().collect();
-        had.difference(&own).copied().collect::<Vec<_>>()
+/// Partitions that a member had and another has now that had them not.
+fn moving(group: &GroupSpec<'_>, given: &Assignment) -> Vec<usize> {
+    let mut is_lost = vec![false; group.count()];
+    for member in group.by_id() {
+        let lost = group.owned(member).iter().filter(|partition| !given.has(member, **partition as usize));
+        lost.for_each(|partition| is_lost[*partition as usize] = true);
+    }
+    let had = |member: usize, partition: usize| group.owned(member).contains(&number(partition));
+    let is_moving = |partition: &usize| {
+        is_lost[*partition] && given.owner(*partition).is_some_and(|member| !had(member, *partition))
     };
-    let lost: BTreeSet<usize> = had.iter().zip(own).flat_map(lost).collect();
-    let gained = own
-        .iter()
-        .enumerate()
-        .flat_map(|(member, own)| own.iter().map(move |partition| (*partition, member)));
-    gained
-        .filter(|(partition, member)| lost.contains(partition) && !had[*member].contains(partition))
-        .collect()
+    (0..group.count()).filter(is_moving).collect()
 }
 
 impl Balancing<'_> {
     /// Whether anybody loses what is too far from it.
-    fn keep(&mut self, claimed: &[Vec<usize>]) -> bool {
-        let mut is_any_lost = false;
-        for (member, own) in claimed.iter().enumerate() {
-            for partition in own {
-                if self.is_far(member, *partition) {
-                    is_any_lost = true;
-                } else {
-                    self.give(*partition, member);
-                }
-            }
+    fn drop_far(&mut self) -> bool {
+        let owned = (0..self.group.count()).filter_map(|partition| Some((self.given.owner(partition)?, partition)));
+        let far: Vec<_> = owned.filter(|(member, partition)| self.is_far(*member, *partition)).collect();
+        for (member, partition) in &far {
+            self.given.take(*partition);
+            self.sizes[*member] -= 1;
         }
-        is_any_lost
+        !far.is_empty()
     }
 
     fn is_far(&self, member: usize, partition: usize) -> bool {
-        let rack = self.problem.rack(member);
-        self.do_racks_matter && rack.is_some_and(|rack| !self.problem.racks(partition).contains(rack))
+        let rack = self.group.rack(member);
+        self.do_racks_matter && rack.is_some_and(|rack| !self.group.racks(partition).contains(rack))
     }
 
     fn run(&mut self, is_any_lost: bool) {
-        let is_new = self.own.iter().all(Vec::is_empty);
-        let mut topics: Vec<usize> = (0..self.problem.topics.len()).collect();
-        topics.sort_by_key(|topic| (self.problem.subscribers[*topic].len(), *topic));
-        let all: Vec<usize> = topics.iter().flat_map(|topic| self.problem.partitions(*topic)).collect();
+        let is_new = self.sizes.iter().all(|size| *size == 0);
+        let mut topics: Vec<usize> = (0..self.subscribers.len()).collect();
+        topics.sort_by_key(|topic| (self.subscribers[*topic].len(), *topic));
+        let all: Vec<usize> = topics.iter().flat_map(|topic| self.group.partitions(*topic)).collect();
         let unassigned: Vec<usize> =
-            all.iter().copied().filter(|partition| self.owner[*partition].is_none()).collect();
+            all.iter().copied().filter(|partition| self.given.owner(*partition).is_none()).collect();
         self.assign_all(&unassigned);
-        let can_move = |partition: &usize| self.problem.subscribers[self.problem.topic(*partition)].len() > 1;
+        let can_move = |partition: &usize| self.subscribers[self.group.topic(*partition)].len() > 1;
         let (all, fresh): (Vec<usize>, Vec<usize>) =
             (all.into_iter().filter(can_move).collect(), unassigned.into_iter().filter(can_move).collect());
         self.set_aside();
-        let before = (self.own.clone(), self.owner.clone(), self.score());
+        let before = (self.given.clone(), self.score());
         if !is_any_lost {
             self.balance(&fresh);
         }
         let has_moved = self.balance(&all);
-        if !is_new && has_moved && self.score() >= before.2 {
-            (self.own, self.owner) = (before.0, before.1);
+        if !is_new && has_moved && self.score() >= before.1 {
+            self.given = before.0;
         }
     }
 
@@ -105,7 +103,7 @@ impl Balancing<'_> {
                 continue;
             }
             for partition in unassigned {
-                if self.owner[*partition].is_none()
+                if self.given.owner(*partition).is_none()
                     && let Some(member) =
                         self.least(*partition, |member| !near_only || !self.is_far(member, *partition))
                 {
@@ -117,40 +115,39 @@ impl Balancing<'_> {
 
     /// Who has least of those that want a partition.
     fn least(&self, partition: usize, may: impl Fn(usize) -> bool) -> Option<usize> {
-        let topic = self.problem.topic(partition);
-        let subscribers = &self.problem.subscribers[topic];
+        let topic = self.group.topic(partition);
+        let subscribers = &self.subscribers[topic];
         // Whichever is shorter is gone through.
         if subscribers.len() * 4 < self.ranked.len() {
             let free = subscribers.iter().filter(|member| !self.is_fixed[**member] && may(**member));
-            return free.map(|member| (self.own[*member].len(), *member)).min().map(|(_, member)| member);
+            return free.map(|member| (self.sizes[*member], *member)).min().map(|(_, member)| member);
         }
         let mut ranked = self.ranked.iter().map(|(_, member)| *member);
-        ranked.find(|member| self.problem.wants(*member, topic) && may(*member))
+        ranked.find(|member| self.group.wants(*member, topic) && may(*member))
     }
 
     fn give(&mut self, partition: usize, member: usize) {
-        self.rank(member, |own| own.push(partition));
-        self.owner[partition] = Some(member);
+        self.rank(member, self.sizes[member] + 1);
+        self.given.give(partition, member);
     }
 
-    fn rank(&mut self, member: usize, change: impl FnOnce(&mut Vec<usize>)) {
-        let was_ranked = self.ranked.remove(&(self.own[member].len(), member));
-        change(&mut self.own[member]);
-        if was_ranked {
-            self.ranked.insert((self.own[member].len(), member));
+    fn rank(&mut self, member: usize, size: usize) {
+        if self.ranked.remove(&(self.sizes[member], member)) {
+            self.ranked.insert((size, member));
         }
+        self.sizes[member] = size;
     }
 
     /// Members that have all they want, where nobody else wants any of it.
     fn set_aside(&mut self) {
-        for member in 0..self.own.len() {
-            let all: usize =
-                self.problem.wanted(member).iter().map(|topic| self.problem.partitions(*topic).len()).sum();
-            let can_lose =
-                |partition: &usize| self.problem.subscribers[self.problem.topic(*partition)].len() > 1;
-            if self.own[member].len() == all && !self.own[member].iter().any(can_lose) {
+        for member in self.group.by_id() {
+            let wanted = self.group.wanted(member).iter();
+            let all: usize = wanted.clone().map(|topic| self.group.partitions(*topic).len()).sum();
+            // Who has all it wants can lose what others want too.
+            let can_lose = wanted.clone().any(|topic| self.subscribers[*topic].len() > 1);
+            if self.sizes[member] == all && !can_lose {
                 self.is_fixed[member] = true;
-                self.ranked.remove(&(self.own[member].len(), member));
+                self.ranked.remove(&(all, member));
             }
         }
     }
@@ -191,7 +188,7 @@ impl Balancing<'_> {
 
     /// No member could have more by taking from one that has more than one more than it.
     fn is_balanced(&self) -> bool {
-        let size = |member: &usize| self.own[*member].len();
+        let size = |member: &usize| self.sizes[*member];
         let (Some((least, _)), Some((most, _))) = (self.ranked.first(), self.ranked.last()) else {
             return true;
         };
@@ -199,28 +196,27 @@ impl Balancing<'_> {
             return true;
         }
         let is_even = |topic: usize| {
-            let free = self.problem.subscribers[topic].iter().filter(|member| !self.is_fixed[**member]);
+            let free = self.subscribers[topic].iter().filter(|member| !self.is_fixed[**member]);
             let least = free.map(size).min();
-            let owners = self.problem.partitions(topic).filter_map(|partition| self.owner[partition]);
+            let owners = self.group.partitions(topic).filter_map(|partition| self.given.owner(partition));
             let most = owners.map(|member| size(&member)).max();
             least.zip(most).is_none_or(|(least, most)| most <= least + 1)
         };
-        (0..self.problem.topics.len()).all(is_even)
+        (0..self.subscribers.len()).all(is_even)
     }
 
     fn improve(&mut self, partition: usize) -> bool {
-        let Some(owner) = self.owner[partition] else { return false };
-        let size = self.own[owner].len();
-        let topic = self.problem.topic(partition);
+        let Some(owner) = self.given.owner(partition) else { return false };
+        let size = self.sizes[owner];
+        let topic = self.group.topic(partition);
         // Kafka gives it back to one that may not want it any more; here it has to.
-        let earlier = self.earlier[partition].map(|(member, _)| member);
-        let back = earlier.filter(|member| !self.is_fixed[*member] && self.problem.wants(*member, topic));
-        if let Some(member) = back.filter(|member| size > self.own[*member].len() + 1) {
+        let back = self.earlier.owner(partition).filter(|member| !self.is_fixed[*member] && self.group.wants(*member, topic));
+        if let Some(member) = back.filter(|member| size > self.sizes[*member] + 1) {
             self.move_to(partition, member);
             return true;
         }
         let Some(member) =
-            self.least(partition, |_| true).filter(|member| size > self.own[*member].len() + 1)
+            self.least(partition, |_| true).filter(|member| size > self.sizes[*member] + 1)
         else {
             return false;
         };
@@ -230,20 +226,47 @@ impl Balancing<'_> {
 
     /// Where another partition of the topic went the other way before, that one goes back instead.
     fn move_to(&mut self, partition: usize, member: usize) {
-        let topic = self.problem.topic(partition);
-        let from = self.moved.get(&partition).map(|(from, _)| *from).or(self.owner[partition]);
-        let went = |(other, step): (&usize, &(usize, usize))| {
-            (self.problem.topic(*other) == topic && Some(step.1) == from && step.0 == member)
-                .then_some(*other)
-        };
-        let partition = self.moved.iter().find_map(went).unwrap_or(partition);
-        let Some(old) = self.owner[partition] else { return };
-        match self.moved.remove(&partition) {
-            Some((from, _)) if from == member => {}
-            Some((from, _)) => drop(self.moved.insert(partition, (from, member))),
-            None => drop(self.moved.insert(partition, (old, member))),
-        }
-        self.rank(old, |own| own.retain(|own| *own != partition));
+        let Some(owner) = self.given.owner(partition) else { return };
+        let topic = self.group.topic(partition);
+        let from = self.moves.origin(partition).unwrap_or(owner);
+        let partition = self.moves.first(topic, member, from).unwrap_or(partition);
+        let Some(old) = self.given.owner(partition) else { return };
+        self.moves.note(topic, partition, old, member);
+        self.rank(old, self.sizes[old] - 1);
         self.give(partition, member);
+    }
+}
+
+/// Partitions that have been moved, each from whom at first and to whom.
+#[derive(Debug, Default)]
+struct Moves {
+    of: HashMap<usize, (usize, usize)>,
+    /// By topic, from whom, to whom.
+    by_way: BTreeSet<(usize, usize, usize, usize)>,
+}
+
+impl Moves {
+    /// Who had a partition at first.
+    fn origin(&self, partition: usize) -> Option<usize> {
+        self.of.get(&partition).map(|(from, _)| *from)
+    }
+
+    /// The first partition of a topic that went this way.
+    fn first(&self, topic: usize, from: usize, to: usize) -> Option<usize> {
+        let way = (topic, from, to, 0)..=(topic, from, to, usize::MAX);
+        self.by_way.range(way).next().map(|(.., partition)| *partition)
+    }
+
+    /// One that goes back to who had it at first has not been moved.
+    fn note(&mut self, topic: usize, partition: usize, from: usize, to: usize) {
+        let mut origin = from;
+        if let Some((first, last)) = self.of.remove(&partition) {
+            self.by_way.remove(&(topic, first, last, partition));
+            origin = first;
+        }
+        if origin != to {
+            self.of.insert(partition, (origin, to));
+            self.by_way.insert((topic, origin, to, partition));
+        }
     }
 }

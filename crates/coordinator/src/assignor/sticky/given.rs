@@ -1,8 +1,10 @@
+use super::super::Assignment;
+
 /// What came of an assignment.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(in super::super) struct Given {
-    /// The partitions of each member.
-    pub(in super::super) own: Vec<Vec<usize>>,
-    /// Partitions that were another's, and who is to have them next.
-    pub(in super::super) moving: Vec<(usize, usize)>,
+    /// Who is to have what.
+    pub(in super::super) assignment: Assignment,
+    /// Partitions that were another's than who is to have them.
+    pub(in super::super) moving: Vec<usize>,
 }

@@ -9,8 +9,7 @@ mod general;
 mod given;
 mod user_data;
 
-use super::problem::{self, Problem};
-use super::{Assignment, Assignor, Subscriber, TopicPartition, Topics};
+use super::{Assignment, Assignor, GroupSpec, Subscriber, TopicPartition};
 use crate::consumer_protocol::Subscription;
 use crate::{InstanceId, MemberId};
 use bytes::Bytes;
@@ -27,9 +26,8 @@ impl Assignor for Sticky {
         "sticky"
     }
 
-    fn assign(&self, topics: &Topics, members: &[Subscriber]) -> Assignment {
-        let problem = Problem::new(topics, members, problem::by_id);
-        problem.assignment(&assign(&problem).own)
+    fn assign(&self, group: &GroupSpec<'_>) -> Assignment {
+        assign(group).assignment
     }
 
     fn user_data(&self, owned: &[TopicPartition], generation: i32) -> Option<Bytes> {
@@ -49,11 +47,11 @@ impl Assignor for Sticky {
     }
 }
 
-/// The partitions of each member, and those that another has to give up first.
-pub(super) fn assign(problem: &Problem<'_>) -> Given {
-    let claims = Claims::of(problem);
-    match problem.is_same_for_all() {
-        true => constrained::assign(problem, claims),
-        false => general::assign(problem, claims),
+/// Who is to have what, and what another has to give up first.
+pub(super) fn assign(group: &GroupSpec<'_>) -> Given {
+    let claims = Claims::of(group);
+    match group.is_same_for_all() {
+        true => constrained::assign(group, claims),
+        false => general::assign(group, claims),
     }
 }
