@@ -12,10 +12,11 @@ use std::time::Instant;
 
 use klamm_benches::rounds::median;
 use klamm_coordinator::assignor::{
-    Assignor, CooperativeSticky, GroupSpec, NamedAssignment, Range, RoundRobin, ServerRange, Sticky, Subscriber,
-    Topics, Uniform,
+    Assignor, CooperativeSticky, GroupSpec, NamedAssignment, Range, RoundRobin, ServerRange, Sticky,
+    Subscriber, Topics, Uniform,
 };
-use klamm_coordinator::Topic;
+use klamm_coordinator::consumer_protocol::Subscription;
+use klamm_coordinator::{MemberId, Topic};
 use klamm_protocol::Uuid;
 
 const WARM_UP: usize = 15;
@@ -84,43 +85,39 @@ fn own_round(each: usize) -> BTreeMap<(String, String), f64> {
     let wanted: Vec<Topic> = names.iter().map(|name| name.as_str().into()).collect();
     let mut times = BTreeMap::new();
     for (kind, assignor) in KINDS {
-        let mut timed = |case: &str, members: &[Subscriber]| -> NamedAssignment {
-            let (given, took) = if side(kind) == "broker" {
-                let group = GroupSpec::new(&topics, members);
-                let began = Instant::now();
-                let given = assignor.assign(&group);
-                black_box(given.by_member());
-                let took = began.elapsed();
-                (group.named(&given), took)
-            } else {
-                let began = Instant::now();
-                let group = GroupSpec::new(&topics, members);
-                let given = assignor.assign(&group);
-                black_box(given.by_member());
-                let took = began.elapsed();
-                (group.named(&given), took)
-            };
-            times.insert((kind.to_owned(), case.to_owned()), took.as_secs_f64() * 1e3);
-            given
+        let mut timed = |case: &str, said: &[Said]| -> NamedAssignment {
+            let said = said.to_vec();
+            let began = Instant::now();
+            let members: Vec<Subscriber> =
+                said.into_iter().map(|(id, said)| assignor.subscriber(said, id, None)).collect();
+            let group = GroupSpec::new(&topics, &members);
+            let began = if side(kind) == "broker" { Instant::now() } else { began };
+            let given = assignor.assign(&group);
+            black_box(given.by_member());
+            times.insert((kind.to_owned(), case.to_owned()), began.elapsed().as_secs_f64() * 1e3);
+            group.named(&given)
         };
-        let mut members: Vec<Subscriber> = (0..1_000).map(|number| member(number, &wanted)).collect();
+        let mut members: Vec<Said> = (0..1_000).map(|number| member(number, &wanted)).collect();
         let given = timed("fresh", &members);
-        for member in &mut members {
-            (member.owned, member.generation) = (given[&member.id].clone(), Some(1));
+        for (id, said) in &mut members {
+            (said.owned, said.generation) = (given[id].clone(), Some(1));
+            said.user_data = assignor.user_data(&said.owned, 1);
         }
         timed("leave", &members[..999]);
-        members.iter_mut().skip(1).step_by(2).for_each(|member| member.topics.truncate(1));
+        members.iter_mut().skip(1).step_by(2).for_each(|(_, said)| said.topics.truncate(1));
         timed("mixed", &members);
     }
     times
 }
 
-fn member(number: usize, topics: &[Topic]) -> Subscriber {
-    Subscriber {
-        id: format!("member-{number:05}").as_str().into(),
-        topics: topics.to_vec(),
-        ..Subscriber::default()
-    }
+/// A member and what it says.
+type Said = (MemberId, Subscription);
+
+fn member(number: usize, topics: &[Topic]) -> Said {
+    (
+        format!("member-{number:05}").as_str().into(),
+        Subscription { topics: topics.to_vec(), ..Subscription::default() },
+    )
 }
 
 /// Kafka's classes, in a process of their own that waits between rounds.

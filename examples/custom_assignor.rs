@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 use clap::Parser;
-use klamm_coordinator::assignor::{Assignment, Assignor, Subscriber, TopicPartition, Topics};
+use klamm_coordinator::assignor::{Assignment, Assignor, GroupSpec, Subscriber, TopicPartition, Topics};
 use klamm_coordinator::consumer_protocol::{Subscription, decode_assignment, encode_assignment};
 
 #[derive(Parser)]
@@ -34,14 +34,18 @@ impl Assignor for Weighted {
         "weighted"
     }
 
-    fn assign(&self, topics: &Topics, members: &[Subscriber]) -> Assignment {
-        let mut given: Assignment = members.iter().map(|member| (member.id.clone(), Vec::new())).collect();
-        for partition in topics.partitions() {
-            let wants = |member: &&Subscriber| member.topics.contains(&partition.topic);
-            let load = |member: &&Subscriber| (1 + given[&member.id].len()) * 1000 / weight(member);
-            let next = members.iter().filter(wants).min_by_key(|member| (load(member), member.id.clone()));
-            next.into_iter()
-                .for_each(|member| given.entry(member.id.clone()).or_default().push(partition.clone()));
+    fn assign(&self, group: &GroupSpec<'_>) -> Assignment {
+        let weights: Vec<usize> = group.members().iter().map(|member| weight(member)).collect();
+        let mut sizes = vec![0; weights.len()];
+        let mut given = Assignment::none(group);
+        for (topic, subscribers) in group.subscribers(group.by_id()).iter().enumerate() {
+            for partition in group.partitions(topic) {
+                let load = |member: &&usize| (1 + sizes[**member]) * 1000 / weights[**member];
+                if let Some(next) = subscribers.iter().min_by_key(load) {
+                    given.give(partition, *next);
+                    sizes[*next] += 1;
+                }
+            }
         }
         given
     }
@@ -70,7 +74,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         members.push(Weighted.subscriber(Subscription::decode(&sent)?, name.as_str().into(), None));
     }
     let topics = Topics::default().with("jobs", args.partitions);
-    for (member, partitions) in Weighted.assign(&topics, &members) {
+    let group = GroupSpec::new(&topics, &members);
+    for (member, partitions) in group.named(&Weighted.assign(&group)) {
         let sent = encode_assignment(&partitions)?;
         let told: Vec<TopicPartition> = decode_assignment(&sent)?;
         let numbers: Vec<_> = told.iter().map(|own| own.partition.to_string()).collect();

@@ -17,6 +17,7 @@ use klamm_protocol::{DecodeError, EncodeError, Message};
 use thiserror::Error;
 
 use crate::assignor::{Subscriber, TopicPartition};
+use crate::known_topics::KnownTopics;
 use crate::{InstanceId, MemberId, Topic};
 
 /// The version that is written.
@@ -59,11 +60,14 @@ impl Subscription {
     /// [`ConsumerProtocolError`].
     pub fn decode(bytes: &Bytes) -> Result<Subscription, ConsumerProtocolError> {
         let read: ConsumerProtocolSubscription = decode(bytes)?;
-        let owned = read.owned_partitions.iter().flat_map(|topic| named(&topic.topic, &topic.partitions));
+        let topics: Vec<Topic> = read.topics.iter().map(|topic| Topic::new(topic)).collect();
+        let mut known = KnownTopics::new(&topics);
+        let owned = read.owned_partitions.iter();
+        let owned = owned.flat_map(|topic| named(known.find(&topic.topic), &topic.partitions)).collect();
         Ok(Subscription {
-            topics: read.topics.iter().map(|topic| Topic::new(topic)).collect(),
+            topics,
             user_data: read.user_data,
-            owned: owned.collect(),
+            owned,
             generation: Some(read.generation_id).filter(|generation| *generation >= 0),
             rack: read.rack_id.as_deref().map(Arc::from),
         })
@@ -104,7 +108,11 @@ impl Subscription {
 /// [`ConsumerProtocolError`].
 pub fn decode_assignment(bytes: &Bytes) -> Result<Vec<TopicPartition>, ConsumerProtocolError> {
     let read: ConsumerProtocolAssignment = decode(bytes)?;
-    Ok(read.assigned_partitions.iter().flat_map(|topic| named(&topic.topic, &topic.partitions)).collect())
+    Ok(read
+        .assigned_partitions
+        .iter()
+        .flat_map(|topic| named(Topic::new(&topic.topic), &topic.partitions))
+        .collect())
 }
 
 /// Whether an assignor of the user's own has written something beside an assignment.
@@ -140,8 +148,7 @@ fn encode<M: Message>(message: &M) -> Result<Bytes, EncodeError> {
     Ok(bytes.freeze())
 }
 
-fn named<'a>(topic: &'a str, partitions: &'a [i32]) -> impl Iterator<Item = TopicPartition> + 'a {
-    let topic = Topic::new(topic);
+fn named(topic: Topic, partitions: &[i32]) -> impl Iterator<Item = TopicPartition> {
     partitions.iter().map(move |partition| TopicPartition { topic: topic.clone(), partition: *partition })
 }
 

@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use klamm_coordinator::MemberId;
 use klamm_coordinator::assignor::{
-    Assignor, CooperativeSticky, GroupSpec, Invalid, NamedAssignment, Range, RoundRobin, ServerRange, Sticky, Subscriber,
-    TopicPartition, Topics, Uniform, check, check_cooperative,
+    Assignor, CooperativeSticky, GroupSpec, Invalid, NamedAssignment, Range, RoundRobin, ServerRange, Sticky,
+    Subscriber, TopicPartition, Topics, Uniform, check, check_cooperative,
 };
 use klamm_protocol::Uuid;
 
@@ -46,8 +46,10 @@ impl Case {
             kind: kind.to_owned(),
             topics: all,
             members: words(members).map(member).collect(),
-            kafkas: Some(given.map(|(id, own)| (MemberId::new(id), partitions(own))).collect::<NamedAssignment>())
-                .filter(|given| !given.is_empty()),
+            kafkas: Some(
+                given.map(|(id, own)| (MemberId::new(id), partitions(own))).collect::<NamedAssignment>(),
+            )
+            .filter(|given| !given.is_empty()),
         }
     }
 

@@ -160,7 +160,12 @@ impl Simulation {
         self.drop_all(at);
         self.lives += 1;
         let (name, lives) = (self.names[at].clone(), self.lives);
-        self.world.consumer(&name).member = format!("{name}-0000{lives}");
+        let consumer = self.world.consumer(&name);
+        consumer.member = format!("{name}-0000{lives}");
+        // A static member may come back with the other protocol.
+        if at > 0 && consumer.instance.is_some() && self.random.one_in(3) {
+            self.is_classic[at] = !self.is_classic[at];
+        }
     }
 
     /// The coordinator hears it, but it does not hear the answer.

@@ -82,8 +82,13 @@ impl Assignment {
     }
 
     /// Partitions that nobody has, in order.
-    pub fn free(&self) -> impl Iterator<Item = usize> + '_ {
-        self.owner.iter().enumerate().filter(|(_, owner)| **owner == NOBODY).map(|(partition, _)| partition)
+    #[must_use]
+    pub fn free(&self) -> Vec<usize> {
+        let is_free = |owner: &u32| *owner == NOBODY;
+        let mut free = Vec::with_capacity(self.owner.iter().filter(|owner| is_free(owner)).count());
+        let owners = self.owner.iter().enumerate().filter(|(_, owner)| is_free(owner));
+        free.extend(owners.map(|(partition, _)| partition));
+        free
     }
 
     /// How many partitions each member has.

@@ -115,8 +115,7 @@ type Likeness = (Vec<(usize, Option<Arc<str>>)>, usize);
 fn alike(group: &GroupSpec<'_>, portions: &[Portion<'_>]) -> BTreeMap<Likeness, Vec<usize>> {
     let mut groups: BTreeMap<_, Vec<usize>> = BTreeMap::new();
     for (at, portion) in portions.iter().enumerate() {
-        let who =
-            portion.subscribers.iter().map(|member| (*member, group.rack(*member).cloned())).collect();
+        let who = portion.subscribers.iter().map(|member| (*member, group.rack(*member).cloned())).collect();
         let count = if portion.has_racks { group.partitions(portion.topic).len() } else { 0 };
         groups.entry((who, count)).or_default().push(at);
     }

@@ -44,7 +44,7 @@ struct Quotas {
 /// Each member gets the same number; some may have one more: those that have it already, otherwise the last.
 fn fill(group: &GroupSpec<'_>, mut given: Assignment) -> Assignment {
     let quotas = Quotas::of(group, &given);
-    let mut free: Vec<usize> = given.free().collect();
+    let mut free = given.free();
     free.extend(given.cut(&quotas.kept));
     let mut free = free.into_iter();
     for (member, room) in quotas.unfilled {

@@ -56,7 +56,11 @@ pub fn check(topics: &Topics, members: &[Subscriber], given: &NamedAssignment) -
 ///
 /// # Errors
 /// The first thing that is not so.
-pub fn check_cooperative(topics: &Topics, members: &[Subscriber], given: &NamedAssignment) -> Result<(), Invalid> {
+pub fn check_cooperative(
+    topics: &Topics,
+    members: &[Subscriber],
+    given: &NamedAssignment,
+) -> Result<(), Invalid> {
     let seen = check_each(topics, members, given)?;
     let owned: BTreeSet<&TopicPartition> = members.iter().flat_map(|member| &member.owned).collect();
     let mut left = left(topics, members, &seen).filter(|partition| !owned.contains(partition));

@@ -2,20 +2,22 @@
 //! the last of those has gone: what members have goes with them.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use bytes::Bytes;
 use klamm_types::Timestamp;
 
 use super::catalog::Catalog;
-use super::group::{ConsumerGroup, Member};
+use super::group::{ConsumerGroup, Member, Ticking};
 use super::record::{
     ClassicMember, ConsumerRecord, Current, GroupEpoch, MemberState, Subscribed, TargetEpoch,
 };
 use super::{Held, Partitions, metadata};
 use crate::assignor::TopicPartition;
-use crate::classic::{self, ClassicGroup, ClassicGroupRecord, LoggedMember};
+use crate::classic::{self, ClassicGroup, ClassicGroupRecord, Join, LoggedMember};
 use crate::consumer_protocol::{Subscription, decode_assignment, encode_assignment, has_user_data};
 use crate::protocols::{self, CONSUMER, most_wanted};
+use crate::timers::Timers;
 use crate::{GroupConfig, GroupError, MemberId, ProtocolName};
 
 /// A classic group on its way to the newer protocol.
@@ -132,6 +134,26 @@ impl ConsumerGroup {
             && modern > 0
             && modern == self.modern_members()
             && (1..=config.max_size).contains(&stay)
+    }
+
+    /// Whether it is classic once this member has joined: when it takes the place of the last that spoke the newer protocol.
+    pub(crate) fn becomes_classic_by(&self, join: &Join, config: &GroupConfig) -> bool {
+        let replaced = join.instance.as_ref().and_then(|instance| self.static_member(instance));
+        config.consumer.migration.downgrades()
+            && replaced.is_some_and(|member| {
+                member.said.classic.is_none() && join.member.as_ref() != Some(&member.id)
+            })
+            && self.modern_members() == 1
+            && self.members().len() <= config.max_size
+    }
+
+    /// The group as it is once these are logged, to look at.
+    pub(crate) fn after(&self, records: &[ConsumerRecord]) -> ConsumerGroup {
+        let (mut after, mut timers) = (self.clone(), Timers::default());
+        for record in records {
+            after.apply(record, Ticking { now: None, timers: &mut timers, session_timeout: Duration::ZERO });
+        }
+        after
     }
 
     /// The classic group of those that stay, with what they have until they have joined anew. (Kafka notes what they were to have, and so

@@ -1,5 +1,6 @@
 //! Requests of the classic protocol, to groups of either kind.
 
+use super::consumer::become_classic;
 use super::{Group, GroupCoordinator, Kind, Outcomes};
 use crate::classic::{ClassicGroup, ClassicGroupRecord, Heartbeat, Join, Leave, Sync};
 use crate::consumer::Draft;
@@ -67,6 +68,14 @@ impl GroupCoordinator {
                 out.refuse_join(waiter, GroupError::MemberIdRequired, Some(join.new_id()));
             }
             Err(error) => out.refuse_join(waiter, error, join.member.clone()),
+            Ok((records, mut joined)) if group.becomes_classic_by(join, &self.config) => {
+                let group = group.after(&records);
+                // It is to join again, in the round of joins that begins.
+                joined.generation = group.epoch;
+                out.records = wrap(&join.group, records);
+                out.records.extend(become_classic(&group, &[], present));
+                out.answer(waiter, Answer::Join(Ok(joined)));
+            }
             Ok((records, joined)) => {
                 out.records = wrap(&join.group, records);
                 if let Some((group, mut ticking)) = self.consumer_group(&join.group) {

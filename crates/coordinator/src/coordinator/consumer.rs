@@ -4,11 +4,11 @@ use super::classic::wrap;
 use super::{Group, GroupCoordinator, Kind};
 use crate::classic::ClassicGroup;
 use crate::consumer::{
-    Catalog, ConsumerGroup, ConsumerHeartbeat, ConsumerHeartbeatAnswer, Conversion, Draft, Leaver, Ticking,
+    Catalog, ConsumerGroup, ConsumerHeartbeat, ConsumerHeartbeatAnswer, Conversion, Draft, Leaver,
     removal_of_group,
 };
 use crate::effects::Effects;
-use crate::timers::{Timer, Timers};
+use crate::timers::Timer;
 use crate::{ClassicState, GroupError, GroupId, GroupRecord, MemberId, Moment, Present};
 
 impl GroupCoordinator {
@@ -53,7 +53,7 @@ impl GroupCoordinator {
         id: &GroupId,
         catalog: &dyn Catalog,
     ) -> Result<(ConsumerGroup, Vec<GroupRecord>), GroupError> {
-        let mut begun = ConsumerGroup::new(id.clone());
+        let begun = ConsumerGroup::new(id.clone());
         let Some(Group { kind: Kind::Classic(classic), .. }) = self.groups.get(id) else {
             return Ok((begun, Vec::new()));
         };
@@ -65,10 +65,7 @@ impl GroupCoordinator {
             return Ok((begun, records));
         }
         let converted = Conversion { group: classic, config: &self.config, catalog }.records()?;
-        let (mut timers, session_timeout) = (Timers::default(), self.config.consumer.session_timeout);
-        for record in &converted {
-            begun.apply(record, Ticking { now: None, timers: &mut timers, session_timeout });
-        }
+        let begun = begun.after(&converted);
         records.extend(wrap(id, converted));
         Ok((begun, records))
     }
@@ -123,10 +120,7 @@ impl GroupCoordinator {
             let records = group.remove_members(gone, present.topics);
             return Effects { records: wrap(id, records), answers: Vec::new() };
         }
-        let mut records = wrap(id, removal_of_group(group));
-        let value = Some(group.as_classic(gone, present.topics, present.time));
-        records.push(GroupRecord::ClassicGroup { group: id.clone(), value });
-        Effects { records, answers: Vec::new() }
+        Effects { records: become_classic(group, gone, present), answers: Vec::new() }
     }
 
     /// The records that take a group away whose broker assigned and that has no members.
@@ -146,4 +140,16 @@ impl GroupCoordinator {
         }
         self.remove_consumers(id, std::slice::from_ref(member), present)
     }
+}
+
+/// The records that make a group classic: those that are gone are not in it.
+pub(super) fn become_classic(
+    group: &ConsumerGroup,
+    gone: &[MemberId],
+    present: Present<'_>,
+) -> Vec<GroupRecord> {
+    let mut records = wrap(&group.id, removal_of_group(group));
+    let value = Some(group.as_classic(gone, present.topics, present.time));
+    records.push(GroupRecord::ClassicGroup { group: group.id.clone(), value });
+    records
 }

@@ -65,14 +65,17 @@ impl Filling<'_> {
 
     /// What members keep of what they have.
     fn keep(&mut self) {
+        let kept: Vec<usize> = self.group.by_id().map(|member| self.place(member)).collect();
+        let has_more = |member: &usize| self.sizes[*member] > kept[*member];
+        let with_more: Vec<usize> = self.group.by_id().filter(has_more).collect();
+        if with_more.is_empty() {
+            return;
+        }
         let had = self.given.by_member();
-        for (member, own) in had.iter().enumerate() {
-            let kept = self.place(member);
-            if own.len() > kept {
-                let mut own: Vec<usize> = own.iter().map(|partition| *partition as usize).collect();
-                own.sort_by_key(|partition| (self.group.number(*partition), *partition));
-                own.split_off(kept).into_iter().for_each(|partition| self.give_up(partition));
-            }
+        for member in with_more {
+            let mut own: Vec<usize> = had.of(member).iter().map(|partition| *partition as usize).collect();
+            own.sort_by_key(|partition| (self.group.number(*partition), *partition));
+            own.split_off(kept[member]).into_iter().for_each(|partition| self.give_up(partition));
         }
     }
 
@@ -114,14 +117,13 @@ impl Filling<'_> {
 
     /// By topic and number; where racks matter, those first that few members are near to.
     fn unassigned(&self) -> Vec<usize> {
-        let mut unassigned: Vec<usize> = self.given.free().collect();
+        let mut unassigned = self.given.free();
         if self.do_racks_matter {
             let mut near: BTreeMap<&str, usize> = BTreeMap::new();
             let racks = self.group.by_id().filter_map(|member| self.group.rack(member));
             racks.for_each(|rack| *near.entry(rack).or_default() += 1);
             let count = |partition: &usize| {
-                let racks: BTreeSet<&str> =
-                    self.group.racks(*partition).iter().map(|rack| &**rack).collect();
+                let racks: BTreeSet<&str> = self.group.racks(*partition).iter().map(|rack| &**rack).collect();
                 racks.iter().map(|rack| near.get(rack).copied().unwrap_or(0)).sum::<usize>()
             };
             unassigned.sort_by_key(count);

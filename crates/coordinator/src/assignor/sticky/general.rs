@@ -60,7 +60,8 @@ fn moving(group: &GroupSpec<'_>, given: &Assignment) -> Vec<usize> {
 impl Balancing<'_> {
     /// Whether anybody loses what is too far from it.
     fn drop_far(&mut self) -> bool {
-        let owned = (0..self.group.count()).filter_map(|partition| Some((self.given.owner(partition)?, partition)));
+        let owned =
+            (0..self.group.count()).filter_map(|partition| Some((self.given.owner(partition)?, partition)));
         let far: Vec<_> = owned.filter(|(member, partition)| self.is_far(*member, *partition)).collect();
         for (member, partition) in &far {
             self.given.take(*partition);
@@ -210,13 +211,15 @@ impl Balancing<'_> {
         let size = self.sizes[owner];
         let topic = self.group.topic(partition);
         // Kafka gives it back to one that may not want it any more; here it has to.
-        let back = self.earlier.owner(partition).filter(|member| !self.is_fixed[*member] && self.group.wants(*member, topic));
+        let back = self
+            .earlier
+            .owner(partition)
+            .filter(|member| !self.is_fixed[*member] && self.group.wants(*member, topic));
         if let Some(member) = back.filter(|member| size > self.sizes[*member] + 1) {
             self.move_to(partition, member);
             return true;
         }
-        let Some(member) =
-            self.least(partition, |_| true).filter(|member| size > self.sizes[*member] + 1)
+        let Some(member) = self.least(partition, |_| true).filter(|member| size > self.sizes[*member] + 1)
         else {
             return false;
         };

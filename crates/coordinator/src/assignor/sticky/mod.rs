@@ -41,7 +41,8 @@ impl Assignor for Sticky {
         id: MemberId,
         instance: Option<InstanceId>,
     ) -> Subscriber {
-        let said = subscription.user_data.as_ref().and_then(UserData::decode).unwrap_or_default();
+        let words = subscription.user_data.as_ref();
+        let said = words.and_then(|words| UserData::decode(words, &subscription.topics)).unwrap_or_default();
         let (owned, generation) = (said.partitions, said.generation);
         Subscription { owned, generation, ..subscription }.subscriber(id, instance)
     }

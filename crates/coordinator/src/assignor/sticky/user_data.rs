@@ -5,6 +5,7 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use super::super::TopicPartition;
 use crate::Topic;
+use crate::known_topics::KnownTopics;
 
 /// What a member says that it has.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -14,14 +15,15 @@ pub(super) struct UserData {
 }
 
 impl UserData {
-    /// `None` when the bytes are none of a sticky member's. What is behind them is passed over.
-    pub(super) fn decode(bytes: &Bytes) -> Option<UserData> {
-        let mut rest = bytes.clone();
+    /// `None` when the bytes are none of a sticky member's. What is behind them is passed over. What it has is mostly of topics that it wants.
+    pub(super) fn decode(bytes: &Bytes, wanted: &[Topic]) -> Option<UserData> {
+        let mut known = KnownTopics::new(wanted);
+        let mut rest = &bytes[..];
         let mut partitions = Vec::new();
         for _ in 0..count(&mut rest)? {
             let length = usize::from(rest.try_get_u16().ok()?);
-            let name = (rest.len() >= length).then(|| rest.split_to(length))?;
-            let topic = Topic::new(std::str::from_utf8(&name).ok()?);
+            let name = rest.split_off(..length)?;
+            let topic = known.find(std::str::from_utf8(name).ok()?);
             for _ in 0..count(&mut rest)? {
                 partitions.push(TopicPartition { topic: topic.clone(), partition: rest.try_get_i32().ok()? });
             }
@@ -48,7 +50,7 @@ impl UserData {
 }
 
 /// A number of things that follow, each of which takes 4 bytes or more.
-fn count(rest: &mut Bytes) -> Option<usize> {
+fn count(rest: &mut &[u8]) -> Option<usize> {
     usize::try_from(rest.try_get_i32().ok()?).ok().filter(|count| count * 4 <= rest.len())
 }
 
@@ -61,7 +63,7 @@ mod tests {
         let own = [TopicPartition::new("a", 0), TopicPartition::new("a", 2)];
         let bytes = [0, 0, 0, 1, 0, 1, b'a', 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 4];
         assert_eq!(&UserData::encode(&own, 4)[..], bytes);
-        let read = |bytes: &[u8]| UserData::decode(&Bytes::copy_from_slice(bytes));
+        let read = |bytes: &[u8]| UserData::decode(&Bytes::copy_from_slice(bytes), &[]);
         assert_eq!(read(&bytes), Some(UserData { partitions: own.to_vec(), generation: Some(4) }));
         assert_eq!(read(&bytes[..19]), Some(UserData { partitions: own.to_vec(), generation: None }));
         for wrong in [&bytes[..12], &[0xff; 8], &[0x7f, 0xff, 0xff, 0xff], &[]] {
