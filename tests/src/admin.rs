@@ -15,6 +15,8 @@ use crate::client::Client;
 pub const TOPIC: i8 = 2;
 /// Resource type of a broker.
 pub const BROKER: i8 = 4;
+/// Resource type of a group.
+pub const GROUP: i8 = 32;
 
 /// An error code, and words for people.
 pub type Told = (i16, String);

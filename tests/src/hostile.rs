@@ -29,6 +29,7 @@ use klamm_protocol::messages::incremental_alter_configs_request::{
     AlterConfigsResource, AlterableConfig, IncrementalAlterConfigsRequest,
 };
 use klamm_protocol::messages::init_producer_id_request::InitProducerIdRequest;
+use klamm_protocol::messages::list_config_resources_request::ListConfigResourcesRequest;
 use klamm_protocol::messages::list_offsets_request::{
     ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic,
 };
@@ -163,6 +164,7 @@ fn admin_frames(topic: &str) -> Vec<GoodFrame> {
         each(&stated, 6..=6),
         each(&CreatePartitionsRequest { topics: vec![grown], timeout_ms: 100, validate_only: true }, 0..=3),
         each(&DeleteRecordsRequest { topics: cut, timeout_ms: 100 }, 0..=2),
+        each(&ListConfigResourcesRequest::default(), 0..=1),
         each(&DescribeConfigsRequest { resources: vec![told], ..Default::default() }, 1..=4),
         each(&IncrementalAlterConfigsRequest { resources: vec![altered], validate_only: false }, 0..=1),
         each(&AlterConfigsRequest { resources: vec![replaced], validate_only: false }, 0..=2),

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use klamm_broker::{Broker, BrokerConfig};
+use klamm_protocol::messages::consumer_group_describe_request::ConsumerGroupDescribeRequest;
 use klamm_protocol::messages::delete_groups_request::DeleteGroupsRequest;
 use klamm_protocol::messages::delete_topics_request::DeleteTopicsRequest;
 use klamm_protocol::messages::describe_groups_request::DescribeGroupsRequest;
@@ -478,4 +479,34 @@ fn who_leaves_a_group_that_is_not_there_is_told_by_itself() {
         nobody.version = version;
         assert_eq!(nobody.leave(), 25, "{version}");
     }
+}
+
+/// A small request must not make a large answer: a name, or a number of four bytes, may stand for kilobytes.
+#[test]
+fn what_is_asked_for_many_times_is_answered_once() {
+    let (broker, mut client) = start();
+    topic(&mut client, "t");
+    let mut own = alone(&broker, "g");
+    own.commit("t", 7);
+    let topics = OffsetFetchRequestTopics {
+        name: "t".into(),
+        partition_indexes: [0, 1].repeat(10_000),
+        ..OffsetFetchRequestTopics::default()
+    };
+    let group = OffsetFetchRequestGroup {
+        group_id: "g".into(),
+        topics: Some(vec![topics; 10]),
+        ..OffsetFetchRequestGroup::default()
+    };
+    let request = OffsetFetchRequest { groups: vec![group; 3], ..OffsetFetchRequest::default() };
+    let told = client.call(&request, 9);
+    assert_eq!((told.groups.len(), told.groups[0].topics.len()), (1, 1));
+    let found: Vec<_> = told.groups[0].topics[0].partitions.iter().map(|p| p.committed_offset).collect();
+    assert_eq!(found, [7, -1]);
+    let groups = vec!["g".into(), "h".into(), "g".into()];
+    let told = client.call(&DescribeGroupsRequest { groups, ..Default::default() }, 5);
+    assert_eq!(told.groups.iter().map(|group| group.group_id.to_string()).collect::<Vec<_>>(), ["g", "h"]);
+    let group_ids = vec!["g".into(); 1_000];
+    let told = client.call(&ConsumerGroupDescribeRequest { group_ids, ..Default::default() }, 1);
+    assert_eq!(told.groups.len(), 1);
 }

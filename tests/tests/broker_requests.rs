@@ -23,6 +23,7 @@ use klamm_protocol::messages::fetch_request::{FetchPartition, FetchRequest, Fetc
 use klamm_protocol::messages::fetch_response::PartitionData;
 use klamm_protocol::messages::incremental_alter_configs_request::IncrementalAlterConfigsRequest;
 use klamm_protocol::messages::init_producer_id_request::InitProducerIdRequest;
+use klamm_protocol::messages::list_config_resources_request::ListConfigResourcesRequest;
 use klamm_protocol::messages::list_offsets_request::{
     ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic,
 };
@@ -124,6 +125,7 @@ fn every_api_answers_in_every_version_it_advertises() {
                 }
                 21 => drop(client.call(&DeleteRecordsRequest::default(), version)),
                 23 => drop(client.call(&OffsetForLeaderEpochRequest::default(), version)),
+                74 => drop(client.call(&ListConfigResourcesRequest::default(), version)),
                 32 => drop(client.call(&DescribeConfigsRequest::default(), version)),
                 33 => drop(client.call(&AlterConfigsRequest::default(), version)),
                 35 => assert_eq!(client.call(&DescribeLogDirsRequest::default(), version).results.len(), 1),

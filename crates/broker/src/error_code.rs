@@ -148,6 +148,7 @@ impl WireError for TopicError {
             | TopicError::Twice
             | TopicError::Quota(_)
             | TopicError::ReadOnly { .. }
+            | TopicError::NoGroupName
             | TopicError::UnknownBroker { .. } => ErrorCode::InvalidRequest,
             TopicError::DeletionDisabled => ErrorCode::TopicDeletionDisabled,
             TopicError::Fault(error) => *error,

@@ -24,5 +24,6 @@ pub mod testing;
 
 pub use broker::{Broker, StartError};
 pub use config::{
-    BatchCompression, BrokerConfig, ListenerAddress, SettingError, SettingInfo, Settings, TopicConfig,
+    BatchCompression, BrokerConfig, ConsumerBounds, ListenerAddress, SettingError, SettingInfo, Settings,
+    TopicConfig,
 };

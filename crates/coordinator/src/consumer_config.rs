@@ -1,25 +1,37 @@
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::ProtocolName;
 use crate::assignor::{Assignor, ServerRange, Uniform};
+use crate::{GroupId, ProtocolName};
 
 /// How groups behave whose broker assigns (KIP-848).
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ConsumerGroupConfig {
-    /// Silence after which a member is taken for dead; 45 seconds (`group.consumer.session.timeout.ms`).
-    pub session_timeout: Duration,
-    /// How often members are to come; 5 seconds (`group.consumer.heartbeat.interval.ms`).
-    pub heartbeat_interval: Duration,
-    /// Partitions of a group are not assigned anew more often than this; 1 second (`group.consumer.assignment.interval.ms`, KIP-1263).
-    pub assignment_interval: Duration,
+    /// Those of groups that have none of their own.
+    pub times: ConsumerTimes,
+    /// Those of groups that have their own, whether they are there or not; none.
+    pub own: BTreeMap<GroupId, ConsumerTimes>,
     /// The most members of a group; any number (`group.consumer.max.size`).
     pub max_size: usize,
     /// By what partitions can be assigned; the first where members do not say (`group.consumer.assignors`).
     pub assignors: Assignors,
     /// Whether groups may change from one protocol to the other while they have members; both ways (`group.consumer.migration.policy`).
     pub migration: MigrationPolicy,
+}
+
+/// How often members of a group come, and how often its partitions are assigned.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ConsumerTimes {
+    /// Silence after which a member is taken for dead; 45 seconds (`group.consumer.session.timeout.ms`, of a single group
+    /// `consumer.session.timeout.ms`). A change counts from the member's next heartbeat on.
+    pub session_timeout: Duration,
+    /// How often members are to come; 5 seconds (`group.consumer.heartbeat.interval.ms`, `consumer.heartbeat.interval.ms`).
+    pub heartbeat_interval: Duration,
+    /// Partitions are not assigned anew more often than this; 1 second (`group.consumer.assignment.interval.ms`,
+    /// `consumer.assignment.interval.ms`, KIP-1263).
+    pub assignment_interval: Duration,
 }
 
 /// By what a broker can assign.
@@ -43,12 +55,29 @@ pub enum MigrationPolicy {
 impl Default for ConsumerGroupConfig {
     fn default() -> ConsumerGroupConfig {
         ConsumerGroupConfig {
-            session_timeout: Duration::from_secs(45),
-            heartbeat_interval: Duration::from_secs(5),
-            assignment_interval: Duration::from_secs(1),
+            times: ConsumerTimes::default(),
+            own: BTreeMap::new(),
             max_size: i32::MAX as usize,
             assignors: Assignors::default(),
             migration: MigrationPolicy::default(),
+        }
+    }
+}
+
+impl ConsumerGroupConfig {
+    /// The times of a group.
+    #[must_use]
+    pub fn times_of(&self, group: &GroupId) -> ConsumerTimes {
+        self.own.get(group).copied().unwrap_or(self.times)
+    }
+}
+
+impl Default for ConsumerTimes {
+    fn default() -> ConsumerTimes {
+        ConsumerTimes {
+            session_timeout: Duration::from_secs(45),
+            heartbeat_interval: Duration::from_secs(5),
+            assignment_interval: Duration::from_secs(1),
         }
     }
 }

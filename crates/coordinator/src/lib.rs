@@ -29,7 +29,7 @@ pub use consumer::{
     ConsumerHeartbeatAnswer, ConsumerMemberDescription, ConsumerRecord, Current, GroupEpoch, Held,
     MemberState, Partitions, Resolved, Subscribed, TargetEpoch,
 };
-pub use consumer_config::{Assignors, ConsumerGroupConfig, MigrationPolicy};
+pub use consumer_config::{Assignors, ConsumerGroupConfig, ConsumerTimes, MigrationPolicy};
 pub use coordinator::{GroupCoordinator, GroupReplay, Outcomes};
 pub use describe::{GroupDescription, GroupKind, GroupListing, MemberDescription};
 pub use effects::{Answer, Effects, Joined, JoinedMember, NotJoined, Synced, Waiter};

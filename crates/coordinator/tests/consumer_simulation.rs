@@ -51,8 +51,8 @@ impl Simulation {
     fn new(seed: u64) -> Simulation {
         let mut random = Random(seed);
         let mut config = GroupConfig { initial_rebalance_delay: Duration::ZERO, ..GroupConfig::default() };
-        config.consumer.assignment_interval = Duration::from_millis(500 * random.below(3));
-        config.consumer.session_timeout = Duration::from_secs(10);
+        config.consumer.times.assignment_interval = Duration::from_millis(500 * random.below(3));
+        config.consumer.times.session_timeout = Duration::from_secs(10);
         let mut world = ConsumerWorld::new(config);
         TOPICS
             .iter()

@@ -73,3 +73,22 @@ fn static_members_that_need_no_time_are_waited_for_step_by_step() {
     world.pass(Duration::from_secs(20));
     assert_eq!(world.state(), "Empty, generation 3");
 }
+
+#[test]
+fn a_member_for_which_there_is_no_room_any_more_is_none() {
+    let mut world = stable();
+    world.join("b");
+    world.join("b");
+    world.join("a");
+    let members = ["a", "b"].map(|name| world.client(name).member());
+    world.sync("a", &members.map(|member| (member, "t".to_owned())));
+    world.sync("b", &[]);
+    world.begin_anew(GroupConfig { max_size: 1, ..GroupConfig::default() });
+    world.client("a").protocols = vec![("range".to_owned(), "u".to_owned())];
+    world.join("a");
+    world.said.clear();
+    world.join("b");
+    assert!(world.said.iter().any(|said| said.contains("GroupMaxSizeReached")), "{:?}", world.said);
+    // Nobody waits for it.
+    assert_eq!(world.state(), "CompletingRebalance, generation 3");
+}

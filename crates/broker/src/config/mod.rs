@@ -1,5 +1,6 @@
 //! The broker's settings, under Kafka's names.
 
+pub(crate) mod consumer_group;
 pub(crate) mod row;
 mod sources;
 mod table;
@@ -12,12 +13,13 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use klamm_coordinator::{ConsumerGroupConfig, GroupConfig};
+use klamm_coordinator::{ConsumerGroupConfig, ConsumerTimes, GroupConfig};
 use klamm_log::CleanerConfig;
 use thiserror::Error;
 
 use row::{Row, WrongSetting, set_all};
 
+pub use consumer_group::ConsumerBounds;
 pub use sources::{SettingInfo, Settings};
 pub(crate) use table::MOST_THREADS;
 pub use topic::{BatchCompression, TopicConfig};
@@ -79,6 +81,8 @@ pub struct BrokerConfig {
     pub checkpoint_interval: Duration,
     /// How groups of consumers behave.
     pub groups: GroupConfig,
+    /// Between what the times of groups have to lie whose broker assigns.
+    pub consumer_bounds: ConsumerBounds,
     /// Partitions of `__consumer_offsets` when it is made; 50 (`offsets.topic.num.partitions`).
     pub offsets_partitions: i32,
     /// Bytes of its segments; 100 MiB (`offsets.topic.segment.bytes`).
@@ -167,6 +171,7 @@ impl Default for BrokerConfig {
             retention_interval: Duration::from_secs(300),
             checkpoint_interval: Duration::from_secs(60),
             groups: GroupConfig::default(),
+            consumer_bounds: ConsumerBounds::default(),
             offsets_partitions: 50,
             offsets_segment_bytes: 100 << 20,
         }
@@ -187,6 +192,7 @@ impl BrokerConfig {
         set_all(&mut config, changed, table::TABLE)?;
         config.topic.log.validate()?;
         config.cleaner.validate()?;
+        config.consumer_bounds.check(&config.groups.consumer.times)?;
         Ok(config)
     }
 
@@ -203,12 +209,16 @@ impl BrokerConfig {
             groups: GroupConfig {
                 initial_rebalance_delay: Duration::ZERO,
                 consumer: ConsumerGroupConfig {
-                    heartbeat_interval: Duration::from_millis(100),
-                    assignment_interval: Duration::ZERO,
+                    times: ConsumerTimes {
+                        heartbeat_interval: Duration::from_millis(100),
+                        assignment_interval: Duration::ZERO,
+                        ..ConsumerTimes::default()
+                    },
                     ..ConsumerGroupConfig::default()
                 },
                 ..GroupConfig::default()
             },
+            consumer_bounds: ConsumerBounds::any(),
             offsets_partitions: 1,
             ..BrokerConfig::default()
         }

@@ -178,6 +178,15 @@ pub(crate) fn age(value: &str) -> Option<Duration> {
     value.parse().ok().filter(|n| *n <= LARGEST).map(Duration::from_millis)
 }
 
+/// What Kafka has as an `int`.
+pub(crate) fn int_age(value: &str) -> Option<Duration> {
+    number(value, 0).map(|millis| Duration::from_millis(millis.unsigned_abs().into()))
+}
+
+pub(crate) fn int_millis(value: &str) -> Option<Duration> {
+    int_age(value).filter(|time| !time.is_zero())
+}
+
 /// The largest number of milliseconds, which Kafka has as the default of some settings, is no bound.
 pub(crate) fn bounded_millis(value: &str) -> Option<Option<Duration>> {
     if value == NO_BOUND { Some(None) } else { age(value).map(Some) }

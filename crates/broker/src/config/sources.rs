@@ -1,6 +1,6 @@
 //! Where settings come from: a file in Kafka's format, the environment, flags; the later wins.
 
-use super::row::Row;
+use super::row::{Row, WrongSetting};
 use super::table::TABLE;
 use super::{BrokerConfig, SettingError, TopicConfig};
 
@@ -124,16 +124,11 @@ fn check_together(config: &BrokerConfig) -> Result<(), SettingError> {
             expected: "at least socket.request.max.bytes",
         });
     }
-    let consumer = &config.groups.consumer;
-    if consumer.heartbeat_interval >= consumer.session_timeout {
-        let (key, value) =
-            ("group.consumer.heartbeat.interval.ms", consumer.heartbeat_interval.as_millis().to_string());
-        return Err(SettingError::Value {
-            origin,
-            key,
-            value,
-            expected: "less than group.consumer.session.timeout.ms",
-        });
+    if let Err(WrongSetting { key, value, expected }) =
+        config.consumer_bounds.check(&config.groups.consumer.times)
+    {
+        let key = BrokerConfig::row(&key).map_or("", |row| row.key);
+        return Err(SettingError::Value { origin, key, value, expected });
     }
     config.topic.log.validate().and_then(|()| config.cleaner.validate()).map_err(|error| {
         SettingError::Value {
@@ -230,8 +225,15 @@ mod tests {
 
     #[test]
     fn members_are_to_come_more_often_than_they_are_taken_for_dead() {
-        let own = |session: &str| flags(&[("group.consumer.session.timeout.ms", session)]);
+        let own = |session: &str| {
+            let keys = ["group.consumer.session.timeout.ms", "group.consumer.min.session.timeout.ms"];
+            flags(&keys.map(|key| (key, session)))
+        };
         assert!(own("5001").is_ok());
+        assert_eq!(
+            flags(&[("group.consumer.session.timeout.ms", "6000")]).unwrap_err().to_string(),
+            "settings together: group.consumer.session.timeout.ms is \"6000\", expected at least group.consumer.min.session.timeout.ms"
+        );
         assert_eq!(
             own("5000").unwrap_err().to_string(),
             "settings together: group.consumer.heartbeat.interval.ms is \"5000\", expected less than group.consumer.session.timeout.ms"

@@ -7,9 +7,10 @@ use klamm_coordinator::{Assignors, MigrationPolicy};
 
 use super::row::{
     AGE, BYTES, CODEC, Kind, MILLIS, NUMBER, OR_NONE, POLICY, RATIO, Row, SEGMENT, SWITCH, TIME, age, at,
-    bounded_count, bounded_millis, codec, codec_name, count, count_or_unbounded, in_millis, is_some, millis,
-    millis_or_none, millis_or_unbounded, number, or_none, policy, policy_name, preallocation, put, ratio,
-    segment, size, switch, text, text_or_none, timestamp_type, timestamp_type_name, unsigned,
+    bounded_count, bounded_millis, codec, codec_name, count, count_or_unbounded, in_millis, int_age,
+    int_millis, is_some, millis, millis_or_none, millis_or_unbounded, number, or_none, policy, policy_name,
+    preallocation, put, ratio, segment, size, switch, text, text_or_none, timestamp_type,
+    timestamp_type_name, unsigned,
 };
 use super::{BrokerConfig, ListenerAddress};
 
@@ -442,22 +443,65 @@ pub(super) const TABLE: &[Setting] = &[
         "group.consumer.session.timeout.ms",
         Kind::Int,
         MILLIS,
-        at!(groups.consumer.session_timeout, millis, in_millis),
-        "Silence after which a member is taken for dead whose group the broker assigns.",
+        at!(groups.consumer.times.session_timeout, int_millis, in_millis),
+        SESSION_TIMEOUT,
+    ),
+    Setting::new(
+        "group.consumer.min.session.timeout.ms",
+        Kind::Int,
+        MILLIS,
+        at!(consumer_bounds.least.session_timeout, int_millis, in_millis),
+        "The least group.consumer.session.timeout.ms, and consumer.session.timeout.ms of a group.",
+    ),
+    Setting::new(
+        "group.consumer.max.session.timeout.ms",
+        Kind::Int,
+        MILLIS,
+        at!(consumer_bounds.most.session_timeout, int_millis, in_millis),
+        "The greatest group.consumer.session.timeout.ms, and consumer.session.timeout.ms of a group.",
     ),
     Setting::new(
         "group.consumer.heartbeat.interval.ms",
         Kind::Int,
         MILLIS,
-        at!(groups.consumer.heartbeat_interval, millis, in_millis),
-        "How often members are to come whose group the broker assigns.",
+        at!(groups.consumer.times.heartbeat_interval, int_millis, in_millis),
+        HEARTBEAT_INTERVAL,
+    ),
+    Setting::new(
+        "group.consumer.min.heartbeat.interval.ms",
+        Kind::Int,
+        MILLIS,
+        at!(consumer_bounds.least.heartbeat_interval, int_millis, in_millis),
+        "The least group.consumer.heartbeat.interval.ms, and consumer.heartbeat.interval.ms of a group.",
+    ),
+    Setting::new(
+        "group.consumer.max.heartbeat.interval.ms",
+        Kind::Int,
+        MILLIS,
+        at!(consumer_bounds.most.heartbeat_interval, int_millis, in_millis),
+        "The greatest group.consumer.heartbeat.interval.ms, and consumer.heartbeat.interval.ms of a group.",
     ),
     Setting::new(
         "group.consumer.assignment.interval.ms",
         Kind::Int,
         AGE,
-        at!(groups.consumer.assignment_interval, age, in_millis),
-        "The broker does not assign the partitions of a group anew more often than this.",
+        at!(groups.consumer.times.assignment_interval, int_age, in_millis),
+        ASSIGNMENT_INTERVAL,
+    )
+    .dynamic(),
+    Setting::new(
+        "group.consumer.min.assignment.interval.ms",
+        Kind::Int,
+        AGE,
+        at!(consumer_bounds.least.assignment_interval, int_age, in_millis),
+        "The least group.consumer.assignment.interval.ms, and consumer.assignment.interval.ms of a group.",
+    ),
+    Setting::new(
+        "group.consumer.max.assignment.interval.ms",
+        Kind::Int,
+        AGE,
+        at!(consumer_bounds.most.assignment_interval, int_age, in_millis),
+        "The greatest group.consumer.assignment.interval.ms, and consumer.assignment.interval.ms of a group.",
     ),
     Setting::new(
         "group.consumer.max.size",
@@ -649,3 +693,9 @@ pub(crate) const MOST_THREADS: usize = 1024;
 const LARGEST_RATE: f64 = 1e18;
 /// Kafka's default of a rate that has no bound.
 const ANY_RATE: &str = "1.7976931348623157E308";
+
+pub(super) const SESSION_TIMEOUT: &str =
+    "Silence after which a member is taken for dead whose group the broker assigns.";
+pub(super) const HEARTBEAT_INTERVAL: &str = "How often members are to come whose group the broker assigns.";
+pub(super) const ASSIGNMENT_INTERVAL: &str =
+    "The broker does not assign the partitions of a group anew more often than this.";

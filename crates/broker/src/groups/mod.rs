@@ -124,7 +124,7 @@ impl Groups {
             // Without a thread it is loaded now.
             if let Err(error) = std::thread::Builder::new().name("klamm-load-groups".into()).spawn(load) {
                 tracing::warn!(%error, "no thread to load groups with");
-                table.load_all(|| self.now());
+                table.load_all(|| self.now(), || self.config());
             }
         }
         Ok(table)
@@ -134,7 +134,7 @@ impl Groups {
         // Taken out of the lock that whoever began this holds.
         let table = self.table.read().as_ref().filter(|table| table.id() == id).map(Arc::clone);
         if let Some(table) = table {
-            table.load_all(|| self.now());
+            table.load_all(|| self.now(), || self.config());
             // Topics may have gone meanwhile, or before what this says of them could be logged.
             self.forget_gone();
             self.alarm.ring();
@@ -142,7 +142,15 @@ impl Groups {
     }
 
     fn config(&self) -> GroupConfig {
-        self.metadata.config().groups.clone()
+        let mut config = self.metadata.config().groups.clone();
+        config.consumer.own = self.metadata.consumer_times();
+        config
+    }
+
+    /// Settings of groups, or of the broker, were changed.
+    pub(crate) fn configure(&self) {
+        let table = self.table.read().as_ref().map(Arc::clone);
+        table.iter().flat_map(|table| table.shards()).for_each(|shard| shard.configure(|| self.config()));
     }
 
     fn now(&self) -> Now {

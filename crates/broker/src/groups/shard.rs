@@ -26,8 +26,8 @@ pub(super) struct Shard {
 #[derive(Debug)]
 enum State {
     /// What was logged is being read.
-    Loading(GroupConfig),
-    Ready(Ready),
+    Loading,
+    Ready(Box<Ready>),
     /// It cannot be read.
     Failed,
 }
@@ -48,8 +48,8 @@ impl Shard {
         let is_empty = log.as_ref().is_some_and(|log| log.bounds().end() == Offset::ZERO);
         let state = match (&log, is_empty) {
             (None, _) => State::Failed,
-            (_, true) => State::Ready(Ready::new(GroupCoordinator::new(config))),
-            (_, false) => State::Loading(config),
+            (_, true) => State::Ready(Box::new(Ready::new(GroupCoordinator::new(config)))),
+            (_, false) => State::Loading,
         };
         Shard { log, state: Mutex::new(state) }
     }
@@ -59,25 +59,34 @@ impl Shard {
     }
 
     pub(super) fn is_loading(&self) -> bool {
-        matches!(*self.state.lock(), State::Loading(_))
+        matches!(*self.state.lock(), State::Loading)
     }
 
     /// Reads what was logged.
-    pub(super) fn load(&self, now: impl Fn() -> Now) {
-        let config =
-            if let State::Loading(config) = &*self.state.lock() { Some(config.clone()) } else { None };
-        let (Some(log), Some(config)) = (&self.log, config) else { return };
+    pub(super) fn load(&self, now: impl Fn() -> Now, config: impl Fn() -> GroupConfig) {
+        let Some(log) = self.log.as_ref().filter(|_| self.is_loading()) else { return };
         // Not under the lock: whoever comes meanwhile is told to come again.
-        let loaded = load(log, config);
+        let loaded = load(log, config());
         // Sessions begin when it is done, however long it has taken.
         let now = now();
-        *self.state.lock() = match loaded {
-            Ok(replay) => State::Ready(Ready::new(replay.finish(now.present()))),
+        let mut state = self.state.lock();
+        *state = match loaded {
+            Ok(replay) => State::Ready(Box::new(Ready::new(replay.finish(now.present())))),
             Err(error) => {
                 tracing::error!(partition = %log.partition(), %error, "groups were not loaded");
                 State::Failed
             }
         };
+        drop(state);
+        // They may have changed meanwhile.
+        self.configure(config);
+    }
+
+    /// Settings were changed. One that is being loaded sees them when it is.
+    pub(super) fn configure(&self, config: impl FnOnce() -> GroupConfig) {
+        if let Ok(ready) = self.state.lock().ready() {
+            ready.coordinator.configure(config());
+        }
     }
 
     /// Decides, and carries out what comes of it, portion by portion, until one cannot be logged.
@@ -148,7 +157,7 @@ impl State {
     fn ready(&mut self) -> Result<&mut Ready, ErrorCode> {
         match self {
             State::Ready(ready) => Ok(ready),
-            State::Loading(_) => Err(ErrorCode::CoordinatorLoadInProgress),
+            State::Loading => Err(ErrorCode::CoordinatorLoadInProgress),
             State::Failed => Err(ErrorCode::CoordinatorNotAvailable),
         }
     }

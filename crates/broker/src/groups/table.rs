@@ -41,8 +41,8 @@ impl Table {
         self.shards.iter().any(Shard::is_loading)
     }
 
-    pub(super) fn load_all(&self, now: impl Fn() -> Now) {
-        self.shards.iter().for_each(|shard| shard.load(&now));
+    pub(super) fn load_all(&self, now: impl Fn() -> Now, config: impl Fn() -> GroupConfig) {
+        self.shards.iter().for_each(|shard| shard.load(&now, &config));
     }
 }
 

@@ -5,7 +5,9 @@ use klamm_protocol::messages::alter_configs_request::{AlterConfigsRequest, Alter
 use klamm_protocol::messages::alter_configs_response::{AlterConfigsResourceResponse, AlterConfigsResponse};
 use klamm_protocol::{ApiKey, ErrorCode, RequestHead};
 
-use super::resources::{Refusal, named_twice, outcome, refusal, resource, twice as named};
+use super::resources::{
+    Refusal, change as change_settings, named_twice, outcome, refusal, resource, twice as named,
+};
 use super::{HandleError, Outcome, answer};
 use crate::metadata::Change;
 use crate::shared::Shared;
@@ -42,7 +44,7 @@ fn alter(shared: &Shared, asked: &AlterConfigsResource, check_only: bool) -> Res
         return Err(named("a setting"));
     }
     let changes: Vec<_> = asked.configs.iter().map(change).collect::<Result<_, Refusal>>()?;
-    shared.metadata.change_configs(&resource, &changes, true, check_only).map_err(|error| refusal(&error))
+    change_settings(shared, &resource, &changes, true, check_only)
 }
 
 pub(super) fn no_value(key: &str) -> Refusal {

@@ -8,7 +8,7 @@ use klamm_protocol::messages::consumer_group_describe_response::{
 use klamm_protocol::{ApiKey, ByteString, ErrorCode, RequestHead};
 
 use super::operations::{OF_A_GROUP, if_asked};
-use super::{HandleError, Outcome, answer};
+use super::{HandleError, Outcome, answer, once};
 use crate::error_code::WireError;
 use crate::metadata::MetadataImage;
 use crate::shared::Shared;
@@ -20,7 +20,7 @@ const CONSUMER: i8 = 1;
 pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, HandleError> {
     let request = super::read::<ConsumerGroupDescribeRequest>(head)?;
     let operations = if_asked(request.include_authorized_operations, OF_A_GROUP);
-    let groups = request.group_ids.iter().map(|name| group(shared, name, operations)).collect();
+    let groups = once(&request.group_ids, |name| name).map(|name| group(shared, name, operations)).collect();
     answer(
         &ConsumerGroupDescribeResponse { groups, ..Default::default() },
         ApiKey::ConsumerGroupDescribe,

@@ -1,7 +1,5 @@
 //! Telling the settings of topics and of the broker.
 
-use std::collections::BTreeSet;
-
 use klamm_protocol::messages::describe_configs_request::{DescribeConfigsRequest, DescribeConfigsResource};
 use klamm_protocol::messages::describe_configs_response::{
     DescribeConfigsResourceResult, DescribeConfigsResponse, DescribeConfigsResult, DescribeConfigsSynonym,
@@ -9,7 +7,7 @@ use klamm_protocol::messages::describe_configs_response::{
 use klamm_protocol::{ApiKey, RequestHead};
 
 use super::resources::{Refusal, refusal, resource};
-use super::{HandleError, Outcome, answer};
+use super::{HandleError, Outcome, answer, once};
 use crate::metadata::ConfigEntry;
 use crate::shared::Shared;
 
@@ -33,11 +31,8 @@ pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, Han
             },
         }
     };
-    // However often a resource is asked for, it is described once.
-    let mut seen = BTreeSet::new();
-    let once =
-        |asked: &&DescribeConfigsResource| seen.insert((asked.resource_type, asked.resource_name.clone()));
-    let results = request.resources.iter().filter(once).map(describe).collect();
+    let results = once(&request.resources, |asked| (asked.resource_type, &asked.resource_name));
+    let results = results.map(describe).collect();
     answer(&DescribeConfigsResponse { results, ..Default::default() }, ApiKey::DescribeConfigs, head)
 }
 

@@ -8,7 +8,7 @@ use klamm_protocol::messages::describe_groups_response::{
 use klamm_protocol::{ApiKey, ByteString, ErrorCode, RequestHead};
 
 use super::operations::{OF_A_GROUP, if_asked};
-use super::{HandleError, Outcome, answer};
+use super::{HandleError, Outcome, answer, once};
 use crate::error_code::WireError;
 use crate::shared::Shared;
 
@@ -19,7 +19,8 @@ const DEAD: &str = "Dead";
 pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, HandleError> {
     let request = super::read::<DescribeGroupsRequest>(head)?;
     let operations = if_asked(request.include_authorized_operations, OF_A_GROUP);
-    let groups = request.groups.iter().map(|name| group(shared, name, head.version, operations)).collect();
+    let groups = once(&request.groups, |name| name);
+    let groups = groups.map(|name| group(shared, name, head.version, operations)).collect();
     answer(&DescribeGroupsResponse { groups, ..Default::default() }, ApiKey::DescribeGroups, head)
 }
 

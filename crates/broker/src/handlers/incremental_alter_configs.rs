@@ -11,7 +11,9 @@ use klamm_protocol::messages::incremental_alter_configs_response::{
 use klamm_protocol::{ApiKey, ErrorCode, RequestHead};
 
 use super::alter_configs::no_value;
-use super::resources::{Refusal, named_twice, outcome, refusal, resource, twice as named};
+use super::resources::{
+    Refusal, change as change_settings, named_twice, outcome, refusal, resource, twice as named,
+};
 use super::{HandleError, Outcome, answer};
 use crate::metadata::Change;
 use crate::shared::Shared;
@@ -49,7 +51,7 @@ fn alter(shared: &Shared, asked: &AlterConfigsResource, check_only: bool) -> Res
         }
         changes.push((config.name.to_string(), change(config)?));
     }
-    shared.metadata.change_configs(&resource, &changes, false, check_only).map_err(|error| refusal(&error))
+    change_settings(shared, &resource, &changes, false, check_only)
 }
 
 fn change(config: &AlterableConfig) -> Result<Change, Refusal> {

@@ -25,6 +25,7 @@ mod init_producer_id;
 mod join_group;
 mod leader_epoch;
 mod leave_group;
+mod list_config_resources;
 mod list_groups;
 mod list_offsets;
 mod metadata;
@@ -37,7 +38,8 @@ mod produce;
 mod resources;
 mod sync_group;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::hash::Hash;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
@@ -92,6 +94,7 @@ const SERVED: &[Served] = &[
     (ApiKey::DescribeCluster, 0..=2, |s, h, _| describe_cluster::handle(s, h)),
     (ApiKey::ConsumerGroupHeartbeat, 0..=1, consumer_group_heartbeat::handle),
     (ApiKey::ConsumerGroupDescribe, 0..=1, |s, h, _| consumer_group_describe::handle(s, h)),
+    (ApiKey::ListConfigResources, 0..=1, |s, h, _| list_config_resources::handle(s, h)),
     (ApiKey::DescribeTopicPartitions, 0..=0, |s, h, _| describe_topic_partitions::handle(s, h)),
 ];
 
@@ -209,6 +212,12 @@ fn unsupported(api: ApiKey, head: &RequestHead) -> Outcome {
 fn message(text: &str) -> klamm_protocol::ByteString {
     let cut = text.char_indices().map(|(at, _)| at).take_while(|at| *at <= 1000).last().unwrap_or(0);
     if text.len() <= 1000 { text.into() } else { text[..cut].into() }
+}
+
+/// What is asked for more than once is answered once, so that no small request makes a large answer.
+fn once<'a, T, K: Eq + Hash>(asked: &'a [T], key: impl Fn(&'a T) -> K) -> impl Iterator<Item = &'a T> {
+    let mut seen = HashSet::new();
+    asked.iter().filter(move |one| seen.insert(key(one)))
 }
 
 /// The request. What is left behind it is passed over, as Kafka does: librdkafka 2.16 sends three bytes too many with Metadata 13.

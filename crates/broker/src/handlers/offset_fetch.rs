@@ -12,7 +12,7 @@ use klamm_protocol::messages::offset_fetch_response::{
 };
 use klamm_protocol::{ApiKey, ByteString, ErrorCode, RequestHead};
 
-use super::{HandleError, Outcome, answer};
+use super::{HandleError, Outcome, answer, once};
 use crate::error_code::WireError;
 use crate::metadata::MetadataImage;
 use crate::shared::Shared;
@@ -29,7 +29,8 @@ const WITH_ERROR: i16 = 2;
 pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, HandleError> {
     let request = super::read::<OffsetFetchRequest>(head)?;
     let response = if head.version >= SEVERAL {
-        let groups = request.groups.iter().map(|asked| group(shared, asked, head.version)).collect();
+        let groups = once(&request.groups, |asked| &asked.group_id);
+        let groups = groups.map(|asked| group(shared, asked, head.version)).collect();
         OffsetFetchResponse { groups, ..OffsetFetchResponse::default() }
     } else {
         one(&group(shared, &first(&request), head.version), head.version)
@@ -76,7 +77,9 @@ fn group(shared: &Shared, asked: &OffsetFetchRequestGroup, version: i16) -> Offs
             check(groups, &id, asked).map_err(|error| error.wire())?;
         }
         Ok(match &asked.topics {
-            Some(topics) => topics.iter().map(|topic| named(groups, &id, topic, &image, version)).collect(),
+            Some(topics) => once(topics, |topic| (&topic.name, topic.topic_id))
+                .map(|topic| named(groups, &id, topic, &image, version))
+                .collect(),
             None => all(groups, &id, &image),
         })
     };
@@ -121,7 +124,7 @@ fn named(
     OffsetFetchResponseTopics {
         name: name.clone(),
         topic_id: asked.topic_id,
-        partitions: asked.partition_indexes.iter().map(partition).collect(),
+        partitions: once(&asked.partition_indexes, |number| *number).map(partition).collect(),
     }
 }
 

@@ -5,10 +5,14 @@ use std::collections::BTreeSet;
 use klamm_protocol::{ByteString, ErrorCode};
 
 use crate::error_code::WireError;
-use crate::metadata::{Resource, TopicError};
+use crate::metadata::{Change, Resource, TopicError};
+use crate::shared::Shared;
 
-const TOPIC: i8 = 2;
-const BROKER: i8 = 4;
+pub(super) const TOPIC: i8 = 2;
+pub(super) const BROKER: i8 = 4;
+pub(super) const BROKER_LOGGER: i8 = 8;
+pub(super) const CLIENT_METRICS: i8 = 16;
+pub(super) const GROUP: i8 = 32;
 
 /// What is named more than once: none of it is done.
 pub(super) fn named_twice<T: Ord + Clone>(names: impl Iterator<Item = T>) -> BTreeSet<T> {
@@ -23,10 +27,11 @@ pub(super) fn resource(kind: i8, name: &ByteString) -> Result<Resource, Refusal>
     match kind {
         TOPIC => Ok(Resource::Topic(name.to_string())),
         BROKER => Ok(Resource::Broker(name.to_string())),
+        GROUP => Ok(Resource::Group(name.to_string())),
         other => Err((
             ErrorCode::InvalidRequest,
             format!(
-                "resource type is {other}, expected {TOPIC} for a topic or {BROKER} for a broker: nothing else has settings here"
+                "resource type is {other}, expected {TOPIC} for a topic, {BROKER} for a broker or {GROUP} for a group: nothing else has settings here"
             ),
         )),
     }
@@ -43,6 +48,21 @@ pub(super) fn outcome(done: Result<(), Refusal>) -> (i16, Option<ByteString>) {
 /// The refusal of what a request names more than once.
 pub(super) fn twice(what: &str) -> Refusal {
     (ErrorCode::InvalidRequest, format!("{what} is named twice"))
+}
+
+/// Changes settings, or only checks that they could be. With `replace` those that are not named go.
+pub(super) fn change(
+    shared: &Shared,
+    resource: &Resource,
+    changes: &[(String, Change)],
+    replace: bool,
+    check_only: bool,
+) -> Result<(), Refusal> {
+    let done = shared.metadata.change_configs(resource, changes, replace, check_only);
+    if !check_only && matches!(resource, Resource::Group(_) | Resource::Broker(_)) {
+        shared.groups.configure();
+    }
+    done.map_err(|error| refusal(&error))
 }
 
 pub(super) fn refusal(error: &TopicError) -> Refusal {

@@ -1,10 +1,14 @@
 //! The settings that can be asked for and changed while the broker runs.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
+
+use klamm_coordinator::{ConsumerTimes, GroupId};
 
 use super::plan_configs::{Change, Resource, plan_changes};
 use super::{Metadata, Topic, TopicError};
-use crate::config::row::{Kind, Row, WrongSetting, set_what_fits};
+use crate::config::consumer_group::GroupSettings;
+use crate::config::row::{Kind, Row, WrongSetting, set_all, set_what_fits};
 use crate::config::{BrokerConfig, TopicConfig};
 
 /// A setting as it is now.
@@ -36,6 +40,7 @@ pub(crate) enum Source {
     AllBrokers = 3,
     Start = 4,
     Default = 5,
+    Group = 8,
 }
 
 impl ConfigEntry {
@@ -100,6 +105,8 @@ impl Metadata {
                 let image = self.image();
                 self.describe_topic(image.topic(name).ok_or_else(|| TopicError::missing(name))?)
             }
+            Resource::Group(name) if name.is_empty() => Err(TopicError::NoGroupName),
+            Resource::Group(name) => Ok(self.describe_group(name)),
             Resource::Broker(name) if name.is_empty() => {
                 let entries = BrokerConfig::TABLE.iter().map(|row| self.broker_entry(row));
                 Ok(entries.filter_map(ConfigEntry::of_all_brokers).collect())
@@ -117,13 +124,31 @@ impl Metadata {
         Ok(TopicConfig::TABLE
             .iter()
             .filter(|row| !row.is_internal)
-            .map(|row| self.topic_entry(row, topic, &config))
+            .map(|row| self.entry(row, &topic.configs, Source::Topic, &config))
             .collect())
     }
 
-    fn topic_entry(&self, row: &Row<TopicConfig>, topic: &Topic, config: &TopicConfig) -> ConfigEntry {
-        let own = topic.configs.get(row.key);
-        let own = own.map(|value| Given { key: row.key, value: value.clone(), by: Source::Topic });
+    /// All settings of a group. Its own are told as they were given.
+    fn describe_group(&self, name: &str) -> Vec<ConfigEntry> {
+        let (image, settings) = (self.image(), GroupSettings::of(&self.config()));
+        let own = image.group_configs(name);
+        let (settings, _) = set_what_fits(settings, own, |settings, own| {
+            let mut settings = settings.clone();
+            set_all(&mut settings, own, GroupSettings::TABLE).map(|()| settings)
+        });
+        GroupSettings::TABLE.iter().map(|row| self.entry(row, own, Source::Group, &settings)).collect()
+    }
+
+    /// The settings of groups that have their own.
+    pub(crate) fn consumer_times(&self) -> BTreeMap<GroupId, ConsumerTimes> {
+        let settings = GroupSettings::of(&self.config());
+        let own = |(name, own): (&String, &_)| (GroupId::new(name), settings.within_bounds(own).times);
+        self.image().configured_groups().map(own).collect()
+    }
+
+    /// A setting of `config` that takes what it has not of its own from the broker.
+    fn entry<C>(&self, row: &Row<C>, own: &BTreeMap<String, String>, by: Source, config: &C) -> ConfigEntry {
+        let own = own.get(row.key).map(|value| Given { key: row.key, value: value.clone(), by });
         let rows = row.inherits.iter().filter_map(|key| BrokerConfig::row(key));
         let inherited = rows.flat_map(|row| self.changed(row));
         let started = row.inherits.first().and_then(|key| BrokerConfig::row(key)).map(|r| self.started(r));

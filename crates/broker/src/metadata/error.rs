@@ -45,6 +45,10 @@ pub(crate) enum TopicError {
     UnknownPartition,
     #[error("the folder of the partition failed")]
     Offline,
+    #[error(
+        "a group has to be named: there are no settings for all groups but the broker's group.consumer.*"
+    )]
+    NoGroupName,
     #[error("there is no broker {got:?}; this is broker {node}")]
     UnknownBroker { got: String, node: i32 },
     #[error("there is no such topic")]

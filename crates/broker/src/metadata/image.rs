@@ -16,6 +16,8 @@ pub(crate) struct MetadataImage {
     removed: BTreeSet<Uuid>,
     /// Settings that were changed while the broker ran, by its id, or by an empty name for those of all brokers.
     brokers: BTreeMap<String, BTreeMap<String, String>>,
+    /// Settings of groups, whether they are there or not. No group is here without any.
+    groups: BTreeMap<String, BTreeMap<String, String>>,
     quotas: QuotaLimits,
     /// The levels that Kafka's features have in this cluster.
     features: BTreeMap<String, i16>,
@@ -108,6 +110,17 @@ impl MetadataImage {
         self.brokers.get(broker).unwrap_or(NONE)
     }
 
+    /// The settings of a group that are its own.
+    pub(crate) fn group_configs(&self, group: &str) -> &BTreeMap<String, String> {
+        const NONE: &BTreeMap<String, String> = &BTreeMap::new();
+        self.groups.get(group).unwrap_or(NONE)
+    }
+
+    /// All groups that have settings of their own.
+    pub(crate) fn configured_groups(&self) -> impl Iterator<Item = (&String, &BTreeMap<String, String>)> {
+        self.groups.iter()
+    }
+
     /// Level of one of Kafka's features, if one was ever decided.
     pub(crate) fn feature(&self, name: &str) -> Option<i16> {
         self.features.get(name).copied()
@@ -147,16 +160,16 @@ impl MetadataImage {
             }
             MetadataRecord::TopicConfig { topic, key, value } => {
                 let Some(topic) = self.topics.get_mut(topic) else { return };
-                match value {
-                    Some(value) => drop(topic.configs.insert(key.clone(), value.clone())),
-                    None => drop(topic.configs.remove(key)),
-                }
+                set(&mut topic.configs, key, value.as_ref());
             }
             MetadataRecord::BrokerConfig { broker, key, value } => {
-                let configs = self.brokers.entry(broker.clone()).or_default();
-                match value {
-                    Some(value) => drop(configs.insert(key.clone(), value.clone())),
-                    None => drop(configs.remove(key)),
+                set(self.brokers.entry(broker.clone()).or_default(), key, value.as_ref());
+            }
+            MetadataRecord::GroupConfig { group, key, value } => {
+                let own = self.groups.entry(group.clone()).or_default();
+                set(own, key, value.as_ref());
+                if own.is_empty() {
+                    self.groups.remove(group);
                 }
             }
             MetadataRecord::Quota { entity, key, value } => {
@@ -180,5 +193,11 @@ impl MetadataImage {
 
     fn by_id_mut(&mut self, id: TopicId) -> Option<&mut Topic> {
         self.topics.get_mut(self.names.get(&Uuid::from(id))?)
+    }
+}
+fn set(configs: &mut BTreeMap<String, String>, key: &str, value: Option<&String>) {
+    match value {
+        Some(value) => drop(configs.insert(key.to_owned(), value.clone())),
+        None => drop(configs.remove(key)),
     }
 }

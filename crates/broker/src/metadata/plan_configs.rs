@@ -5,6 +5,7 @@ use std::fmt;
 
 use super::record::MetadataRecord;
 use super::{MetadataImage, Topic, TopicError};
+use crate::config::consumer_group::GroupSettings;
 use crate::config::row::{Kind, Row, WrongSetting, set_what_fits};
 use crate::config::{BrokerConfig, TopicConfig};
 
@@ -15,6 +16,8 @@ pub(crate) enum Resource {
     Topic(String),
     /// A broker, by its id; all brokers, by an empty name.
     Broker(String),
+    /// A group, by its id. It need not be there.
+    Group(String),
 }
 
 /// What is to be done to a setting.
@@ -36,6 +39,7 @@ impl Resource {
         match self {
             Resource::Topic(name) => topic.name.as_str() == name,
             Resource::Broker(_) => true,
+            Resource::Group(_) => false,
         }
     }
 }
@@ -46,6 +50,7 @@ impl fmt::Display for Resource {
             Resource::Topic(name) => write!(f, "topic {name}"),
             Resource::Broker(name) if name.is_empty() => f.write_str("all brokers"),
             Resource::Broker(name) => write!(f, "broker {name}"),
+            Resource::Group(name) => write!(f, "group {name}"),
         }
     }
 }
@@ -62,13 +67,21 @@ pub(crate) fn plan_changes(
     match resource {
         Resource::Topic(name) => {
             let topic = image.topic(name).ok_or_else(|| TopicError::missing(name))?;
-            let own = image.broker_configs(&started_with.node_id.to_string());
-            let defaults = set_what_fits(all, own, BrokerConfig::with).0.topic;
+            let defaults = with_own(image, started_with.node_id, all).topic;
             let has = &topic.configs;
             let (shown, misfits) = set_what_fits(defaults.clone(), has, TopicConfig::with);
             let wanted = changed(has, changes, replace, |key| topic_row(key, &shown))?;
             defaults.with(&without(&wanted, has, &misfits))?;
             let record = |key, value| MetadataRecord::TopicConfig { topic: topic.name.clone(), key, value };
+            Ok(differences(has, &wanted, record))
+        }
+        Resource::Group(name) if name.is_empty() => Err(TopicError::NoGroupName),
+        Resource::Group(name) => {
+            let defaults = GroupSettings::of(&with_own(image, started_with.node_id, all));
+            let has = image.group_configs(name);
+            let wanted = changed(has, changes, replace, group_row)?;
+            defaults.with(&known(&wanted, has))?;
+            let record = |key, value| MetadataRecord::GroupConfig { group: name.clone(), key, value };
             Ok(differences(has, &wanted, record))
         }
         Resource::Broker(name) => {
@@ -96,6 +109,18 @@ pub(crate) fn plan_changes(
     }
 }
 
+/// The settings of all brokers with this one's own over them.
+fn with_own(image: &MetadataImage, node: i32, all: BrokerConfig) -> BrokerConfig {
+    set_what_fits(all, image.broker_configs(&node.to_string()), BrokerConfig::with).0
+}
+
+/// The wanted settings but for those of groups of a kind that this broker has not, which Kafka has written and are left as they are.
+fn known(wanted: &Configs, has: &Configs) -> Configs {
+    let is_foreign = |key: &String, value| GroupSettings::row(key).is_none() && has.get(key) == Some(value);
+    let known = wanted.iter().filter(|(key, value)| !is_foreign(key, value));
+    known.map(|(key, value)| (key.clone(), value.clone())).collect()
+}
+
 /// Threads are added and taken away step by step, as in Kafka.
 fn check_threads(before: &BrokerConfig, now: &BrokerConfig) -> Result<(), TopicError> {
     for (key, before, now) in [
@@ -113,6 +138,11 @@ fn check_threads(before: &BrokerConfig, now: &BrokerConfig) -> Result<(), TopicE
 fn topic_row(key: &str, config: &TopicConfig) -> Result<(Kind, String), TopicError> {
     let row = TopicConfig::row(key).ok_or_else(|| unknown(key))?;
     Ok((row.kind, (row.get)(config)))
+}
+
+fn group_row(key: &str) -> Result<(Kind, String), TopicError> {
+    // None is a list, so that what it is now does not count.
+    GroupSettings::row(key).map(|row| (row.kind, String::new())).ok_or_else(|| unknown(key))
 }
 
 fn broker_row(key: &str, config: &BrokerConfig) -> Result<(Kind, String), TopicError> {

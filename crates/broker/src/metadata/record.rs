@@ -52,6 +52,11 @@ pub(crate) enum MetadataRecord {
         key: String,
         value: Option<String>,
     },
+    GroupConfig {
+        group: String,
+        key: String,
+        value: Option<String>,
+    },
     Quota {
         entity: QuotaEntity,
         key: String,
@@ -76,6 +81,7 @@ pub(crate) enum MetadataRecord {
 /// Numbers of the resource types.
 const TOPIC: i8 = 2;
 const BROKER: i8 = 4;
+const GROUP: i8 = 32;
 /// From this version on a partition's record names its folder.
 const WITH_FOLDERS: i16 = 1;
 /// The level of `metadata.version` (3.7-IV2) that has them (KIP-858).
@@ -167,6 +173,9 @@ impl MetadataRecord {
             MetadataRecord::BrokerConfig { broker, key, value } => {
                 encode_config(BROKER, broker, key, value.as_deref())
             }
+            MetadataRecord::GroupConfig { group, key, value } => {
+                encode_config(GROUP, group, key, value.as_deref())
+            }
             MetadataRecord::Quota { entity, key, value } => encode_quota(entity, key, *value),
             MetadataRecord::RemoveTopic { id } => {
                 encode_metadata_record(&RemoveTopicRecord { topic_id: (*id).into() }, 0)
@@ -218,6 +227,7 @@ fn config(record: &ConfigRecord) -> Option<MetadataRecord> {
             value,
         }),
         BROKER => Some(MetadataRecord::BrokerConfig { broker: record.resource_name.to_string(), key, value }),
+        GROUP => Some(MetadataRecord::GroupConfig { group: record.resource_name.to_string(), key, value }),
         _ => None,
     }
 }

@@ -86,7 +86,15 @@ impl Turn<'_> {
     }
 
     fn try_join(&mut self, join: &Join, waiter: Waiter) -> Result<(), GroupError> {
-        self.check_room(join.member.as_ref())?;
+        if let Err(error) = self.check_room(join.member.as_ref()) {
+            // A member that comes too late, where there may be fewer now than there were, is none any more.
+            if let Some(id) = &join.member
+                && self.group.check_member(id, join.instance.as_ref()).is_ok()
+            {
+                self.remove_member(id);
+            }
+            return Err(error);
+        }
         let names = join.protocols.iter().map(|(name, _)| name);
         if !self.group.supports(&join.protocol_type, names) {
             return Err(GroupError::InconsistentGroupProtocol);

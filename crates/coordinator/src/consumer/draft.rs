@@ -149,7 +149,7 @@ impl<'a> Draft<'a> {
     }
 
     fn is_assignment_due(&self) -> bool {
-        let interval = self.config.consumer.assignment_interval;
+        let interval = self.config.consumer.times_of(&self.group.id).assignment_interval;
         self.epoch > self.group.target_epoch && self.group.may_assign(interval, self.time)
     }
 

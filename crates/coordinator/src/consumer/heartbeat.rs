@@ -188,7 +188,7 @@ impl Draft<'_> {
         let answer = ConsumerHeartbeatAnswer {
             member: self.id.clone(),
             epoch: self.current().epoch,
-            interval: self.config.consumer.heartbeat_interval,
+            interval: self.config.consumer.times_of(&self.group.id).heartbeat_interval,
             assignment: tells.then(|| self.current().assigned.partitions()),
         };
         Ok((self.records, answer))

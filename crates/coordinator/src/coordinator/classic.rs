@@ -111,7 +111,7 @@ impl GroupCoordinator {
     pub fn heartbeat(&mut self, beat: &Heartbeat, present: Present<'_>) -> Result<(), GroupError> {
         self.now = present.moment;
         self.find(&beat.group, GroupError::UnknownMemberId)?;
-        let interval = self.config.consumer.assignment_interval;
+        let interval = self.config.consumer.times_of(&beat.group).assignment_interval;
         if let Some((group, mut ticking)) = self.consumer_group(&beat.group) {
             let may_assign = group.may_assign(interval, present.time);
             return group.classic_heartbeat(beat, may_assign, &mut ticking);

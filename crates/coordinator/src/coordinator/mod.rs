@@ -83,6 +83,11 @@ impl GroupCoordinator {
         GroupCoordinator { config, ..GroupCoordinator::default() }
     }
 
+    /// Other settings, from here on. What was armed by the ones before stays so until it is armed again.
+    pub fn configure(&mut self, config: GroupConfig) {
+        self.config = config;
+    }
+
     /// What there is of a classic group; `None` when it is not there, or no such.
     #[must_use]
     pub fn describe(&self, group: &GroupId) -> Option<GroupDescription> {
@@ -190,7 +195,7 @@ impl GroupCoordinator {
             group.kind = Kind::Consumer(Box::new(ConsumerGroup::new(id.clone())));
         }
         let Kind::Consumer(consumer) = &mut group.kind else { return };
-        let session_timeout = self.config.consumer.session_timeout;
+        let session_timeout = self.config.consumer.times_of(id).session_timeout;
         consumer.apply(record, Ticking { now, timers: &mut self.timers, session_timeout });
         // There are only offsets left, if anything.
         if matches!(record, ConsumerRecord::Group(None)) {
@@ -237,7 +242,7 @@ impl GroupCoordinator {
 
     fn consumer_group(&mut self, id: &GroupId) -> Option<(&mut ConsumerGroup, Ticking<'_>)> {
         let Kind::Consumer(group) = &mut self.groups.get_mut(id)?.kind else { return None };
-        let session_timeout = self.config.consumer.session_timeout;
+        let session_timeout = self.config.consumer.times_of(id).session_timeout;
         Some((group, Ticking { now: Some(self.now), timers: &mut self.timers, session_timeout }))
     }
 

@@ -289,6 +289,12 @@ impl World {
         self.waiters.clear();
     }
 
+    /// The same with other settings.
+    pub fn begin_anew(&mut self, config: GroupConfig) {
+        self.config = config;
+        self.crash(usize::MAX);
+    }
+
     /// Nobody waits any more for what this client has asked.
     pub fn hang_up(&mut self, name: &str) {
         self.waiters.retain(|_, who| who != name);
