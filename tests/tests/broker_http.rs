@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use klamm_broker::{Broker, BrokerConfig};
 use klamm_protocol::messages::fetch_request::{FetchPartition, FetchRequest, FetchTopic};
 use klamm_tests::client::Client;
+use klamm_tests::consumers::Consumer;
+use klamm_tests::groups::Member;
 use klamm_tests::requests::{batch_of, produce, topic};
 
 fn config() -> BrokerConfig {
@@ -71,6 +73,34 @@ fn metrics_count_what_happened_under_kafkas_names() {
         }
     }
     assert!(text.ends_with("# EOF\n"));
+}
+
+#[test]
+fn metrics_count_what_becomes_of_groups() {
+    let broker = Broker::start(config()).unwrap();
+    let mut client = Client::connect(&broker);
+    topic(&mut client, "t");
+    let mut classic = Member::new(Client::connect(&broker), "classic");
+    assert_eq!(classic.join(&["t"]).error_code, 0);
+    let id = classic.id.to_string();
+    assert_eq!(classic.sync(&[(&id, "everything")]).error_code, 0);
+    assert_eq!((classic.commit("t", 5), classic.commit("t", 6)), (0, 0));
+    let mut one = Consumer::new(Client::connect(&broker), "newer", "one");
+    let join = one.joining(&["t"], None);
+    assert_eq!(one.send(&join), 0);
+    let text = broker.metrics();
+    for (name, want) in [
+        ("group_count{protocol=\"classic\"}", 1.0),
+        ("group_count{protocol=\"consumer\"}", 1.0),
+        ("rebalance_total{protocol=\"classic\"}", 1.0),
+        ("rebalance_total{protocol=\"consumer\"}", 1.0),
+        ("offset_commit_total", 2.0),
+        ("offset_deletion_total", 0.0),
+        ("lost_members_total", 0.0),
+    ] {
+        let found = figure(&text, &format!("kafka_server_group_coordinator_{name}"));
+        assert!((found - want).abs() < 0.5, "{name} is {found}, not {want}");
+    }
 }
 
 #[test]

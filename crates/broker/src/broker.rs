@@ -117,8 +117,8 @@ impl Broker {
         let advertised = config.advertised.clone().unwrap_or_else(|| advertised(&address));
         let maintenance = Some(storage.start_maintenance());
         let (metadata, purgatory) = (Arc::new(metadata), Arc::new(Purgatory::default()));
-        let groups =
-            Groups::new(Arc::clone(&metadata), Arc::clone(&purgatory), Arc::clone(&environment.clock));
+        let (metrics, clock) = (Arc::new(Metrics::new()), Arc::clone(&environment.clock));
+        let groups = Groups::new(Arc::clone(&metadata), Arc::clone(&purgatory), clock, metrics.tally());
         let group_thread = Some(GroupThread::start(&groups)?);
         let shared = Arc::new(Shared {
             metadata,
@@ -126,7 +126,7 @@ impl Broker {
             groups,
             fetch_sessions: Arc::new(FetchSessions::new(config.max_fetch_sessions)),
             clock: Arc::clone(&environment.clock),
-            metrics: Arc::new(Metrics::new()),
+            metrics,
             quotas: Arc::new(QuotaMeter::new()),
             probe: environment.probe.clone(),
             advertised,

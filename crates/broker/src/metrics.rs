@@ -17,7 +17,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-use crate::groups::Groups;
+use crate::groups::{Groups, Tally};
 use crate::handlers::is_served;
 use crate::metadata::Metadata;
 use groups::GroupMetrics;
@@ -172,6 +172,11 @@ impl Metrics {
     /// Notes records that go out.
     pub(crate) fn read(&self, topic: &str, bytes: usize) {
         self.bytes_out.get_or_create(&TopicLabels { topic: topic.to_owned() }).inc_by(bytes as u64);
+    }
+
+    /// What counts what becomes of groups.
+    pub(crate) fn tally(&self) -> Tally {
+        self.groups.tally.clone()
     }
 
     /// All figures as text, as Prometheus reads it; those of partitions and groups are looked up now.

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::{GroupError, GroupId, GroupRecord, InstanceId, MemberId, ProtocolName};
+use crate::{GroupError, GroupId, GroupRecord, InstanceId, MemberId, News, Notice, ProtocolName};
 
 /// Who waits for an answer: a number that the driver gives, and knows again.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -17,6 +17,8 @@ pub struct Effects {
     pub records: Vec<GroupRecord>,
     /// To be given once the records are logged.
     pub answers: Vec<(Waiter, Answer)>,
+    /// What has become of groups by this, once the records are logged. To be told or counted, or left.
+    pub notices: Vec<Notice>,
 }
 
 /// An answer to one that had to wait.
@@ -79,6 +81,14 @@ pub struct Synced {
 }
 
 impl Effects {
+    pub(crate) fn of(records: Vec<GroupRecord>) -> Effects {
+        Effects { records, ..Effects::default() }
+    }
+
+    pub(crate) fn tell(&mut self, group: &GroupId, news: News) {
+        self.notices.push(Notice { group: group.clone(), news });
+    }
+
     pub(crate) fn answer(&mut self, waiter: Waiter, answer: Answer) {
         self.answers.push((waiter, answer));
     }
@@ -95,16 +105,17 @@ impl Effects {
     pub fn then(&mut self, more: Effects) {
         self.records.extend(more.records);
         self.answers.extend(more.answers);
+        self.notices.extend(more.notices);
     }
 
-    /// The same in portions of so many records, for those that need not be logged together. Answers go with the last.
-    pub fn in_portions(self, records: usize) -> impl Iterator<Item = Effects> {
-        let (mut rest, mut answers) = (self.records.into_iter().peekable(), self.answers);
+    /// The same in portions of so many records, for those that need not be logged together. All else goes with the last.
+    pub fn in_portions(mut self, records: usize) -> impl Iterator<Item = Effects> {
+        let mut rest = std::mem::take(&mut self.records).into_iter().peekable();
         std::iter::from_fn(move || {
             let portion: Vec<_> = rest.by_ref().take(records.max(1)).collect();
-            let is_last = rest.peek().is_none();
-            let answers = if is_last { std::mem::take(&mut answers) } else { Vec::new() };
-            (!portion.is_empty() || !answers.is_empty()).then_some(Effects { records: portion, answers })
+            let others = if rest.peek().is_none() { std::mem::take(&mut self) } else { Effects::default() };
+            let portion = Effects { records: portion, ..others };
+            (portion != Effects::default()).then_some(portion)
         })
     }
 
@@ -141,6 +152,7 @@ mod tests {
             let effects = Effects {
                 records: (0..records).map(record).collect(),
                 answers: vec![answer.clone(); answers],
+                notices: Vec::new(),
             };
             let all = effects.records.clone();
             let portions: Vec<Effects> = effects.in_portions(2).collect();

@@ -15,6 +15,7 @@ mod error;
 mod known_topics;
 mod moment;
 mod names;
+mod notice;
 mod offsets;
 mod present;
 mod protocols;
@@ -36,6 +37,7 @@ pub use effects::{Answer, Effects, Joined, JoinedMember, NotJoined, Synced, Wait
 pub use error::GroupError;
 pub use moment::Moment;
 pub use names::{GroupId, InstanceId, MemberId, ProtocolName, Topic};
+pub use notice::{Departure, News, Notice};
 pub use offsets::{Commit, CommittedOffset, NewOffset};
 pub use present::Present;
 pub use record::{GroupRecord, RecordError};

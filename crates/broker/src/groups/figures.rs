@@ -1,10 +1,11 @@
-use klamm_coordinator::{GroupCoordinator, GroupId, GroupListing, GroupState, Topic};
+use klamm_coordinator::{GroupCoordinator, GroupId, GroupKind, GroupListing, GroupState, Topic};
 use klamm_types::Offset;
 
 /// A group in figures.
 #[derive(Debug)]
 pub(crate) struct GroupFigures {
     pub(crate) group: GroupId,
+    pub(crate) kind: GroupKind,
     pub(crate) state: GroupState,
     pub(crate) members: usize,
     /// What it has committed: topic, partition, offset.
@@ -17,11 +18,11 @@ impl GroupFigures {
     }
 
     fn of(coordinator: &GroupCoordinator, listed: GroupListing) -> GroupFigures {
-        let GroupListing { group, state, members, .. } = listed;
+        let GroupListing { group, kind, state, members, .. } = listed;
         let offsets = coordinator.all_committed(&group);
         let offsets = offsets
             .map(|(topic, partition, committed)| (topic.clone(), partition, committed.offset))
             .collect();
-        GroupFigures { group, state, members, offsets }
+        GroupFigures { group, kind, state, members, offsets }
     }
 }

@@ -7,6 +7,7 @@ mod load;
 mod now;
 mod shard;
 mod table;
+mod tally;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -31,6 +32,7 @@ pub(crate) use figures::GroupFigures;
 use now::{Now, Topics};
 use shard::Shard;
 use table::Table;
+pub(crate) use tally::{KindLabels, Tally};
 
 /// The topic that groups are logged in.
 pub(crate) const OFFSETS: &str = "__consumer_offsets";
@@ -48,6 +50,7 @@ pub(crate) struct Groups {
     alarm: Arc<Alarm>,
     /// `None` before there is a topic.
     table: RwLock<Option<Arc<Table>>>,
+    tally: Tally,
 }
 
 impl Groups {
@@ -56,9 +59,10 @@ impl Groups {
         metadata: Arc<Metadata>,
         purgatory: Arc<Purgatory>,
         clock: Arc<dyn Clock>,
+        tally: Tally,
     ) -> Arc<Groups> {
         let (began, alarm, table) = (Instant::now(), Arc::default(), RwLock::default());
-        let groups = Arc::new(Groups { metadata, purgatory, clock, began, alarm, table });
+        let groups = Arc::new(Groups { metadata, purgatory, clock, began, alarm, table, tally });
         let _ = groups.table();
         groups
     }
@@ -117,7 +121,7 @@ impl Groups {
     fn open(self: &Arc<Self>, topic: &Topic) -> Result<Table, TopicError> {
         let logs = (0..topic.count())
             .map(|number| self.metadata.log(topic, i32::try_from(number).unwrap_or(i32::MAX)));
-        let table = Table::new(topic, logs.map(Result::ok).collect(), &self.config());
+        let table = Table::new(topic, logs.map(Result::ok).collect(), &self.config(), &self.tally);
         if table.is_anything_to_load() {
             let (groups, id) = (Arc::clone(self), table.id());
             let load = move || groups.load(id);

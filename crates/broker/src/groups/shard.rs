@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 
 use super::load::load;
 use super::now::Now;
+use super::tally::Tally;
 use crate::error_code::{WireError, coordinator_error};
 
 #[derive(Debug)]
@@ -21,6 +22,7 @@ pub(super) struct Shard {
     /// `None` where the partition is offline.
     log: Option<Log>,
     state: Mutex<State>,
+    tally: Tally,
 }
 
 #[derive(Debug)]
@@ -44,14 +46,14 @@ type Done<T> = (T, Option<Moment>);
 
 impl Shard {
     /// One whose log is empty is ready at once.
-    pub(super) fn new(log: Option<Log>, config: GroupConfig) -> Shard {
+    pub(super) fn new(log: Option<Log>, config: GroupConfig, tally: Tally) -> Shard {
         let is_empty = log.as_ref().is_some_and(|log| log.bounds().end() == Offset::ZERO);
         let state = match (&log, is_empty) {
             (None, _) => State::Failed,
             (_, true) => State::Ready(Box::new(Ready::new(GroupCoordinator::new(config)))),
             (_, false) => State::Loading,
         };
-        Shard { log, state: Mutex::new(state) }
+        Shard { log, state: Mutex::new(state), tally }
     }
 
     pub(super) fn partition(&self) -> Option<&TopicPartition> {
@@ -66,6 +68,7 @@ impl Shard {
     pub(super) fn load(&self, now: impl Fn() -> Now, config: impl Fn() -> GroupConfig) {
         let Some(log) = self.log.as_ref().filter(|_| self.is_loading()) else { return };
         // Not under the lock: whoever comes meanwhile is told to come again.
+        let began = std::time::Instant::now();
         let loaded = load(log, config());
         // Sessions begin when it is done, however long it has taken.
         let now = now();
@@ -80,6 +83,9 @@ impl Shard {
         drop(state);
         // They may have changed meanwhile.
         self.configure(config);
+        if let Ok(groups) = self.read(|coordinator| coordinator.list().count()) {
+            tracing::info!(partition = %log.partition(), groups, took = ?began.elapsed(), "groups were loaded");
+        }
     }
 
     /// Settings were changed. One that is being loaded sees them when it is.
@@ -101,7 +107,8 @@ impl Shard {
         let now = &now();
         let decided = event(&mut ready.coordinator, now.present()).map_err(|error| error.wire());
         let done = decided.and_then(|(portions, value)| {
-            portions.into_iter().try_for_each(|effects| ready.carry_out(effects, log, now)).map(|()| value)
+            let mut portions = portions.into_iter();
+            portions.try_for_each(|effects| ready.carry_out(effects, log, now, &self.tally)).map(|()| value)
         });
         Ok((done, ready.coordinator.next_deadline()))
     }
@@ -117,7 +124,7 @@ impl Shard {
         let now = &now();
         let effects = event(&mut ready.coordinator, waiter, now.present());
         // Whoever waits is told by an answer.
-        let _ = ready.carry_out(effects, log, now);
+        let _ = ready.carry_out(effects, log, now, &self.tally);
         Ok((answer, ready.coordinator.next_deadline()))
     }
 
@@ -136,11 +143,8 @@ impl Shard {
         let ready = state.ready().ok()?;
         let (before, now) = (log.bounds().end(), &now());
         while let Some(effects) = ready.coordinator.on_time(now.present()) {
-            if let Some(record) = effects.records.first() {
-                tracing::info!(group = %record.group(), "a time of the group is up, and it has changed");
-            }
             // Who waits is told by an answer, and the error is in the log.
-            let _ = ready.carry_out(effects, log, now);
+            let _ = ready.carry_out(effects, log, now, &self.tally);
         }
         if log.bounds().end() > before {
             grown(log.partition());
@@ -176,7 +180,7 @@ impl Ready {
     }
 
     /// Logs, applies, answers.
-    fn carry_out(&mut self, effects: Effects, log: &Log, now: &Now) -> Result<(), ErrorCode> {
+    fn carry_out(&mut self, effects: Effects, log: &Log, now: &Now, tally: &Tally) -> Result<(), ErrorCode> {
         let logged = append(log, &effects.records, now.time);
         if let Err(error) = &logged {
             tracing::error!(partition = %log.partition(), %error, "what groups decided was not logged");
@@ -186,6 +190,7 @@ impl Ready {
             return Err(error.wire());
         }
         effects.records.iter().for_each(|record| self.coordinator.apply(record));
+        tally.note(&effects);
         self.answer(effects.answers);
         Ok(())
     }

@@ -4,6 +4,7 @@ use klamm_protocol::Uuid;
 
 use super::now::Now;
 use super::shard::Shard;
+use super::tally::Tally;
 use crate::metadata::Topic;
 
 /// The shards of one `__consumer_offsets`.
@@ -14,8 +15,8 @@ pub(super) struct Table {
 }
 
 impl Table {
-    pub(super) fn new(topic: &Topic, logs: Vec<Option<Log>>, config: &GroupConfig) -> Table {
-        let shards = logs.into_iter().map(|log| Shard::new(log, config.clone())).collect();
+    pub(super) fn new(topic: &Topic, logs: Vec<Option<Log>>, config: &GroupConfig, tally: &Tally) -> Table {
+        let shards = logs.into_iter().map(|log| Shard::new(log, config.clone(), tally.clone())).collect();
         Table { topic: topic.id.into(), shards }
     }
 

@@ -1,18 +1,20 @@
 //! Figures of groups: how many there are in each state, their members, and how far behind the end they read.
 
-use klamm_coordinator::GroupState;
+use klamm_coordinator::{GroupKind, GroupState};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-use crate::groups::GroupFigures;
+use crate::groups::{GroupFigures, KindLabels, Tally};
 use crate::metadata::Metadata;
 
 /// Looked up whenever they are read.
 #[derive(Debug, Default)]
 pub(super) struct GroupMetrics {
+    pub(super) tally: Tally,
     groups: Family<StateLabels, Gauge>,
+    kinds: Family<KindLabels, Gauge>,
     members: Family<GroupLabels, Gauge>,
     committed: Family<OffsetLabels, Gauge>,
     lag: Family<OffsetLabels, Gauge>,
@@ -42,6 +44,12 @@ impl GroupMetrics {
             "Groups in a state",
             self.groups.clone(),
         );
+        registry.register(
+            "kafka_server_group_coordinator_group_count",
+            "Groups by who assigns: a member (classic), or the broker (consumer)",
+            self.kinds.clone(),
+        );
+        self.tally.register(registry);
         registry.register("kafka_consumergroup_members", "Members of a group", self.members.clone());
         registry.register(
             "kafka_consumergroup_current_offset",
@@ -63,6 +71,10 @@ impl GroupMetrics {
             let count = groups.iter().filter(|group| group.state == state).count();
             let labels = StateLabels { state: state.name() };
             self.groups.get_or_create(&labels).set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
+        for kind in [GroupKind::Classic, GroupKind::Consumer] {
+            let count = groups.iter().filter(|group| group.kind == kind).count();
+            self.kinds.get_or_create(&KindLabels::of(kind)).set(i64::try_from(count).unwrap_or(i64::MAX));
         }
         groups.iter().for_each(|group| self.note(group, metadata));
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Turn;
 use super::state::ClassicState;
 use crate::timers::Timer;
-use crate::{GroupError, GroupId, InstanceId, MemberId, Moment};
+use crate::{Departure, GroupError, GroupId, InstanceId, MemberId, Moment};
 
 /// A member is alive.
 #[derive(Clone, Debug)]
@@ -77,7 +77,7 @@ impl Turn<'_> {
             member.armed = Moment::default();
             self.keep(id, time);
         } else {
-            self.remove_member(id);
+            self.remove_member(id, Departure::SessionOver);
         }
     }
 

@@ -10,7 +10,7 @@ use super::member::Member;
 use super::state::ClassicState;
 use crate::effects::{Answer, Waiter};
 use crate::timers::Timer;
-use crate::{GroupError, GroupId, InstanceId, MemberId, Moment, ProtocolName};
+use crate::{Departure, GroupError, GroupId, InstanceId, MemberId, Moment, News, ProtocolName};
 
 /// A member joins.
 #[derive(Clone, Debug)]
@@ -91,7 +91,7 @@ impl Turn<'_> {
             if let Some(id) = &join.member
                 && self.group.check_member(id, join.instance.as_ref()).is_ok()
             {
-                self.remove_member(id);
+                self.remove_member(id, Departure::NoRoom);
             }
             return Err(error);
         }
@@ -149,6 +149,7 @@ impl Turn<'_> {
         }
         self.group.has_grown |= self.group.state() == ClassicState::PreparingRebalance;
         self.group.add(join.member(id.clone(), waiter));
+        self.out.tell(&self.group.id, News::Joined(id.clone()));
         self.keep(id, self.config.new_member_timeout);
         self.rebalance_or_complete();
     }

@@ -4,7 +4,7 @@ use super::Turn;
 use super::member::Member;
 use super::state::ClassicState;
 use crate::timers::Timer;
-use crate::{GroupError, GroupId, InstanceId, MemberId};
+use crate::{Departure, GroupError, GroupId, InstanceId, MemberId, News};
 
 /// Members leave.
 #[derive(Clone, Debug)]
@@ -39,7 +39,7 @@ impl Turn<'_> {
             return Ok(());
         }
         self.group.check_member(&id, leaving.instance.as_ref())?;
-        self.remove_member(&id);
+        self.remove_member(&id, Departure::Left);
         Ok(())
     }
 
@@ -64,9 +64,16 @@ impl Turn<'_> {
         Some(member)
     }
 
+    /// One that is none any more, for this reason.
+    pub(super) fn drop_member(&mut self, id: &MemberId, why: Departure) -> Option<Member> {
+        let member = self.take_out(id)?;
+        self.out.tell(&self.group.id, News::Gone(id.clone(), why));
+        Some(member)
+    }
+
     /// Takes a member out; the others assign anew.
-    pub(super) fn remove_member(&mut self, id: &MemberId) {
-        let Some(member) = self.take_out(id) else { return };
+    pub(super) fn remove_member(&mut self, id: &MemberId, why: Departure) {
+        let Some(member) = self.drop_member(id, why) else { return };
         if let Some(waiter) = member.joining {
             self.out.refuse_join(waiter, GroupError::UnknownMemberId, Some(id.clone()));
         }

@@ -7,7 +7,7 @@ use super::member::Member;
 use super::state::ClassicState;
 use crate::effects::{Answer, Effects};
 use crate::timers::Timer;
-use crate::{GroupError, GroupRecord, MemberId, Moment};
+use crate::{Departure, GroupError, GroupKind, GroupRecord, MemberId, Moment, News};
 
 impl Turn<'_> {
     /// Begins a round if none is under way; ends it if all have joined.
@@ -35,6 +35,7 @@ impl Turn<'_> {
         self.cancel_sync();
         let is_first = self.group.state() == ClassicState::Empty;
         self.group.become_state(ClassicState::PreparingRebalance);
+        self.out.tell(&self.group.id, News::Rebalances(GroupKind::Classic, self.group.generation));
         if is_first {
             let (delay, whole) = (self.config.initial_rebalance_delay, self.group.rebalance_timeout());
             self.group.has_grown = false;
@@ -93,7 +94,7 @@ impl Turn<'_> {
     fn complete_joins(&mut self) {
         let is_late = |member: &&Member| member.joining.is_none() && member.instance.is_none();
         let late: Vec<_> = self.group.members().filter(is_late).map(|member| member.id.clone()).collect();
-        late.iter().for_each(|id| drop(self.take_out(id)));
+        late.iter().for_each(|id| drop(self.drop_member(id, Departure::TooSlow)));
         if self.group.members().len() > 0 && !self.elect() {
             // All are static, and none is here: there is nobody to lead.
             return self.arm_join(self.group.rebalance_timeout().max(LEAST_WAIT));
@@ -159,7 +160,7 @@ impl Turn<'_> {
         if silent.is_empty() {
             return;
         }
-        silent.iter().for_each(|id| drop(self.take_out(id)));
+        silent.iter().for_each(|id| drop(self.drop_member(id, Departure::TooSlow)));
         self.prepare_rebalance();
     }
 

@@ -4,12 +4,12 @@ use super::Turn;
 use super::join::Join;
 use super::state::ClassicState;
 use crate::effects::{Answer, Waiter};
-use crate::{GroupError, MemberId};
+use crate::{Departure, GroupError, MemberId, News};
 
 impl Turn<'_> {
     pub(super) fn replace_static(&mut self, old: &MemberId, id: &MemberId, join: &Join, waiter: Waiter) {
         let led = self.group.leader.as_ref() == Some(old);
-        let Some(mut member) = self.take_out(old) else { return };
+        let Some(mut member) = self.drop_member(old, Departure::Replaced) else { return };
         if let Some(before) = member.joining.take() {
             self.out.refuse_join(before, GroupError::FencedInstanceId, Some(old.clone()));
         }
@@ -26,6 +26,7 @@ impl Turn<'_> {
             self.group.leader = None;
         }
         self.group.add(member);
+        self.out.tell(&self.group.id, News::Joined(id.clone()));
         self.arm_session(id);
         if is_stable && self.group.select_protocol() == self.group.protocol {
             return self.tell_replaced(old, id, led, join, waiter);

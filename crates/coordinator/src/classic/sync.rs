@@ -8,7 +8,7 @@ use super::Turn;
 use super::member::Member;
 use super::state::ClassicState;
 use crate::effects::{Answer, Waiter};
-use crate::{GroupError, GroupId, InstanceId, MemberId, ProtocolName};
+use crate::{GroupError, GroupId, GroupKind, InstanceId, MemberId, News, ProtocolName};
 
 /// A member asks for its assignment; the leader's request has all of them.
 #[derive(Clone, Debug)]
@@ -80,6 +80,7 @@ impl Turn<'_> {
         let of = |member: &Member| assignments.get(&member.id).cloned().unwrap_or_default();
         self.log_group(of);
         let ids: Vec<_> = self.group.members().map(|member| member.id.clone()).collect();
+        self.out.tell(&self.group.id, News::Assigned(GroupKind::Classic, self.group.generation, ids.len()));
         for id in ids {
             let member = self.group.member_mut(&id);
             let Some(waiter) = member.and_then(|member| member.syncing.take()) else { continue };

@@ -17,6 +17,7 @@ mod group;
 mod heartbeat;
 mod leave;
 mod metadata;
+mod news;
 mod offsets;
 mod partitions;
 mod reconcile;

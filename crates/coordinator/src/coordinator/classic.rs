@@ -5,7 +5,7 @@ use super::{Group, GroupCoordinator, Kind, Outcomes};
 use crate::classic::{ClassicGroup, ClassicGroupRecord, Heartbeat, Join, Leave, Sync};
 use crate::consumer::Draft;
 use crate::effects::{Answer, Effects, Waiter};
-use crate::{GroupError, GroupId, GroupRecord, MemberId, Moment, Present};
+use crate::{Departure, GroupError, GroupId, GroupKind, GroupRecord, MemberId, Moment, News, Present};
 
 impl GroupCoordinator {
     /// A member joins. `waiter` is answered at once, or when the round of joins ends.
@@ -69,6 +69,8 @@ impl GroupCoordinator {
             }
             Err(error) => out.refuse_join(waiter, error, join.member.clone()),
             Ok((records, mut joined)) if group.becomes_classic_by(join, &self.config) => {
+                out.notices = group.notices(&records, Departure::Replaced);
+                out.tell(&join.group, News::Becomes(GroupKind::Classic));
                 let group = group.after(&records);
                 // It is to join again, in the round of joins that begins.
                 joined.generation = group.epoch;
@@ -77,6 +79,7 @@ impl GroupCoordinator {
                 out.answer(waiter, Answer::Join(Ok(joined)));
             }
             Ok((records, joined)) => {
+                out.notices = group.notices(&records, Departure::Replaced);
                 out.records = wrap(&join.group, records);
                 if let Some((group, mut ticking)) = self.consumer_group(&join.group) {
                     group.has_joined(&joined.member, &mut ticking);
@@ -133,7 +136,8 @@ impl GroupCoordinator {
             gone.sort_unstable();
             gone.dedup();
             let outcomes = leavers.into_iter().map(|left| left.map(drop)).collect();
-            return Ok((self.remove_consumers(&leave.group, &gone, present), outcomes));
+            let done = self.remove_consumers(&leave.group, &gone, Departure::Left, present);
+            return Ok((done, outcomes));
         }
         let mut out = Effects::default();
         let left = self.turn(&leave.group, present, &mut out, |turn| turn.leave(leave));

@@ -9,7 +9,10 @@ use crate::consumer::{
 };
 use crate::effects::Effects;
 use crate::timers::Timer;
-use crate::{ClassicState, GroupError, GroupId, GroupRecord, MemberId, Moment, Present};
+use crate::{
+    ClassicState, Departure, GroupError, GroupId, GroupKind, GroupRecord, MemberId, Moment, News, Notice,
+    Present,
+};
 
 impl GroupCoordinator {
     /// A member of a group whose broker assigns is alive: it joins, says what it wants and has, hears what it is to have, or leaves.
@@ -28,14 +31,23 @@ impl GroupCoordinator {
         }
         let draft = |group| Draft::new(group, &self.config, present.topics, present.time);
         let (mut records, mut answers) = (Vec::new(), Vec::new());
+        let mut notices = Vec::new();
         let (decided, answer) = match self.groups.get(&beat.group).map(|group| &group.kind) {
-            Some(Kind::Consumer(group)) => draft(group).heartbeat(beat)?,
+            Some(Kind::Consumer(group)) => {
+                let (decided, answer) = draft(group).heartbeat(beat)?;
+                notices = group.notices(&decided, Departure::Replaced);
+                (decided, answer)
+            }
             _ if beat.joins() => {
                 let (begun, converted) = self.convert(&beat.group, present.topics)?;
-                let decided = draft(&begun).of_converted().heartbeat(beat)?;
+                let (decided, answer) = draft(&begun).of_converted().heartbeat(beat)?;
+                if begun.members().len() > 0 {
+                    notices.push(notice(&beat.group, News::Becomes(GroupKind::Consumer)));
+                }
+                notices.extend(begun.notices(&decided, Departure::Replaced));
                 records = converted;
                 answers = self.waiting(&beat.group);
-                decided
+                (decided, answer)
             }
             _ => return Err(GroupError::GroupIdNotFound),
         };
@@ -44,7 +56,7 @@ impl GroupCoordinator {
             group.keep_alive(&answer.member, &mut ticking);
             group.has_looked_at(present.topics);
         }
-        Ok((Effects { records, answers }, answer))
+        Ok((Effects { records, answers, notices }, answer))
     }
 
     /// A group to begin with, and the records that make one of a classic group.
@@ -95,10 +107,10 @@ impl GroupCoordinator {
             assignment: None,
         };
         let effects = match &leaver {
-            Leaver::ForGood(id) => self.remove_consumers(&beat.group, std::slice::from_ref(id), present),
-            Leaver::ForAWhile(id) => {
-                Effects { records: wrap(&beat.group, group.go_away(id)), answers: Vec::new() }
+            Leaver::ForGood(id) => {
+                self.remove_consumers(&beat.group, std::slice::from_ref(id), Departure::Left, present)
             }
+            Leaver::ForAWhile(id) => Effects::of(wrap(&beat.group, group.go_away(id))),
         };
         Ok((effects, answer))
     }
@@ -108,6 +120,7 @@ impl GroupCoordinator {
         &mut self,
         id: &GroupId,
         gone: &[MemberId],
+        why: Departure,
         present: Present<'_>,
     ) -> Effects {
         let Some(Group { kind: Kind::Consumer(group), .. }) = self.groups.get(id) else {
@@ -118,9 +131,13 @@ impl GroupCoordinator {
         }
         if !group.becomes_classic(gone, &self.config) {
             let records = group.remove_members(gone, present.topics);
-            return Effects { records: wrap(id, records), answers: Vec::new() };
+            let notices = group.notices(&records, why);
+            return Effects { notices, ..Effects::of(wrap(id, records)) };
         }
-        Effects { records: become_classic(group, gone, present), answers: Vec::new() }
+        let mut out = Effects::of(become_classic(group, gone, present));
+        gone.iter().for_each(|member| out.tell(id, News::Gone(member.clone(), why)));
+        out.tell(id, News::Becomes(GroupKind::Classic));
+        out
     }
 
     /// The records that take a group away whose broker assigned and that has no members.
@@ -138,8 +155,13 @@ impl GroupCoordinator {
         if !group.is_time_up(member, timer, at, &mut ticking) {
             return Effects::default();
         }
-        self.remove_consumers(id, std::slice::from_ref(member), present)
+        let why = if let Timer::Session(..) = timer { Departure::SessionOver } else { Departure::TooSlow };
+        self.remove_consumers(id, std::slice::from_ref(member), why, present)
     }
+}
+
+fn notice(group: &GroupId, news: News) -> Notice {
+    Notice { group: group.clone(), news }
 }
 
 /// The records that make a group classic: those that are gone are not in it.

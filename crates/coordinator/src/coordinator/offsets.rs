@@ -69,7 +69,7 @@ impl GroupCoordinator {
             Kind::Consumer(group) => group.is_subscribed_to(topic),
         };
         let (records, outcomes) = plan_deletion(group, &found.offsets, named, is_used);
-        Ok((Effects { records, answers: Vec::new() }, outcomes))
+        Ok((Effects::of(records), outcomes))
     }
 
     /// A group without members is taken away, with its offsets.
@@ -82,7 +82,7 @@ impl GroupCoordinator {
             return Err(GroupError::NonEmptyGroup);
         }
         let offsets = found.offsets.iter().map(|(topic, partition, _)| removal(group, topic, partition));
-        Ok(Effects { records: offsets.chain(self.end_of(group)).collect(), answers: Vec::new() })
+        Ok(Effects::of(offsets.chain(self.end_of(group)).collect()))
     }
 
     /// The records that take an empty group away.
@@ -97,7 +97,7 @@ impl GroupCoordinator {
             let gone = group.offsets.iter().filter(|(topic, _, committed)| is_gone(topic, committed));
             gone.map(|(topic, partition, _)| removal(id, topic, partition)).collect()
         };
-        Effects { records: self.groups.iter().flat_map(of).collect(), answers: Vec::new() }
+        Effects::of(self.groups.iter().flat_map(of).collect())
     }
 
     /// What has expired at `time` goes: offsets, and groups that have neither members nor offsets.
@@ -115,7 +115,7 @@ impl GroupCoordinator {
             }
             records
         };
-        Effects { records: self.groups.iter().flat_map(of).collect(), answers: Vec::new() }
+        Effects::of(self.groups.iter().flat_map(of).collect())
     }
 
     /// The offset that a group has committed for a partition.

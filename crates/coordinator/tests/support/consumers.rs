@@ -99,6 +99,8 @@ pub struct ConsumerWorld {
     pub crashes_next: bool,
     pub consumers: BTreeMap<String, Consumer>,
     pub said: Vec<String>,
+    /// What has become of the group, in words.
+    pub news: Vec<String>,
     config: GroupConfig,
     answers: Vec<Answer>,
     random: u128,
@@ -115,6 +117,7 @@ impl ConsumerWorld {
             crashes_next: false,
             consumers: BTreeMap::new(),
             said: Vec::new(),
+            news: Vec::new(),
             config,
             answers: Vec::new(),
             random: 0,
@@ -339,6 +342,7 @@ impl ConsumerWorld {
             self.crash(usize::MAX);
             return false;
         }
+        self.news.extend(effects.notices.iter().map(|notice| notice.news.to_string()));
         for record in effects.records {
             self.groups.apply(&record);
             self.said.push(format!("logged: {}", self.words(&record)));

@@ -35,6 +35,8 @@ pub struct World {
     next: u64,
     /// What has happened since it was last taken, in words.
     pub said: Vec<String>,
+    /// What has become of the group, in words.
+    pub news: Vec<String>,
 }
 
 /// What a client knows.
@@ -90,6 +92,7 @@ impl World {
             waiters: BTreeMap::new(),
             next: 0,
             said: Vec::new(),
+            news: Vec::new(),
         }
     }
 
@@ -242,6 +245,7 @@ impl World {
         };
         let (Ok(done) | Err(done)) = &effects;
         if effects.is_ok() {
+            self.news.extend(done.notices.iter().map(|notice| notice.news.to_string()));
             for record in &done.records {
                 self.log.push(record.encode().unwrap());
                 self.groups.apply(record);
