@@ -3,7 +3,7 @@
 //! `cargo build --release --examples && cargo bench -p klamm-benches --bench beside_kafka -- FOLDER-OF-KAFKA [PART...]`, where the folder is
 //! what `tests/clients/tools` makes (`.cache/kafka`): its `bin` and `lib`; `alone` in its place measures without Kafka, for a profile.
 //! `chart FROM.md TO.svg` draws the tables that were printed.
-//! Parts: produce, consume, latency, idle, partitions.
+//! Parts: produce, consume, latency, idle, partitions, groups.
 //!
 //! The client costs next to nothing: requests are encoded before the clock runs, answers are counted and thrown away.
 #![allow(
@@ -16,6 +16,7 @@
 
 mod chart;
 mod consume;
+mod groups;
 mod idle;
 mod latency;
 mod load;
@@ -57,6 +58,7 @@ fn main() {
         ("latency", latency::run),
         ("idle", idle::run),
         ("partitions", partitions::run),
+        ("groups", groups::run),
     ] {
         if wants(part) {
             let which = if alone { &[Which::Klamm][..] } else { &[Which::Klamm, Which::Kafka] };

@@ -61,6 +61,8 @@ impl Node {
         let mut command = Command::new(program);
         command.arg("--listeners").arg(format!("PLAINTEXT://{}", self.address));
         command.arg("--log-dirs").arg(self.folder.path().join("data"));
+        // As the other one is started.
+        command.args(["--group-initial-rebalance-delay-ms", "0"]);
         // Other settings, to see what they change: KLAMM_FLAGS="--num-io-threads 1".
         command.args(std::env::var("KLAMM_FLAGS").unwrap_or_default().split_whitespace());
         command.env_remove("KLAMM_FLAGS");
