@@ -193,6 +193,12 @@ impl Groups {
         Ok(answer)
     }
 
+    /// Whether something about a group can be decided at once: it is loaded, and nobody decides anything about it or its neighbours.
+    pub(crate) fn is_free(&self, group: &GroupId) -> bool {
+        let table = self.table.read().as_ref().map(Arc::clone);
+        table.is_some_and(|table| table.shard(group).is_free())
+    }
+
     /// Looks at a group.
     pub(crate) fn read<T>(
         self: &Arc<Self>,

@@ -64,6 +64,10 @@ impl Shard {
         matches!(*self.state.lock(), State::Loading)
     }
 
+    pub(super) fn is_free(&self) -> bool {
+        self.state.try_lock().is_some_and(|state| matches!(*state, State::Ready(_)))
+    }
+
     /// Reads what was logged.
     pub(super) fn load(&self, now: impl Fn() -> Now, config: impl Fn() -> GroupConfig) {
         let Some(log) = self.log.as_ref().filter(|_| self.is_loading()) else { return };

@@ -5,12 +5,15 @@ use klamm_protocol::messages::heartbeat_request::HeartbeatRequest;
 use klamm_protocol::messages::heartbeat_response::HeartbeatResponse;
 use klamm_protocol::{ApiKey, ErrorCode, RequestHead};
 
-use super::{HandleError, Outcome, answer};
+use super::{HandleError, Outcome, Turn, answer, has_to_wait};
 use crate::error_code::WireError;
 use crate::shared::Shared;
 
-pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, HandleError> {
+pub(super) fn handle(shared: &Shared, head: &RequestHead, turn: Turn) -> Result<Outcome, HandleError> {
     let request = super::read::<HeartbeatRequest>(head)?;
+    if has_to_wait(shared, head, turn, &request.group_id) {
+        return Ok(Outcome::Blocks);
+    }
     let mut done = shared.permit().map_err(|error| error.wire()).and_then(|()| beat(shared, &request));
     // Clients do not expect to be told; members have a whole session when it is loaded.
     if done == Err(ErrorCode::CoordinatorLoadInProgress) {

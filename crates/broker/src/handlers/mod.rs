@@ -43,7 +43,7 @@ use std::hash::Hash;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
-use klamm_coordinator::Answer as GroupAnswer;
+use klamm_coordinator::{Answer as GroupAnswer, GroupId};
 use klamm_log::Slice;
 use klamm_protocol::codec::Reader;
 use klamm_protocol::{
@@ -66,11 +66,11 @@ const SERVED: &[Served] = &[
     (ApiKey::Fetch, 4..=18, fetch::handle),
     (ApiKey::ListOffsets, 1..=11, |s, h, _| list_offsets::handle(s, h)),
     (ApiKey::Metadata, 0..=13, |s, h, _| metadata::handle(s, h)),
-    (ApiKey::OffsetCommit, 2..=10, |s, h, _| offset_commit::handle(s, h)),
+    (ApiKey::OffsetCommit, 2..=10, offset_commit::handle),
     (ApiKey::OffsetFetch, 1..=10, |s, h, _| offset_fetch::handle(s, h)),
     (ApiKey::FindCoordinator, 0..=6, |s, h, _| find_coordinator::handle(s, h)),
     (ApiKey::JoinGroup, 0..=9, join_group::handle),
-    (ApiKey::Heartbeat, 0..=4, |s, h, _| heartbeat::handle(s, h)),
+    (ApiKey::Heartbeat, 0..=4, heartbeat::handle),
     (ApiKey::LeaveGroup, 0..=5, |s, h, _| leave_group::handle(s, h)),
     (ApiKey::SyncGroup, 0..=5, |s, h, _| sync_group::handle(s, h)),
     (ApiKey::DescribeGroups, 0..=6, |s, h, _| describe_groups::handle(s, h)),
@@ -179,7 +179,9 @@ pub(crate) fn handle(shared: &Shared, head: &RequestHead, turn: Turn) -> Outcome
 /// What a request asks of the thread that answers it.
 pub(crate) fn lane(api_key: i16) -> Lane {
     let is_of = |apis: &[ApiKey]| apis.iter().any(|api| api.code() == api_key);
-    if is_of(&[ApiKey::Produce, ApiKey::Fetch, ApiKey::ApiVersions]) {
+    let little =
+        [ApiKey::Produce, ApiKey::Fetch, ApiKey::OffsetCommit, ApiKey::Heartbeat, ApiKey::ApiVersions];
+    if is_of(&little) {
         return Lane::Network;
     }
     let commands = [
@@ -213,6 +215,14 @@ fn message(text: &str) -> klamm_protocol::ByteString {
     let cut = text.char_indices().map(|(at, _)| at).take_while(|at| *at <= 1000).last().unwrap_or(0);
     if text.len() <= 1000 { text.into() } else { text[..cut].into() }
 }
+
+/// Whether a request to a group is to be asked again where it may wait: it has much to say, or the group is busy.
+fn has_to_wait(shared: &Shared, head: &RequestHead, turn: Turn, group: &str) -> bool {
+    !turn.may_block && (head.body.len() > LARGE || !shared.groups.is_free(&GroupId::new(group)))
+}
+
+/// Bytes of a request to a group from which on it takes longer than handing it to another thread.
+const LARGE: usize = 16 << 10;
 
 /// What is asked for more than once is answered once, so that no small request makes a large answer.
 fn once<'a, T, K: Eq + Hash>(asked: &'a [T], key: impl Fn(&'a T) -> K) -> impl Iterator<Item = &'a T> {

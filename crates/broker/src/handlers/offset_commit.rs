@@ -13,7 +13,7 @@ use klamm_protocol::messages::offset_commit_response::{
 use klamm_protocol::{ApiKey, ErrorCode, RequestHead};
 use klamm_types::Offset;
 
-use super::{HandleError, Outcome, answer};
+use super::{HandleError, Outcome, Turn, answer, has_to_wait};
 use crate::error_code::WireError;
 use crate::metadata::{MetadataImage, Topic};
 use crate::shared::Shared;
@@ -23,8 +23,11 @@ const WITH_TOPIC_IDS: i16 = 10;
 /// From this version on a group that is not there is an error of its own, and clients know members' epochs (KIP-848).
 const KNOWS_EPOCHS: i16 = 9;
 
-pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, HandleError> {
+pub(super) fn handle(shared: &Shared, head: &RequestHead, turn: Turn) -> Result<Outcome, HandleError> {
     let request = super::read::<OffsetCommitRequest>(head)?;
+    if has_to_wait(shared, head, turn, &request.group_id) {
+        return Ok(Outcome::Blocks);
+    }
     let image = shared.metadata.image();
     let checked = check(&request, &image, head.version);
     let wanted: Vec<NewOffset> = checked.iter().flatten().filter_map(|offset| offset.clone().ok()).collect();
