@@ -62,7 +62,7 @@ fn commit(group: &str, partition: i32, offset: u32) -> Commit {
         topic: "t".into(),
         topic_id: None,
         partition,
-        offset: Offset::from(offset),
+        offset: Some(Offset::from(offset)),
         leader_epoch: Some(0),
         metadata: "".into(),
     };

@@ -86,6 +86,8 @@ impl WireError for GroupError {
             GroupError::RebalanceInProgress => ErrorCode::RebalanceInProgress,
             GroupError::MemberIdRequired => ErrorCode::MemberIdRequired,
             GroupError::NonEmptyGroup => ErrorCode::NonEmptyGroup,
+            GroupError::UnknownTopic => ErrorCode::UnknownTopicOrPartition,
+            GroupError::NotCoordinator => ErrorCode::NotCoordinator,
             GroupError::GroupSubscribedToTopic => ErrorCode::GroupSubscribedToTopic,
             GroupError::OffsetMetadataTooLarge => ErrorCode::OffsetMetadataTooLarge,
             GroupError::TooLarge => ErrorCode::UnknownServerError,
@@ -140,7 +142,7 @@ impl WireError for TopicError {
             TopicError::Unknown | TopicError::Gone | TopicError::UnknownPartition => {
                 ErrorCode::UnknownTopicOrPartition
             }
-            TopicError::NotMore { .. } => ErrorCode::InvalidPartitions,
+            TopicError::NotMore { .. } | TopicError::Fixed => ErrorCode::InvalidPartitions,
             TopicError::Offline => ErrorCode::KafkaStorageError,
             TopicError::UnknownId => ErrorCode::UnknownTopicId,
             TopicError::Ambiguous

@@ -15,7 +15,7 @@ pub struct GroupConfig {
     pub max_size: usize,
     /// For how long a member is kept that has come without an id and waits: it cannot send heartbeats yet; 5 minutes. Kafka has it as a constant.
     pub new_member_timeout: Duration,
-    /// Bytes of the words beside a committed offset, at most; 4,096 (`offset.metadata.max.bytes`).
+    /// The words beside a committed offset, at most, in units of UTF-16, as Kafka counts them; 4,096 (`offset.metadata.max.bytes`).
     pub offset_metadata_max_bytes: usize,
     /// For how long the offsets of a group are kept that has no members any more; 7 days (`offsets.retention.minutes`).
     pub offsets_retention: Duration,

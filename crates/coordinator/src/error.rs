@@ -42,6 +42,12 @@ pub enum GroupError {
     /// `GROUP_SUBSCRIBED_TO_TOPIC`.
     #[error("the group is subscribed to the topic")]
     GroupSubscribedToTopic,
+    /// `UNKNOWN_TOPIC_OR_PARTITION`: the topic is not there any more, or is another one.
+    #[error("the topic was deleted meanwhile")]
+    UnknownTopic,
+    /// `NOT_COORDINATOR`: the groups are another's to look after, or nobody's.
+    #[error("this broker does not coordinate the group any more")]
+    NotCoordinator,
     /// `OFFSET_METADATA_TOO_LARGE`.
     #[error("the words beside the offset are longer than offset.metadata.max.bytes")]
     OffsetMetadataTooLarge,

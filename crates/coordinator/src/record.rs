@@ -69,14 +69,6 @@ pub enum RecordError {
     /// Key or value are not what their kind and version say.
     #[error("{0}")]
     Decode(#[from] DecodeError),
-    /// A number that cannot be.
-    #[error("{field} is {got}, expected 0 or more")]
-    Negative {
-        /// Which.
-        field: &'static str,
-        /// Its value.
-        got: i64,
-    },
 }
 
 impl GroupRecord {
@@ -144,23 +136,25 @@ pub(crate) fn split(bytes: &Bytes) -> Result<(i16, Bytes), RecordError> {
 
 fn decode_offset(key: Bytes, value: Option<&Bytes>) -> Result<GroupRecord, RecordError> {
     let key = OffsetCommitKey::decode(key, 0)?;
-    let committed = value.map(|value| {
-        let (version, body) = split(value)?;
-        committed(&OffsetCommitValue::decode(body, version)?)
-    });
+    let committed = match value {
+        Some(value) => {
+            let (version, body) = split(value)?;
+            committed(&OffsetCommitValue::decode(body, version)?)
+        }
+        None => None,
+    };
     Ok(GroupRecord::Offset {
         group: GroupId::new(&key.group),
         topic: Topic::new(&key.topic),
         partition: key.partition,
-        committed: committed.transpose()?,
+        committed,
     })
 }
 
-fn committed(value: &OffsetCommitValue) -> Result<CommittedOffset, RecordError> {
-    let offset =
-        Offset::new(value.offset).ok_or(RecordError::Negative { field: "offset", got: value.offset })?;
-    Ok(CommittedOffset {
-        offset,
+/// A negative one, which Kafka lets clients commit, is none.
+fn committed(value: &OffsetCommitValue) -> Option<CommittedOffset> {
+    Some(CommittedOffset {
+        offset: Offset::new(value.offset)?,
         leader_epoch: Some(value.leader_epoch).filter(|epoch| *epoch >= 0),
         metadata: Arc::from(&*value.metadata),
         committed_at: Timestamp::from_millis(value.commit_timestamp),

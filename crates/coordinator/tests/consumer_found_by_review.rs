@@ -7,10 +7,10 @@ use std::time::Duration;
 use klamm_coordinator::assignor::TopicPartition;
 use klamm_coordinator::consumer_protocol::{Subscription, encode_assignment};
 use klamm_coordinator::{
-    ClassicGroupRecord, ConsumerRecord, GroupConfig, GroupEpoch, GroupError, GroupId, GroupRecord,
-    LoggedMember, Partitions, TargetEpoch,
+    ClassicGroupRecord, Commit, ConsumerRecord, GroupConfig, GroupEpoch, GroupError, GroupId, GroupRecord,
+    LoggedMember, NewOffset, Partitions, TargetEpoch,
 };
-use klamm_types::Timestamp;
+use klamm_types::{Offset, Timestamp};
 use support::consumers::{ConsumerWorld, GROUP, present};
 
 fn world() -> ConsumerWorld {
@@ -148,4 +148,40 @@ fn members_of_many_topics_come_and_go() {
     let found = world.groups.describe_consumer(&GroupId::new(GROUP)).unwrap();
     assert!(found.members.is_empty());
     assert_eq!(world.consumer("m0").owned, Partitions::default());
+}
+
+/// What a client commits may be of a topic that was deleted since it asked, and made again: the next one begins without.
+#[test]
+fn a_commit_for_a_topic_that_is_gone_is_refused_whatever_has_its_name() {
+    let mut world = world();
+    world.topics.set("t", 1);
+    let id = world.topics.id("t");
+    let commit = |world: &mut ConsumerWorld| {
+        let new = NewOffset {
+            topic: "t".into(),
+            topic_id: Some(id),
+            partition: 0,
+            offset: Offset::new(5),
+            leader_epoch: None,
+            metadata: "".into(),
+        };
+        let commit = Commit {
+            group: GROUP.into(),
+            member: None,
+            instance: None,
+            generation: None,
+            knows_epochs: true,
+            retention: None,
+            offsets: vec![new],
+        };
+        let (effects, outcomes) = world.groups.commit(&commit, present(world.now, &world.topics)).unwrap();
+        assert_eq!(effects.records.is_empty(), outcomes[0].is_err());
+        assert!(world.carry_out(effects));
+        outcomes[0]
+    };
+    assert_eq!(commit(&mut world), Ok(()));
+    world.topics.remove("t");
+    assert_eq!(commit(&mut world), Err(GroupError::UnknownTopic));
+    world.topics.set("t", 1);
+    assert_eq!(commit(&mut world), Err(GroupError::UnknownTopic));
 }

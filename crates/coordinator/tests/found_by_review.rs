@@ -92,3 +92,31 @@ fn a_member_for_which_there_is_no_room_any_more_is_none() {
     // Nobody waits for it.
     assert_eq!(world.state(), "CompletingRebalance, generation 3");
 }
+
+#[test]
+fn one_that_was_given_an_id_and_for_whom_there_is_no_room_is_not_waited_for() {
+    let mut world = World::new(GroupConfig {
+        initial_rebalance_delay: Duration::ZERO,
+        max_size: 1,
+        ..GroupConfig::default()
+    });
+    world.join("b");
+    world.join("a");
+    world.join("a");
+    world.pass(Duration::ZERO);
+    world.client("a").protocols = vec![("range".to_owned(), "u".to_owned())];
+    world.join("a");
+    // The round waits for whoever was given an id.
+    assert_eq!(world.state(), "PreparingRebalance, generation 1");
+    world.said.clear();
+    world.join("b");
+    let told = world.said.join("; ");
+    assert!(told.contains("b: GroupMaxSizeReached") && told.contains("a: generation 2"), "{told}");
+}
+
+#[test]
+fn a_group_that_has_more_members_than_it_may_assigns_anew_after_a_restart() {
+    let mut world = stable();
+    world.begin_anew(GroupConfig { max_size: 0, ..GroupConfig::default() });
+    assert_eq!(world.state(), "PreparingRebalance, generation 1");
+}

@@ -113,8 +113,9 @@ impl Groups {
             return Ok(Arc::clone(table));
         }
         let table = Arc::new(self.open(topic).map_err(|error| error.wire())?);
-        *current = Some(Arc::clone(&table));
+        let before = current.replace(Arc::clone(&table));
         drop(current);
+        before.iter().for_each(|table| table.unload());
         Ok(table)
     }
 
@@ -211,7 +212,11 @@ impl Groups {
     /// All groups there are.
     pub(crate) fn list(self: &Arc<Self>) -> Result<Vec<GroupListing>, ErrorCode> {
         let Ok(table) = self.table() else { return Ok(Vec::new()) };
-        let of = |shard: &Shard| shard.read(|coordinator| coordinator.list().collect::<Vec<_>>());
+        let of = |shard: &Shard| match shard.read(|coordinator| coordinator.list().collect::<Vec<_>>()) {
+            Err(ErrorCode::CoordinatorLoadInProgress) => Err(ErrorCode::CoordinatorLoadInProgress),
+            // Those of a partition that cannot be read are not there; others are.
+            listed => Ok(listed.unwrap_or_default()),
+        };
         Ok(table.shards().map(of).collect::<Result<Vec<_>, _>>()?.concat())
     }
 
@@ -222,9 +227,23 @@ impl Groups {
         table.shards().flat_map(of).collect()
     }
 
-    /// The offsets of a topic go with it.
-    pub(crate) fn topic_deleted(self: &Arc<Self>, topic: &str) {
-        self.in_all_shards(|coordinator, _| coordinator.forget(|name, _| name.as_str() == topic));
+    /// The offsets of a topic go with it, but not those of another that has its name since; with that of offsets go all groups.
+    pub(crate) fn topic_deleted(self: &Arc<Self>, topic: &Topic) {
+        if topic.name.as_str() == OFFSETS {
+            return self.unload(topic.id.into());
+        }
+        let is_its = |committed: &CommittedOffset| {
+            committed.topic_id.is_none_or(|id| id == klamm_protocol::Uuid::from(topic.id))
+        };
+        self.in_all_shards(|coordinator, _| {
+            coordinator.forget(|name, committed| name.as_str() == topic.name.as_str() && is_its(committed))
+        });
+    }
+
+    /// Who waits for groups of this topic is told that nobody looks after them.
+    fn unload(&self, id: klamm_protocol::Uuid) {
+        let gone = self.table.write().take_if(|table| table.id() == id);
+        gone.iter().for_each(|table| table.unload());
     }
 
     /// The offsets of topics that are not there go, and those of others that have the name now.

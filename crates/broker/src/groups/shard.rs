@@ -32,6 +32,8 @@ enum State {
     Ready(Box<Ready>),
     /// It cannot be read.
     Failed,
+    /// The topic is gone.
+    Unloaded,
 }
 
 #[derive(Debug)]
@@ -77,6 +79,9 @@ impl Shard {
         // Sessions begin when it is done, however long it has taken.
         let now = now();
         let mut state = self.state.lock();
+        if !matches!(*state, State::Loading) {
+            return;
+        }
         *state = match loaded {
             Ok(replay) => State::Ready(Box::new(Ready::new(replay.finish(now.present())))),
             Err(error) => {
@@ -89,6 +94,14 @@ impl Shard {
         self.configure(config);
         if let Ok(groups) = self.read(|coordinator| coordinator.list().count()) {
             tracing::info!(partition = %log.partition(), groups, took = ?began.elapsed(), "groups were loaded");
+        }
+    }
+
+    /// Nobody looks after these groups any more.
+    pub(super) fn unload(&self) {
+        if let State::Ready(mut ready) = std::mem::replace(&mut *self.state.lock(), State::Unloaded) {
+            let coordinator = std::mem::take(&mut ready.coordinator);
+            ready.answer(coordinator.unload().answers);
         }
     }
 
@@ -167,6 +180,7 @@ impl State {
             State::Ready(ready) => Ok(ready),
             State::Loading => Err(ErrorCode::CoordinatorLoadInProgress),
             State::Failed => Err(ErrorCode::CoordinatorNotAvailable),
+            State::Unloaded => Err(ErrorCode::NotCoordinator),
         }
     }
 }

@@ -38,6 +38,11 @@ impl Table {
         self.shards.iter()
     }
 
+    /// Who waits is told that these groups are nobody's any more.
+    pub(super) fn unload(&self) {
+        self.shards.iter().for_each(Shard::unload);
+    }
+
     pub(super) fn is_anything_to_load(&self) -> bool {
         self.shards.iter().any(Shard::is_loading)
     }

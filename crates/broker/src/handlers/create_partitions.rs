@@ -11,6 +11,7 @@ use klamm_protocol::{ApiKey, ErrorCode, RequestHead};
 use super::resources::named_twice;
 use super::{HandleError, Outcome, answer};
 use crate::error_code::WireError;
+use crate::groups::OFFSETS;
 use crate::metadata::TopicError;
 use crate::shared::Shared;
 
@@ -32,6 +33,9 @@ pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, Han
 
 fn grow(shared: &Shared, topic: &CreatePartitionsTopic, check_only: bool) -> Result<(), TopicError> {
     shared.permit()?;
+    if &*topic.name == OFFSETS {
+        return Err(TopicError::Fixed);
+    }
     let assigned = topic.assignments.as_ref();
     let assigned: Option<Vec<Vec<i32>>> =
         assigned.map(|all| all.iter().map(|partition| partition.broker_ids.clone()).collect());

@@ -5,7 +5,7 @@ use klamm_protocol::messages::delete_groups_request::DeleteGroupsRequest;
 use klamm_protocol::messages::delete_groups_response::{DeletableGroupResult, DeleteGroupsResponse};
 use klamm_protocol::{ApiKey, ByteString, ErrorCode, RequestHead};
 
-use super::{HandleError, Outcome, answer};
+use super::{HandleError, Outcome, answer, once};
 use crate::error_code::WireError;
 use crate::groups::PORTION;
 use crate::shared::Shared;
@@ -17,7 +17,7 @@ pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, Han
         let error_code = deleted.err().unwrap_or(ErrorCode::None).code();
         DeletableGroupResult { group_id: name.clone(), error_code, ..DeletableGroupResult::default() }
     };
-    let results = request.groups_names.iter().map(result).collect();
+    let results = once(&request.groups_names, |name| name).map(result).collect();
     answer(&DeleteGroupsResponse { results, ..Default::default() }, ApiKey::DeleteGroups, head)
 }
 

@@ -27,7 +27,7 @@ fn delete(shared: &Shared, name: Option<ByteString>, id: Uuid) -> DeletableTopic
         Ok(topic) => {
             // Who waits for its records waits for nothing.
             topic.partitions().for_each(|partition| shared.purgatory.grown(&partition));
-            shared.groups.topic_deleted(topic.name.as_str());
+            shared.groups.topic_deleted(&topic);
             DeletableTopicResult {
                 name: Some(topic.name.as_str().into()),
                 topic_id: topic.id.into(),

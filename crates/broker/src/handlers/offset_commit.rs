@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use klamm_coordinator::{Commit, GroupId, InstanceId, MemberId, NewOffset, Outcomes, Topic as TopicName};
+use klamm_coordinator::{
+    Commit, GroupError, GroupId, InstanceId, MemberId, NewOffset, Outcomes, Topic as TopicName,
+};
 use klamm_protocol::messages::offset_commit_request::{
     OffsetCommitRequest, OffsetCommitRequestPartition, OffsetCommitRequestTopic,
 };
@@ -40,6 +42,9 @@ pub(super) fn handle(shared: &Shared, head: &RequestHead, turn: Turn) -> Result<
         (Err(error), _) => *error,
         (Ok(_), Err(error)) => **error,
         (Ok(_), Ok(outcomes)) => match outcomes.next() {
+            Some(Err(GroupError::UnknownTopic)) if head.version >= WITH_TOPIC_IDS => {
+                ErrorCode::UnknownTopicId
+            }
             Some(Err(error)) => error.wire(),
             Some(Ok(())) | None => ErrorCode::None,
         },
@@ -87,7 +92,7 @@ fn new_offset(topic: &Topic, asked: &OffsetCommitRequestPartition) -> Result<New
         topic: TopicName::new(topic.name.as_str()),
         topic_id: Some(topic.id.into()),
         partition: asked.partition_index,
-        offset: Offset::new(asked.committed_offset).ok_or(ErrorCode::InvalidRequest)?,
+        offset: Offset::new(asked.committed_offset),
         leader_epoch: Some(asked.committed_leader_epoch).filter(|epoch| *epoch >= 0),
         metadata: Arc::from(asked.committed_metadata.as_deref().unwrap_or("")),
     })

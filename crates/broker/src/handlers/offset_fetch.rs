@@ -10,7 +10,7 @@ use klamm_protocol::messages::offset_fetch_response::{
     OffsetFetchResponse, OffsetFetchResponseGroup, OffsetFetchResponsePartition,
     OffsetFetchResponsePartitions, OffsetFetchResponseTopic, OffsetFetchResponseTopics,
 };
-use klamm_protocol::{ApiKey, ByteString, ErrorCode, RequestHead};
+use klamm_protocol::{ApiKey, ByteString, ErrorCode, RequestHead, Uuid};
 
 use super::{HandleError, Outcome, answer, once};
 use crate::error_code::WireError;
@@ -117,7 +117,11 @@ fn named(
     } else {
         asked.name.clone()
     };
-    let partition = |number: &i32| match groups.committed(id, &name, *number) {
+    // One of a topic that had the name before is none of this one's.
+    let own: Option<Uuid> = image.topic(&name).map(|topic| topic.id.into());
+    let is_own =
+        |found: &&CommittedOffset| found.topic_id.zip(own).is_none_or(|(committed, own)| committed == own);
+    let partition = |number: &i32| match groups.committed(id, &name, *number).filter(is_own) {
         Some(found) => told(*number, found),
         None => none(*number, ErrorCode::None),
     };

@@ -37,6 +37,8 @@ pub(crate) enum TopicError {
     NotAList { key: String },
     #[error("the topic has {has} partitions, the wanted {got} are not more")]
     NotMore { has: u32, got: i32 },
+    #[error("the number of its partitions says where each group is: it cannot change")]
+    Fixed,
     #[error("the request names the topic more than once")]
     Twice,
     #[error("the topic was deleted meanwhile")]

@@ -138,7 +138,7 @@ impl ClassicGroup {
         instance: Option<&InstanceId>,
         generation: Option<i32>,
     ) -> Result<(), GroupError> {
-        self.check_member(member.ok_or(GroupError::UnknownMemberId)?, instance)?;
+        self.check_member(member.unwrap_or(&MemberId::default()), instance)?;
         if generation != Some(self.generation) {
             return Err(GroupError::IllegalGeneration);
         }
@@ -284,9 +284,9 @@ impl ClassicGroup {
         !self.members.is_empty() && self.subscribed.as_ref().is_none_or(|topics| topics.contains(topic))
     }
 
-    /// The topics that its members want, where that can be told.
-    pub(crate) fn subscribed(&self) -> Option<&BTreeSet<Topic>> {
-        self.subscribed.as_ref()
+    /// Whether its members want topics, and nothing else.
+    pub(crate) fn is_of_consumers(&self) -> bool {
+        self.protocol_type.as_ref().is_some_and(|name| name.as_str() == CONSUMER)
     }
 
     /// The member that a request is from.

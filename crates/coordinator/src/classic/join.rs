@@ -81,18 +81,14 @@ impl Turn<'_> {
     /// Answers at once, or when the round of joins ends.
     pub(crate) fn join(&mut self, join: &Join, waiter: Waiter) {
         if let Err(error) = self.try_join(join, waiter) {
-            self.out.refuse_join(waiter, error, join.member.clone());
+            let member = join.member.clone().filter(|_| error != GroupError::GroupMaxSizeReached);
+            self.out.refuse_join(waiter, error, member);
         }
     }
 
     fn try_join(&mut self, join: &Join, waiter: Waiter) -> Result<(), GroupError> {
         if let Err(error) = self.check_room(join.member.as_ref()) {
-            // A member that comes too late, where there may be fewer now than there were, is none any more.
-            if let Some(id) = &join.member
-                && self.group.check_member(id, join.instance.as_ref()).is_ok()
-            {
-                self.remove_member(id, Departure::NoRoom);
-            }
+            self.turn_away(join);
             return Err(error);
         }
         let names = join.protocols.iter().map(|(name, _)| name);
@@ -107,6 +103,17 @@ impl Turn<'_> {
             Some(id) => return self.join_again(id, join, waiter),
         }
         Ok(())
+    }
+
+    /// One for whom there is no room is waited for no longer; a member that comes too late, where there may be fewer now than there were, is
+    /// none any more.
+    fn turn_away(&mut self, join: &Join) {
+        let Some(id) = &join.member else { return };
+        if self.group.pending.contains_key(id) {
+            self.forget_pending(id);
+        } else if self.group.check_member(id, join.instance.as_ref()).is_ok() {
+            self.remove_member(id, Departure::NoRoom);
+        }
     }
 
     /// A round takes as many as there may be; a group that is in none lets its own members in.

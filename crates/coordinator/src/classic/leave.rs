@@ -34,7 +34,7 @@ impl Turn<'_> {
         let known =
             leaving.instance.as_ref().and_then(|instance| self.group.static_member(instance)).cloned();
         let id = leaving.member.clone().or(known).ok_or(GroupError::UnknownMemberId)?;
-        if self.group.pending.contains_key(&id) && leaving.instance.is_none() {
+        if self.group.pending.contains_key(&id) {
             self.forget_pending(&id);
             return Ok(());
         }
@@ -75,7 +75,7 @@ impl Turn<'_> {
     pub(super) fn remove_member(&mut self, id: &MemberId, why: Departure) {
         let Some(member) = self.drop_member(id, why) else { return };
         if let Some(waiter) = member.joining {
-            self.out.refuse_join(waiter, GroupError::UnknownMemberId, Some(id.clone()));
+            self.out.refuse_join(waiter, GroupError::UnknownMemberId, None);
         }
         if let Some(waiter) = member.syncing {
             self.out.refuse_sync(waiter, GroupError::UnknownMemberId);

@@ -167,7 +167,10 @@ impl Turn<'_> {
     pub(super) fn refuse_syncs(&mut self, error: GroupError) {
         let ids: Vec<_> = self.group.members().map(|member| member.id.clone()).collect();
         for id in ids {
-            let waiter = self.group.member_mut(&id).and_then(|member| member.syncing.take());
+            let Some(member) = self.group.member_mut(&id) else { continue };
+            // What it was given before is not its own in this generation.
+            member.assignment = bytes::Bytes::new();
+            let waiter = member.syncing.take();
             waiter.into_iter().for_each(|waiter| self.out.refuse_sync(waiter, error));
         }
     }

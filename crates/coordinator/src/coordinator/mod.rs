@@ -88,6 +88,16 @@ impl GroupCoordinator {
         self.config = config;
     }
 
+    /// The groups are another's from here on, or nobody's: what to answer those who wait. The coordinator is of no more use.
+    pub fn unload(self) -> Effects {
+        let refuse = |group: &Group| match &group.kind {
+            Kind::Classic(group) => group.refusals(GroupError::NotCoordinator),
+            // Nobody waits for what its broker decides.
+            Kind::Consumer(_) => Vec::new(),
+        };
+        Effects { answers: self.groups.values().flat_map(refuse).collect(), ..Effects::default() }
+    }
+
     /// What there is of a classic group; `None` when it is not there, or no such.
     #[must_use]
     pub fn describe(&self, group: &GroupId) -> Option<GroupDescription> {

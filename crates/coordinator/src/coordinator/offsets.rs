@@ -32,7 +32,8 @@ impl GroupCoordinator {
             None if commit.generation.is_some() => return Err(GroupError::GroupIdNotFound),
             None => {}
         }
-        let (records, outcomes) = commit.plan(&self.config, present.time);
+        let has = self.groups.get(&commit.group).map(|group| &group.offsets);
+        let (records, outcomes) = commit.plan(&self.config, present, has);
         out.records = records;
         Ok((out, outcomes))
     }
@@ -60,7 +61,7 @@ impl GroupCoordinator {
         let found = self.find(group, GroupError::GroupIdNotFound)?;
         if let Kind::Classic(classic) = &found.kind
             && classic.members().len() > 0
-            && classic.subscribed().is_none()
+            && !classic.is_of_consumers()
         {
             return Err(GroupError::NonEmptyGroup);
         }

@@ -34,9 +34,12 @@ impl GroupReplay {
             }
             let Kind::Classic(group) = &groups.groups[&id].kind else { continue };
             let members: Vec<_> = group.members().map(|member| member.id.clone()).collect();
+            // Nobody waits yet, so that there is nothing to answer.
             let mut out = Effects::default();
-            groups.turn(&id, present, &mut out, |turn| {
-                members.iter().for_each(|member| turn.arm_session(member));
+            let are_too_many = members.len() > groups.config.max_size;
+            groups.turn(&id, present, &mut out, |turn| match are_too_many {
+                true => turn.begin_anew(&members),
+                false => members.iter().for_each(|member| turn.arm_session(member)),
             });
         }
         groups

@@ -8,7 +8,7 @@ use klamm_types::{Offset, Timestamp};
 
 use super::{CommittedOffset, Offsets};
 use crate::classic::{ClassicGroup, ClassicState};
-use crate::{GroupConfig, GroupError, GroupId, GroupRecord, InstanceId, MemberId, Topic};
+use crate::{Catalog, GroupConfig, GroupError, GroupId, GroupRecord, InstanceId, MemberId, Present, Topic};
 
 /// A group commits offsets.
 #[derive(Clone, Debug)]
@@ -34,12 +34,12 @@ pub struct Commit {
 pub struct NewOffset {
     /// The topic.
     pub topic: Topic,
-    /// Its id, if it is known.
+    /// Its id, if it is known: where the coordinator is told of the topics that there are ([`Present`]), a topic that has another by now is refused.
     pub topic_id: Option<Uuid>,
     /// The partition's number.
     pub partition: i32,
-    /// The next record that the group wants.
-    pub offset: Offset,
+    /// The next record that the group wants; `None` takes away what it has committed: a negative number on the wire.
+    pub offset: Option<Offset>,
     /// The leader's epoch of the last record that it has read.
     pub leader_epoch: Option<i32>,
     /// Words to be kept beside it.
@@ -61,27 +61,37 @@ impl Commit {
         group.check_commit(self.member.as_ref(), self.instance.as_ref(), self.generation)
     }
 
-    /// The records of the offsets that can be, and of each offset whether it can.
+    /// The records of the offsets that can be, beside those that the group has, and of each offset whether it can.
     pub(crate) fn plan(
         &self,
         config: &GroupConfig,
-        time: Timestamp,
+        present: Present<'_>,
+        has: Option<&Offsets>,
     ) -> (Vec<GroupRecord>, Vec<Result<(), GroupError>>) {
         let mut records = Vec::new();
         let plan = |new: &NewOffset| {
-            if new.metadata.len() > config.offset_metadata_max_bytes {
+            if is_longer(&new.metadata, config.offset_metadata_max_bytes) {
                 return Err(GroupError::OffsetMetadataTooLarge);
             }
-            records.push(self.record(new, time));
+            if new.is_of_a_topic_that_is_gone(present.topics) {
+                return Err(GroupError::UnknownTopic);
+            }
+            match new.offset {
+                Some(offset) => records.push(self.record(new, offset, present.time)),
+                None if has.is_some_and(|has| has.get(new.topic.as_str(), new.partition).is_some()) => {
+                    records.push(removal(&self.group, &new.topic, new.partition));
+                }
+                None => {}
+            }
             Ok(())
         };
         let planned = self.offsets.iter().map(plan).collect();
         (records, planned)
     }
 
-    fn record(&self, new: &NewOffset, time: Timestamp) -> GroupRecord {
+    fn record(&self, new: &NewOffset, offset: Offset, time: Timestamp) -> GroupRecord {
         let committed = CommittedOffset {
-            offset: new.offset,
+            offset,
             leader_epoch: new.leader_epoch,
             metadata: Arc::clone(&new.metadata),
             committed_at: time,
@@ -91,6 +101,18 @@ impl Commit {
         let (group, topic) = (self.group.clone(), new.topic.clone());
         GroupRecord::Offset { group, topic, partition: new.partition, committed: Some(committed) }
     }
+}
+
+impl NewOffset {
+    /// The topic may have gone, and come again, since the client asked.
+    fn is_of_a_topic_that_is_gone(&self, topics: &dyn Catalog) -> bool {
+        self.topic_id.is_some_and(|id| topics.find(&self.topic).is_none_or(|topic| topic.id != id))
+    }
+}
+
+/// Kafka counts a text as Java does.
+fn is_longer(text: &str, most: usize) -> bool {
+    text.len() > most && text.encode_utf16().count() > most
 }
 
 /// The record that takes an offset away.

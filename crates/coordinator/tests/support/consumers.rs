@@ -207,7 +207,7 @@ impl ConsumerWorld {
             topic: topic.into(),
             topic_id: Some(self.topics.id(topic)),
             partition: number.parse().unwrap(),
-            offset: Offset::new(offset).unwrap(),
+            offset: Offset::new(offset),
             leader_epoch: None,
             metadata: "".into(),
         };

@@ -190,7 +190,7 @@ impl World {
             topic: topic.into(),
             topic_id: None,
             partition: 0,
-            offset: Offset::new(offset).unwrap(),
+            offset: Offset::new(offset),
             leader_epoch: None,
             metadata: "".into(),
         };
