@@ -66,8 +66,15 @@ impl Shard {
         matches!(*self.state.lock(), State::Loading)
     }
 
+    /// Whether what is decided is done at once: nobody else decides, and nothing waits for the disk.
     pub(super) fn is_free(&self) -> bool {
-        self.state.try_lock().is_some_and(|state| matches!(*state, State::Ready(_)))
+        !self.may_sync() && self.state.try_lock().is_some_and(|state| matches!(*state, State::Ready(_)))
+    }
+
+    /// The first append notes the leader's epoch, durably; an administrator may want all to be synced.
+    fn may_sync(&self) -> bool {
+        let syncs = |log: &Log| log.config().flush_messages.is_some() || log.bounds().end() == Offset::ZERO;
+        self.log.as_ref().is_none_or(syncs)
     }
 
     /// Reads what was logged.

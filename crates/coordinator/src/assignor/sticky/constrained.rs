@@ -170,6 +170,8 @@ impl Filling<'_> {
 
     /// Gives partitions to the members below the least in turn, then one each to those that may have one more.
     fn give_in_turn(&mut self, left: Vec<usize>) {
+        let mut left = left.into_iter();
+        self.give_rounds(&mut left);
         let mut turn = 0;
         for partition in left {
             if self.under.is_empty() {
@@ -191,6 +193,14 @@ impl Filling<'_> {
                 turn += 1;
             }
         }
+    }
+
+    /// As many whole rounds as leave all members below the least there.
+    fn give_rounds(&mut self, left: &mut impl Iterator<Item = usize>) {
+        let room = self.under.iter().map(|member| self.least - self.sizes[*member]).min();
+        let under: Vec<usize> = self.under.iter().copied().collect();
+        let turns = (1..room.unwrap_or(0)).flat_map(|_| under.iter().copied());
+        turns.zip(left).for_each(|(member, partition)| self.give(partition, member));
     }
 
     fn give(&mut self, partition: usize, member: usize) {
