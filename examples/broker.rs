@@ -13,10 +13,18 @@ use std::process::ExitCode;
 
 use clap::{Arg, Command};
 use klamm_broker::{Broker, BrokerConfig, SettingInfo, Settings};
+use tracing_subscriber::filter::LevelFilter;
 
 fn main() -> ExitCode {
-    tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal()).init();
+    let log = tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(level());
+    log.with_ansi(std::io::stderr().is_terminal()).init();
     klamm_examples::exit("broker", run())
+}
+
+/// `RUST_LOG=debug` tells more, `warn` less.
+fn level() -> LevelFilter {
+    let wanted = std::env::var("RUST_LOG").ok().and_then(|level| level.parse().ok());
+    wanted.unwrap_or(LevelFilter::INFO)
 }
 
 fn run() -> Result<(), Box<dyn Error>> {

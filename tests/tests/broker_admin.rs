@@ -127,7 +127,7 @@ fn what_cannot_be_changed_is_refused_with_its_code() {
             Some("DEBUG"),
             (
                 42,
-                "resource type is 8, expected 2 for a topic or 4 for a broker: nothing else has settings here",
+                "resource type is 8, expected 2 for a topic, 4 for a broker or 32 for a group: nothing else has settings here",
             ),
         ),
     ] {

@@ -85,7 +85,7 @@ fn every_api_answers_in_every_version_it_advertises() {
     let (_broker, mut client) = start();
     let id = topic(&mut client, "t");
     let advertised = client.call(&ApiVersionsRequest::default(), 0).api_keys;
-    assert_eq!(advertised.len(), 33);
+    assert_eq!(advertised.len(), 34);
     for key in advertised {
         for version in key.min_version..=key.max_version {
             match key.api_key {

@@ -9,7 +9,7 @@ pub struct GroupConfig {
     pub min_session_timeout: Duration,
     /// The greatest; 30 minutes (`group.max.session.timeout.ms`).
     pub max_session_timeout: Duration,
-    /// For how long an empty group waits for more members once one has come; 3 seconds (`group.initial.rebalance.delay.ms`).
+    /// For how long an empty group waits for more members once one has come, and again whenever another comes, up to the rebalance timeout of its members; 3 seconds (`group.initial.rebalance.delay.ms`).
     pub initial_rebalance_delay: Duration,
     /// The most members of a group; any number (`group.max.size`).
     pub max_size: usize,

@@ -42,3 +42,6 @@ pub use offsets::{Commit, CommittedOffset, NewOffset};
 pub use present::Present;
 pub use record::{GroupRecord, RecordError};
 pub use state::GroupState;
+
+pub use klamm_protocol::Uuid;
+pub use klamm_types::{Offset, Timestamp};

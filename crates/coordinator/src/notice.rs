@@ -26,6 +26,8 @@ pub enum News {
     Assigned(GroupKind, i32, usize),
     /// It changes to this kind, with its members.
     Becomes(GroupKind),
+    /// An administrator has deleted it.
+    Deleted,
 }
 
 /// Why somebody is no member any more.
@@ -47,18 +49,22 @@ pub enum Departure {
 impl fmt::Display for News {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            News::Joined(member) => write!(f, "{member} is a member"),
-            News::Gone(member, why) => write!(f, "{member} is no member any more: {why}"),
+            // What a client calls itself must not look like more than one line.
+            News::Joined(member) => write!(f, "{} is a member", member.as_str().escape_debug()),
+            News::Gone(member, why) => {
+                write!(f, "{} is no member any more: {why}", member.as_str().escape_debug())
+            }
             News::Rebalances(GroupKind::Classic, generation) => {
                 write!(f, "members are to join again after generation {generation}")
             }
-            News::Rebalances(GroupKind::Consumer, epoch) => write!(f, "epoch {epoch} begins"),
+            News::Rebalances(GroupKind::Consumer, epoch) => write!(f, "group epoch {epoch} begins"),
             News::Assigned(kind, generation, members) => {
                 let of = if *kind == GroupKind::Classic { "in generation" } else { "up to epoch" };
                 write!(f, "partitions are assigned {of} {generation}, members: {members}")
             }
-            News::Becomes(GroupKind::Classic) => f.write_str("it becomes a classic group"),
-            News::Becomes(GroupKind::Consumer) => f.write_str("its broker assigns from here on"),
+            News::Deleted => f.write_str("the group was deleted"),
+            News::Becomes(GroupKind::Classic) => f.write_str("the group changes to the classic protocol"),
+            News::Becomes(GroupKind::Consumer) => f.write_str("the group changes to the consumer protocol"),
         }
     }
 }

@@ -12,7 +12,8 @@ use crate::{Moment, Topic};
 pub struct Present<'a> {
     /// By the clock that never goes back: timers go by it.
     pub moment: Moment,
-    /// What is logged bears this time.
+    /// By the clock on the wall: what is logged bears it, and what counts across restarts goes by it, such as when offsets expire and how
+    /// often a group is assigned anew ([`ConsumerTimes::assignment_interval`](crate::ConsumerTimes)).
     pub time: Timestamp,
     /// The topics; `&()` has none, which is enough for classic groups.
     pub topics: &'a dyn Catalog,

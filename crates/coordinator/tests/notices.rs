@@ -4,7 +4,7 @@ mod support;
 
 use std::time::Duration;
 
-use klamm_coordinator::GroupConfig;
+use klamm_coordinator::{GroupConfig, News};
 use support::World;
 use support::consumers::ConsumerWorld;
 
@@ -57,26 +57,50 @@ fn of_a_group_whose_broker_assigns() {
     world.join("a").unwrap();
     assert_eq!(
         told(&mut world.news),
-        ["a is a member", "epoch 2 begins", "partitions are assigned up to epoch 2, members: 1"]
+        ["a is a member", "group epoch 2 begins", "partitions are assigned up to epoch 2, members: 1"]
     );
     world.join("b").unwrap();
     assert_eq!(
         told(&mut world.news),
-        ["b is a member", "epoch 3 begins", "partitions are assigned up to epoch 3, members: 2"]
+        ["b is a member", "group epoch 3 begins", "partitions are assigned up to epoch 3, members: 2"]
     );
     // Nothing new.
     let beat = world.heartbeat("a");
     world.send("a", &beat).unwrap();
     assert_eq!(told(&mut world.news), [""; 0]);
     world.leave("b", -1).unwrap();
-    assert_eq!(told(&mut world.news), ["b is no member any more: it left", "epoch 4 begins"]);
+    assert_eq!(told(&mut world.news), ["b is no member any more: it left", "group epoch 4 begins"]);
     world.classic_join("c").unwrap();
     told(&mut world.news);
     world.leave("a", -1).unwrap();
-    assert_eq!(told(&mut world.news), ["a is no member any more: it left", "it becomes a classic group"]);
+    assert_eq!(
+        told(&mut world.news),
+        [
+            "a is no member any more: it left",
+            "the group changes to the classic protocol",
+            "members are to join again after generation 5"
+        ]
+    );
     world.join("b").unwrap();
     let news = told(&mut world.news);
-    assert_eq!(news[0], "its broker assigns from here on", "{news:?}");
+    assert_eq!(news[0], "the group changes to the consumer protocol", "{news:?}");
+}
+
+#[test]
+fn of_a_group_that_is_deleted() {
+    let mut world = ConsumerWorld::new(config());
+    world.topics.set("t", 1);
+    world.commit(None, None, "t-0", 5).unwrap();
+    let effects = world.groups.delete_group(&"g".into()).unwrap();
+    assert!(world.carry_out(effects));
+    assert_eq!(told(&mut world.news), ["the group was deleted"]);
+}
+
+/// Ids come from clients, and logs are read line by line.
+#[test]
+fn what_is_told_is_one_line() {
+    let news = News::Joined("a\nERROR \u{1b}[31m".into());
+    assert_eq!(news.to_string(), "a\\nERROR \\u{1b}[31m is a member");
 }
 
 #[test]

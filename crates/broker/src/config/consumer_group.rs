@@ -119,14 +119,7 @@ impl GroupSettings {
         let mut settings = self.clone();
         for (row, time) in TABLE.iter().zip(&TIMES) {
             let Some(value) = own.get(row.key) else { continue };
-            if (row.set)(&mut settings, value.trim()).is_none() {
-                tracing::warn!(
-                    key = row.key,
-                    value,
-                    "a group's setting is passed over, expected {}",
-                    row.expected
-                );
-            }
+            let _ = (row.set)(&mut settings, value.trim());
             let (least, most) = ((time.get)(&self.bounds.least), (time.get)(&self.bounds.most));
             let slot = (time.slot)(&mut settings.times);
             *slot = (*slot).clamp(least, most.max(least));

@@ -178,7 +178,7 @@ impl Groups {
         let shard = table.shard(group);
         let (done, deadline) = shard.decide(|| self.now(), event)?;
         self.after(shard, deadline);
-        done
+        done.inspect_err(|error| tracing::debug!(?group, ?error, "a request to a group was refused"))
     }
 
     /// The same for one who may have to wait for the answer.

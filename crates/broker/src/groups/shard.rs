@@ -222,6 +222,9 @@ impl Ready {
 
     fn answer(&mut self, answers: Vec<(Waiter, Answer)>) {
         for (waiter, answer) in answers {
+            if let Answer::Join(Err(refused)) = &answer {
+                tracing::debug!(error = %refused.error, member = ?refused.member, "a member was refused");
+            }
             if let Some(tell) = self.waiters.remove(&waiter) {
                 // One whose client has closed its connection hears nothing.
                 let _ = tell.send(answer);

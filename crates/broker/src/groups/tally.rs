@@ -35,6 +35,9 @@ impl Tally {
         let rebalances =
             "Rebalances of groups: rounds of classic ones that ended, epochs of others that began";
         registry.register("kafka_server_group_coordinator_rebalance", rebalances, self.rebalances.clone());
+        for kind in [GroupKind::Classic, GroupKind::Consumer] {
+            drop(self.rebalances.get_or_create(&KindLabels::of(kind)));
+        }
         let lost = "Members that were taken out because they were not heard, or too slow";
         registry.register("kafka_server_group_coordinator_lost_members", lost, self.lost_members.clone());
         let commits = "Offsets that groups have committed";
@@ -69,6 +72,6 @@ impl Tally {
             News::Gone(_, Departure::SessionOver | Departure::TooSlow) => drop(self.lost_members.inc()),
             _ => {}
         }
-        tracing::info!(%group, "{news}");
+        tracing::info!(?group, "{news}");
     }
 }

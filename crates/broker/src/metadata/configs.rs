@@ -198,6 +198,17 @@ impl Metadata {
             }
         }
         self.storage.set_cleaner(&config.cleaner);
+        let settings = GroupSettings::of(&config);
+        for (group, own) in image.configured_groups() {
+            if let Err(WrongSetting { key, value, expected }) = settings.with(own) {
+                tracing::warn!(
+                    ?group,
+                    key,
+                    value,
+                    "a group's setting does not fit and is cut or passed over, expected {expected}"
+                );
+            }
+        }
         *self.config.write() = Arc::new(config);
     }
 }

@@ -50,7 +50,8 @@ impl fmt::Display for Resource {
             Resource::Topic(name) => write!(f, "topic {name}"),
             Resource::Broker(name) if name.is_empty() => f.write_str("all brokers"),
             Resource::Broker(name) => write!(f, "broker {name}"),
-            Resource::Group(name) => write!(f, "group {name}"),
+            // Any text can be a group's name.
+            Resource::Group(name) => write!(f, "group {}", name.escape_debug()),
         }
     }
 }

@@ -18,7 +18,7 @@ pub type NamedAssignment = BTreeMap<MemberId, Vec<TopicPartition>>;
 /// let group = GroupSpec::new(&topics, &members);
 /// let mut given = Assignment::none(&group);
 /// group.partitions(0).for_each(|partition| given.give(partition, 0));
-/// assert_eq!(given.by_member().of(0), [0, 1, 2]);
+/// assert_eq!(given.by_member().of(0).collect::<Vec<_>>(), [0, 1, 2]);
 /// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Assignment {
@@ -146,15 +146,22 @@ impl Shares {
     ///
     /// # Panics
     /// When there is no such member.
-    #[must_use]
-    pub fn of(&self, member: usize) -> &[u32] {
-        &self.partitions[self.begins[member]..self.begins[member + 1]]
+    pub fn of(&self, member: usize) -> impl ExactSizeIterator<Item = usize> + '_ {
+        numbers(&self.partitions[self.begins[member]..self.begins[member + 1]])
+    }
+
+    pub(super) fn nth(&self, member: usize, at: usize) -> usize {
+        self.partitions[self.begins[member] + at] as usize
     }
 
     /// The same of each member, in order.
-    pub fn iter(&self) -> impl Iterator<Item = &[u32]> {
-        self.begins.windows(2).map(|bounds| &self.partitions[bounds[0]..bounds[1]])
+    pub fn iter(&self) -> impl Iterator<Item = impl ExactSizeIterator<Item = usize> + '_> {
+        self.begins.windows(2).map(|bounds| numbers(&self.partitions[bounds[0]..bounds[1]]))
     }
+}
+
+pub(super) fn numbers(partitions: &[u32]) -> impl ExactSizeIterator<Item = usize> + '_ {
+    partitions.iter().map(|partition| *partition as usize)
 }
 
 /// Members and partitions are counted by topics and requests that are far smaller.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use klamm_protocol::Uuid;
 
-use super::assignment::number;
+use super::assignment::{number, numbers};
 use super::{Assignment, NamedAssignment, Subscriber, TopicPartition, Topics};
 use crate::Topic;
 
@@ -166,13 +166,13 @@ impl<'a> GroupSpec<'a> {
         TopicPartition { topic, partition: i32::try_from(self.number(partition)).unwrap_or(i32::MAX) }
     }
 
-    /// The partitions that a member says that it has, as far as they are there and somebody wants them.
+    /// The partitions that a member says that it has, as far as they are there and somebody wants them: perhaps not this member any more
+    /// ([`GroupSpec::wants`] tells). Two members may say that they have the same.
     ///
     /// # Panics
     /// When there is no such member.
-    #[must_use]
-    pub fn owned(&self, member: usize) -> &[u32] {
-        &self.owned[self.owned_begins[member]..self.owned_begins[member + 1]]
+    pub fn owned(&self, member: usize) -> impl ExactSizeIterator<Item = usize> + '_ {
+        numbers(&self.owned[self.owned_begins[member]..self.owned_begins[member + 1]])
     }
 
     /// The topics that a member wants, in order.
@@ -252,9 +252,9 @@ impl<'a> GroupSpec<'a> {
     /// When the assignment is another group's.
     #[must_use]
     pub fn named(&self, given: &Assignment) -> NamedAssignment {
-        let names = |own: &[u32]| own.iter().map(|partition| self.name(*partition as usize)).collect();
         let given = given.by_member();
-        self.members.iter().zip(given.iter()).map(|(member, own)| (member.id.clone(), names(own))).collect()
+        let named = self.members.iter().zip(given.iter());
+        named.map(|(member, own)| (member.id.clone(), own.map(|own| self.name(own)).collect())).collect()
     }
 
     /// Which of two topics has more partitions for each member that wants it; of equals, which is wanted by fewer, or has the lesser id.

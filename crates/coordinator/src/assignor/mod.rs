@@ -9,7 +9,8 @@
 //! | [`Uniform`] | as even as can be, and as it was where that is even: by which a broker assigns (KIP-848) |
 //! | [`ServerRange`] | `range` as a broker assigns by it |
 //!
-//! [`Assignor`] is the seam for one of your own.
+//! [`Assignor`] is the seam for one of your own; [`Assignors`](crate::Assignors) tells a coordinator to assign by it. What an assignor answers is taken at
+//! its word: hold yours against [`check`] in its tests.
 
 mod assignment;
 mod cooperative;

@@ -26,7 +26,7 @@ impl Assignor for Uniform {
 fn held(group: &GroupSpec<'_>) -> Assignment {
     let mut given = Assignment::none(group);
     for member in group.by_id() {
-        for partition in group.owned(member).iter().map(|partition| *partition as usize) {
+        for partition in group.owned(member) {
             if given.owner(partition).is_none() && group.wants(member, group.topic(partition)) {
                 given.give(partition, member);
             }
@@ -121,7 +121,7 @@ impl Leveling<'_> {
         }
         // What a member is given now it does not give on in the same turn.
         let begun = self.given.by_member_in(self.group.partitions(topic));
-        let mut left: Vec<usize> = begun.iter().map(<[u32]>::len).collect();
+        let mut left: Vec<usize> = begun.iter().map(|own| own.len()).collect();
         let mut has_moved = false;
         while !balancer.is_even() {
             let Some(from) = self.with_most(&mut balancer, &left) else { break };
@@ -130,7 +130,7 @@ impl Leveling<'_> {
                 break;
             }
             left[from] -= 1;
-            self.given.give(begun.of(from)[left[from]] as usize, to);
+            self.given.give(begun.nth(from, left[from]), to);
             self.sizes[from] -= 1;
             self.sizes[to] += 1;
             has_moved = true;

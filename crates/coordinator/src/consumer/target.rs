@@ -86,10 +86,8 @@ impl Known {
     }
 }
 
-fn target(group: &GroupSpec<'_>, ids: &[Uuid], own: &[u32]) -> Partitions {
-    let name = |partition: &u32| {
-        let partition = *partition as usize;
-        (ids[group.topic(partition)], i32::try_from(group.number(partition)).unwrap_or(i32::MAX))
-    };
-    own.iter().map(name).collect()
+fn target(group: &GroupSpec<'_>, ids: &[Uuid], own: impl Iterator<Item = usize>) -> Partitions {
+    let name =
+        |partition| (ids[group.topic(partition)], i32::try_from(group.number(partition)).unwrap_or(i32::MAX));
+    own.map(name).collect()
 }

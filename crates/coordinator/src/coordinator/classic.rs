@@ -72,6 +72,7 @@ impl GroupCoordinator {
                 out.notices = group.notices(&records, Departure::Replaced);
                 out.tell(&join.group, News::Becomes(GroupKind::Classic));
                 let group = group.after(&records);
+                out.tell(&join.group, News::Rebalances(GroupKind::Classic, group.epoch));
                 // It is to join again, in the round of joins that begins.
                 joined.generation = group.epoch;
                 out.records = wrap(&join.group, records);

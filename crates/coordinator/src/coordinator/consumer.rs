@@ -137,6 +137,7 @@ impl GroupCoordinator {
         let mut out = Effects::of(become_classic(group, gone, present));
         gone.iter().for_each(|member| out.tell(id, News::Gone(member.clone(), why)));
         out.tell(id, News::Becomes(GroupKind::Classic));
+        out.tell(id, News::Rebalances(GroupKind::Classic, group.epoch));
         out
     }
 

@@ -3,7 +3,7 @@
 use super::{Group, GroupCoordinator, Kind, Outcomes};
 use crate::effects::Effects;
 use crate::offsets::{Commit, CommittedOffset, expired, plan_deletion, removal};
-use crate::{GroupError, GroupId, GroupRecord, GroupState, MemberId, Present, Topic};
+use crate::{GroupError, GroupId, GroupRecord, GroupState, MemberId, News, Present, Topic};
 use klamm_types::Timestamp;
 
 impl GroupCoordinator {
@@ -83,7 +83,9 @@ impl GroupCoordinator {
             return Err(GroupError::NonEmptyGroup);
         }
         let offsets = found.offsets.iter().map(|(topic, partition, _)| removal(group, topic, partition));
-        Ok(Effects::of(offsets.chain(self.end_of(group)).collect()))
+        let mut out = Effects::of(offsets.chain(self.end_of(group)).collect());
+        out.tell(group, News::Deleted);
+        Ok(out)
     }
 
     /// The records that take an empty group away.

@@ -20,7 +20,7 @@ impl Claims {
         let mut claims =
             Claims { kept: Assignment::none(group), disputed: BTreeSet::new(), is_any_lost: false };
         for member in group.by_id() {
-            group.owned(member).iter().for_each(|claim| claims.note(group, member, *claim as usize));
+            group.owned(member).for_each(|claim| claims.note(group, member, claim));
         }
         claims.disputed.iter().for_each(|claim| claims.kept.take(*claim));
         claims.drop_unwanted(group);
@@ -58,7 +58,7 @@ pub(super) fn earlier(group: &GroupSpec<'_>) -> Assignment {
     let latest = group.by_id().map(|member| generation(group, member)).max().unwrap_or(NONE);
     let mut earlier = Assignment::none(group);
     for member in group.by_id().filter(|member| generation(group, *member) < latest) {
-        for claim in group.owned(member).iter().map(|claim| *claim as usize) {
+        for claim in group.owned(member) {
             let known = earlier.owner(claim).map(|known| generation(group, known));
             if known.is_none_or(|known| known < generation(group, member)) {
                 earlier.give(claim, member);

@@ -73,7 +73,7 @@ impl Filling<'_> {
         }
         let had = self.given.by_member();
         for member in with_more {
-            let mut own: Vec<usize> = had.of(member).iter().map(|partition| *partition as usize).collect();
+            let mut own: Vec<usize> = had.of(member).collect();
             own.sort_by_key(|partition| (self.group.number(*partition), *partition));
             own.split_off(kept[member]).into_iter().for_each(|partition| self.give_up(partition));
         }

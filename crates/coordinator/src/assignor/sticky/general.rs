@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::super::assignment::number;
 use super::super::{Assignment, GroupSpec};
 use super::claims::earlier;
 use super::{Claims, Given};
@@ -47,10 +46,10 @@ pub(super) fn assign(group: &GroupSpec<'_>, claims: Claims) -> Given {
 fn moving(group: &GroupSpec<'_>, given: &Assignment) -> Vec<usize> {
     let mut is_lost = vec![false; group.count()];
     for member in group.by_id() {
-        let lost = group.owned(member).iter().filter(|partition| !given.has(member, **partition as usize));
-        lost.for_each(|partition| is_lost[*partition as usize] = true);
+        let lost = group.owned(member).filter(|partition| !given.has(member, *partition));
+        lost.for_each(|partition| is_lost[partition] = true);
     }
-    let had = |member: usize, partition: usize| group.owned(member).contains(&number(partition));
+    let had = |member: usize, partition: usize| group.owned(member).any(|own| own == partition);
     let is_moving = |partition: &usize| {
         is_lost[*partition] && given.owner(*partition).is_some_and(|member| !had(member, *partition))
     };
