@@ -176,3 +176,14 @@ fn what_has_settings_is_listed_by_kind() {
     let first = client.call(&ListConfigResourcesRequest::default(), 0);
     assert_eq!((first.error_code, first.config_resources.len()), (0, 0));
 }
+
+/// Whoever embeds the broker sets what it likes; the bounds are for administrators.
+#[test]
+fn times_that_a_program_has_set_beyond_the_bounds_keep_nothing_from_being_changed() {
+    let mut config = bounded();
+    config.groups.consumer.times.session_timeout = Duration::from_secs(6);
+    let (_broker, mut client) = start(config);
+    assert_eq!(set(&mut client, BROKER, "", "log.retention.ms", Some("7200000")), (0, String::new()));
+    assert_eq!(value(&mut client, BROKER, "1", "log.retention.ms").0, "7200000");
+    assert_eq!(set(&mut client, GROUP, "g", ASSIGNMENT, Some("2000")), (0, String::new()));
+}

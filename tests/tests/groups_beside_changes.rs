@@ -5,6 +5,9 @@ use klamm_protocol::ErrorCode;
 use klamm_protocol::messages::create_partitions_request::{CreatePartitionsRequest, CreatePartitionsTopic};
 use klamm_protocol::messages::delete_topics_request::DeleteTopicsRequest;
 use klamm_protocol::messages::list_groups_request::ListGroupsRequest;
+use klamm_protocol::messages::offset_commit_request::{
+    OffsetCommitRequest, OffsetCommitRequestPartition, OffsetCommitRequestTopic,
+};
 use klamm_tests::admin::create;
 use klamm_tests::client::Client;
 use klamm_tests::groups::Member;
@@ -65,6 +68,22 @@ fn a_negative_offset_takes_away_what_was_committed() {
     assert_eq!((own.commit("t", -1), own.committed("t")), (0, -1));
     assert_eq!((own.commit("t", 5), own.committed("t")), (0, 5));
     assert_eq!((own.commit("t", -1), own.committed("t")), (0, -1));
+    // Named twice in a request, the last counts.
+    let partition =
+        |committed_offset| OffsetCommitRequestPartition { committed_offset, ..Default::default() };
+    let topic = OffsetCommitRequestTopic {
+        name: "t".into(),
+        partitions: vec![partition(5), partition(-1)],
+        ..OffsetCommitRequestTopic::default()
+    };
+    let request = OffsetCommitRequest {
+        group_id: "new".into(),
+        generation_id_or_member_epoch: -1,
+        topics: vec![topic],
+        ..OffsetCommitRequest::default()
+    };
+    assert_eq!(own.client.call(&request, 8).topics[0].partitions.len(), 2);
+    assert_eq!(member(&broker, "new").committed("t"), -1);
 }
 
 #[test]

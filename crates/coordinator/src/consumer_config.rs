@@ -12,7 +12,7 @@ pub struct ConsumerGroupConfig {
     /// Those of groups that have none of their own.
     pub times: ConsumerTimes,
     /// Those of groups that have their own, whether they are there or not; none.
-    pub own: BTreeMap<GroupId, ConsumerTimes>,
+    pub own: Arc<BTreeMap<GroupId, ConsumerTimes>>,
     /// The most members of a group; any number (`group.consumer.max.size`).
     pub max_size: usize,
     /// By what partitions can be assigned; the first where members do not say (`group.consumer.assignors`).
@@ -56,7 +56,7 @@ impl Default for ConsumerGroupConfig {
     fn default() -> ConsumerGroupConfig {
         ConsumerGroupConfig {
             times: ConsumerTimes::default(),
-            own: BTreeMap::new(),
+            own: Arc::default(),
             max_size: i32::MAX as usize,
             assignors: Assignors::default(),
             migration: MigrationPolicy::default(),

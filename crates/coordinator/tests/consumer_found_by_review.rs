@@ -2,13 +2,16 @@
 
 mod support;
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use klamm_coordinator::assignor::TopicPartition;
+use klamm_coordinator::assignor::{
+    Assignment, Assignor, GroupSpec, Subscriber, TopicPartition, Topics, Uniform,
+};
 use klamm_coordinator::consumer_protocol::{Subscription, encode_assignment};
 use klamm_coordinator::{
-    ClassicGroupRecord, Commit, ConsumerRecord, GroupConfig, GroupEpoch, GroupError, GroupId, GroupRecord,
-    LoggedMember, NewOffset, Partitions, TargetEpoch,
+    Assignors, ClassicGroupRecord, Commit, ConsumerRecord, GroupConfig, GroupEpoch, GroupError, GroupId,
+    GroupRecord, LoggedMember, NewOffset, Partitions, TargetEpoch,
 };
 use klamm_types::{Offset, Timestamp};
 use support::consumers::{ConsumerWorld, GROUP, present};
@@ -184,4 +187,30 @@ fn a_commit_for_a_topic_that_is_gone_is_refused_whatever_has_its_name() {
     assert_eq!(commit(&mut world), Err(GroupError::UnknownTopic));
     world.topics.set("t", 1);
     assert_eq!(commit(&mut world), Err(GroupError::UnknownTopic));
+}
+
+/// An assignor of somebody's own that answers for another group than it was asked.
+#[test]
+fn an_assignment_of_another_group_is_none() {
+    #[derive(Debug)]
+    struct Foreign;
+    impl Assignor for Foreign {
+        fn name(&self) -> &'static str {
+            "foreign"
+        }
+
+        fn assign(&self, _: &GroupSpec<'_>) -> Assignment {
+            let topics = Topics::default().with("elsewhere", 1000);
+            let members = [Subscriber { topics: vec!["elsewhere".into()], ..Subscriber::default() }];
+            let group = GroupSpec::new(&topics, &members);
+            Uniform.assign(&group)
+        }
+    }
+    let mut config = GroupConfig::default();
+    config.consumer.assignors = Assignors::new(vec![Arc::new(Foreign)]);
+    let mut world = ConsumerWorld::new(config);
+    world.topics.set("t", 2);
+    world.consumer("a").topics = Some("t".into());
+    world.join("a").unwrap();
+    assert!(world.consumer("a").assignment.is_empty());
 }

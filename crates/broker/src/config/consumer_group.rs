@@ -14,7 +14,8 @@ pub struct ConsumerBounds {
     /// The least: sessions of 45 seconds, heartbeats each 5 seconds, any interval of assignments (`group.consumer.min.session.timeout.ms`,
     /// `group.consumer.min.heartbeat.interval.ms`, `group.consumer.min.assignment.interval.ms`).
     pub least: ConsumerTimes,
-    /// The most: one minute, 15 seconds, 15 seconds (`group.consumer.max.session.timeout.ms` and so on).
+    /// The most: one minute, 15 seconds, 15 seconds (`group.consumer.max.session.timeout.ms`,
+    /// `group.consumer.max.heartbeat.interval.ms`, `group.consumer.max.assignment.interval.ms`).
     pub most: ConsumerTimes,
 }
 
@@ -69,23 +70,17 @@ impl ConsumerBounds {
                 return Err(wrong(key, most, time.at_least));
             }
         }
-        self.check_within(times, |time| time.broker_key)?;
+        TIMES.iter().try_for_each(|time| self.check_within(time, times, time.broker_key))?;
         check_together(times, TIMES[HEARTBEAT].broker_key, "less than group.consumer.session.timeout.ms")
     }
 
-    fn check_within(
-        &self,
-        times: &ConsumerTimes,
-        name: fn(&Time) -> &'static str,
-    ) -> Result<(), WrongSetting> {
-        for time in &TIMES {
-            let value = (time.get)(times);
-            if value < (time.get)(&self.least) {
-                return Err(wrong(name(time), value, time.at_least));
-            }
-            if value > (time.get)(&self.most) {
-                return Err(wrong(name(time), value, time.at_most));
-            }
+    fn check_within(&self, time: &Time, times: &ConsumerTimes, key: &str) -> Result<(), WrongSetting> {
+        let value = (time.get)(times);
+        if value < (time.get)(&self.least) {
+            return Err(wrong(key, value, time.at_least));
+        }
+        if value > (time.get)(&self.most) {
+            return Err(wrong(key, value, time.at_most));
         }
         Ok(())
     }
@@ -108,7 +103,9 @@ impl GroupSettings {
     pub(crate) fn with(&self, own: &BTreeMap<String, String>) -> Result<GroupSettings, WrongSetting> {
         let mut settings = self.clone();
         set_all(&mut settings, own, TABLE)?;
-        self.bounds.check_within(&settings.times, |time| time.key)?;
+        // The broker's own are not the group's fault.
+        let mut named = TIMES.iter().filter(|time| own.contains_key(time.key));
+        named.try_for_each(|time| self.bounds.check_within(time, &settings.times, time.key))?;
         check_together(&settings.times, TIMES[HEARTBEAT].key, "less than consumer.session.timeout.ms")?;
         Ok(settings)
     }

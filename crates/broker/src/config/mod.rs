@@ -192,7 +192,9 @@ impl BrokerConfig {
         set_all(&mut config, changed, table::TABLE)?;
         config.topic.log.validate()?;
         config.cleaner.validate()?;
-        config.consumer_bounds.check(&config.groups.consumer.times)?;
+        if config.groups.consumer.times != self.groups.consumer.times {
+            config.consumer_bounds.check(&config.groups.consumer.times)?;
+        }
         Ok(config)
     }
 

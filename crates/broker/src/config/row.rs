@@ -1,4 +1,4 @@
-//! What the tables of settings, the broker's and a topic's, are made of: a row each, and values as texts.
+//! What the tables of settings, the broker's, a topic's and a group's, are made of: a row each, and values as texts.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;

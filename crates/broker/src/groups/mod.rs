@@ -19,7 +19,7 @@ use klamm_coordinator::{
 };
 use klamm_log::Clock;
 use klamm_protocol::ErrorCode;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use tokio::sync::oneshot;
 
 use crate::error_code::WireError;
@@ -51,6 +51,8 @@ pub(crate) struct Groups {
     /// `None` before there is a topic.
     table: RwLock<Option<Arc<Table>>>,
     tally: Tally,
+    /// Held while shards are given their settings, so that the latest are last.
+    configuring: Mutex<()>,
 }
 
 impl Groups {
@@ -62,7 +64,16 @@ impl Groups {
         tally: Tally,
     ) -> Arc<Groups> {
         let (began, alarm, table) = (Instant::now(), Arc::default(), RwLock::default());
-        let groups = Arc::new(Groups { metadata, purgatory, clock, began, alarm, table, tally });
+        let groups = Arc::new(Groups {
+            metadata,
+            purgatory,
+            clock,
+            began,
+            alarm,
+            table,
+            tally,
+            configuring: Mutex::default(),
+        });
         let _ = groups.table();
         groups
     }
@@ -148,14 +159,16 @@ impl Groups {
 
     fn config(&self) -> GroupConfig {
         let mut config = self.metadata.config().groups.clone();
-        config.consumer.own = self.metadata.consumer_times();
+        config.consumer.own = Arc::new(self.metadata.consumer_times());
         config
     }
 
     /// Settings of groups, or of the broker, were changed.
     pub(crate) fn configure(&self) {
-        let table = self.table.read().as_ref().map(Arc::clone);
-        table.iter().flat_map(|table| table.shards()).for_each(|shard| shard.configure(|| self.config()));
+        let _turn = self.configuring.lock();
+        let (table, config) = (self.table.read().as_ref().map(Arc::clone), self.config());
+        let shards = table.iter().flat_map(|table| table.shards());
+        shards.for_each(|shard| shard.configure(|| config.clone()));
     }
 
     fn now(&self) -> Now {
@@ -196,8 +209,9 @@ impl Groups {
 
     /// Whether something about a group can be decided at once: it is loaded, and nobody decides anything about it or its neighbours.
     pub(crate) fn is_free(&self, group: &GroupId) -> bool {
-        let table = self.table.read().as_ref().map(Arc::clone);
-        table.is_some_and(|table| table.shard(group).is_free())
+        let image = self.metadata.image();
+        let Some((topic, table)) = image.topic(OFFSETS).zip(self.table.try_read()) else { return false };
+        table.as_ref().is_some_and(|table| table.is_of(topic) && table.shard(group).is_free())
     }
 
     /// Looks at a group.

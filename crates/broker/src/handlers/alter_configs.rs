@@ -1,4 +1,4 @@
-//! Replacing the settings of topics and of the broker: those that the request does not name go back to what they would be
+//! Replacing the settings of topics, of the broker and of groups: those that the request does not name go back to what they would be
 //! without it.
 
 use klamm_protocol::messages::alter_configs_request::{AlterConfigsRequest, AlterConfigsResource};
@@ -6,7 +6,8 @@ use klamm_protocol::messages::alter_configs_response::{AlterConfigsResourceRespo
 use klamm_protocol::{ApiKey, ErrorCode, RequestHead};
 
 use super::resources::{
-    Refusal, change as change_settings, named_twice, outcome, refusal, resource, twice as named,
+    Refusal, change as change_settings, configure_groups, named_twice, outcome, refusal, resource,
+    twice as named,
 };
 use super::{HandleError, Outcome, answer};
 use crate::metadata::Change;
@@ -29,7 +30,10 @@ pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, Han
             resource_name: asked.resource_name.clone(),
         }
     };
-    let responses = request.resources.iter().map(alter).collect();
+    let responses: Vec<_> = request.resources.iter().map(alter).collect();
+    if !request.validate_only {
+        configure_groups(shared, responses.iter().map(|done| (done.resource_type, done.error_code)));
+    }
     answer(&AlterConfigsResponse { responses, ..Default::default() }, ApiKey::AlterConfigs, head)
 }
 

@@ -1,4 +1,4 @@
-//! Telling the settings of topics and of the broker.
+//! Telling the settings of topics, of the broker and of groups.
 
 use klamm_protocol::messages::describe_configs_request::{DescribeConfigsRequest, DescribeConfigsResource};
 use klamm_protocol::messages::describe_configs_response::{

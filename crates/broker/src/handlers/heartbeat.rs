@@ -5,13 +5,16 @@ use klamm_protocol::messages::heartbeat_request::HeartbeatRequest;
 use klamm_protocol::messages::heartbeat_response::HeartbeatResponse;
 use klamm_protocol::{ApiKey, ErrorCode, RequestHead};
 
-use super::{HandleError, Outcome, Turn, answer, has_to_wait};
+use super::{HandleError, Outcome, Turn, answer, is_busy, is_large};
 use crate::error_code::WireError;
 use crate::shared::Shared;
 
 pub(super) fn handle(shared: &Shared, head: &RequestHead, turn: Turn) -> Result<Outcome, HandleError> {
+    if is_large(head, turn) {
+        return Ok(Outcome::Blocks);
+    }
     let request = super::read::<HeartbeatRequest>(head)?;
-    if has_to_wait(shared, head, turn, &request.group_id) {
+    if is_busy(shared, turn, &request.group_id) {
         return Ok(Outcome::Blocks);
     }
     let mut done = shared.permit().map_err(|error| error.wire()).and_then(|()| beat(shared, &request));

@@ -1,4 +1,4 @@
-//! Changing single settings of topics and of the broker (KIP-339).
+//! Changing single settings of topics, of the broker and of groups (KIP-339).
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,8 @@ use klamm_protocol::{ApiKey, ErrorCode, RequestHead};
 
 use super::alter_configs::no_value;
 use super::resources::{
-    Refusal, change as change_settings, named_twice, outcome, refusal, resource, twice as named,
+    Refusal, change as change_settings, configure_groups, named_twice, outcome, refusal, resource,
+    twice as named,
 };
 use super::{HandleError, Outcome, answer};
 use crate::metadata::Change;
@@ -35,7 +36,10 @@ pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, Han
             resource_name: asked.resource_name.clone(),
         }
     };
-    let responses = request.resources.iter().map(alter).collect();
+    let responses: Vec<_> = request.resources.iter().map(alter).collect();
+    if !request.validate_only {
+        configure_groups(shared, responses.iter().map(|done| (done.resource_type, done.error_code)));
+    }
     let response = IncrementalAlterConfigsResponse { responses, ..Default::default() };
     answer(&response, ApiKey::IncrementalAlterConfigs, head)
 }

@@ -216,9 +216,14 @@ fn message(text: &str) -> klamm_protocol::ByteString {
     if text.len() <= 1000 { text.into() } else { text[..cut].into() }
 }
 
-/// Whether a request to a group is to be asked again where it may wait: it has much to say, or the group is busy.
-fn has_to_wait(shared: &Shared, head: &RequestHead, turn: Turn, group: &str) -> bool {
-    !turn.may_block && (head.body.len() > LARGE || !shared.groups.is_free(&GroupId::new(group)))
+/// Whether a request to a group is to be asked again where it may wait, for it has much to say.
+fn is_large(head: &RequestHead, turn: Turn) -> bool {
+    !turn.may_block && head.body.len() > LARGE
+}
+
+/// The same, for its group is busy.
+fn is_busy(shared: &Shared, turn: Turn, group: &str) -> bool {
+    !turn.may_block && !shared.groups.is_free(&GroupId::new(group))
 }
 
 /// Bytes of a request to a group from which on it takes longer than handing it to another thread.

@@ -15,7 +15,7 @@ use klamm_protocol::messages::offset_commit_response::{
 use klamm_protocol::{ApiKey, ErrorCode, RequestHead};
 use klamm_types::Offset;
 
-use super::{HandleError, Outcome, Turn, answer, has_to_wait};
+use super::{HandleError, Outcome, Turn, answer, is_busy, is_large};
 use crate::error_code::WireError;
 use crate::metadata::{MetadataImage, Topic};
 use crate::shared::Shared;
@@ -26,8 +26,11 @@ const WITH_TOPIC_IDS: i16 = 10;
 const KNOWS_EPOCHS: i16 = 9;
 
 pub(super) fn handle(shared: &Shared, head: &RequestHead, turn: Turn) -> Result<Outcome, HandleError> {
+    if is_large(head, turn) {
+        return Ok(Outcome::Blocks);
+    }
     let request = super::read::<OffsetCommitRequest>(head)?;
-    if has_to_wait(shared, head, turn, &request.group_id) {
+    if is_busy(shared, turn, &request.group_id) {
         return Ok(Outcome::Blocks);
     }
     let image = shared.metadata.image();

@@ -59,10 +59,14 @@ pub(super) fn change(
     check_only: bool,
 ) -> Result<(), Refusal> {
     let done = shared.metadata.change_configs(resource, changes, replace, check_only);
-    if !check_only && matches!(resource, Resource::Group(_) | Resource::Broker(_)) {
+    done.map_err(|error| refusal(&error))
+}
+
+/// Groups go by what was changed, given the kind of each resource and its error.
+pub(super) fn configure_groups(shared: &Shared, done: impl IntoIterator<Item = (i8, i16)>) {
+    if done.into_iter().any(|(kind, error)| error == 0 && [BROKER, GROUP].contains(&kind)) {
         shared.groups.configure();
     }
-    done.map_err(|error| refusal(&error))
 }
 
 pub(super) fn refusal(error: &TopicError) -> Refusal {

@@ -97,7 +97,7 @@ impl Metadata {
         opened.into_iter().collect()
     }
 
-    /// All settings of a topic or of this broker; for those of all brokers, what was given.
+    /// All settings of a topic, a group or this broker; for those of all brokers, what was given.
     pub(crate) fn describe_configs(&self, resource: &Resource) -> Result<Vec<ConfigEntry>, TopicError> {
         let node = self.started_with.node_id;
         match resource {

@@ -195,6 +195,7 @@ impl MetadataImage {
         self.topics.get_mut(self.names.get(&Uuid::from(id))?)
     }
 }
+
 fn set(configs: &mut BTreeMap<String, String>, key: &str, value: Option<&String>) {
     match value {
         Some(value) => drop(configs.insert(key.to_owned(), value.clone())),

@@ -45,6 +45,12 @@ impl Assignment {
         Assignment { owner: vec![NOBODY; group.count()], members: group.members().len() }
     }
 
+    /// Whether it is one of this group, or of another that looks the same.
+    #[must_use]
+    pub fn is_of(&self, group: &GroupSpec<'_>) -> bool {
+        self.owner.len() == group.count() && self.members == group.members().len()
+    }
+
     /// Gives a partition to a member, whoever had it.
     ///
     /// # Panics

@@ -252,6 +252,7 @@ impl<'a> GroupSpec<'a> {
     /// When the assignment is another group's.
     #[must_use]
     pub fn named(&self, given: &Assignment) -> NamedAssignment {
+        assert!(given.is_of(self), "the assignment is another group's");
         let given = given.by_member();
         let named = self.members.iter().zip(given.iter());
         named.map(|(member, own)| (member.id.clone(), own.map(|own| self.name(own)).collect())).collect()

@@ -45,7 +45,8 @@ pub trait Assignor {
     /// The name that members agree on (`partition.assignment.strategy`).
     fn name(&self) -> &'static str;
 
-    /// Assigns each partition of the topics that somebody wants to one of those who want it.
+    /// Assigns each partition of the topics that somebody wants to one of those who want it. The answer is this group's ([`Assignment::none`]):
+    /// a coordinator takes another's for none.
     fn assign(&self, group: &GroupSpec<'_>) -> Assignment;
 
     /// What a member that has this, of this generation, writes beside its subscription, for the leader's [`Assignor::subscriber`] to read.

@@ -20,7 +20,7 @@ impl Turn<'_> {
         }
     }
 
-    /// The group was another's to assign until now: all join again.
+    /// The group was the broker's to assign until now, or has more members than it may: all join again.
     pub(crate) fn begin_anew(&mut self, members: &[MemberId]) {
         members.iter().for_each(|id| self.arm_session(id));
         self.prepare_rebalance();

@@ -20,8 +20,8 @@ pub(super) fn assign(draft: &Draft<'_>, epoch: i32) -> Vec<ConsumerRecord> {
     let chosen = preferred(assignors, draft.members().map(|(_, said)| said));
     let group = GroupSpec::new(&known.topics, &members);
     let assignor = assignors.find(&chosen);
-    let given =
-        assignor.map_or_else(|| Assignment::none(&group), |assignor| assignor.assign(&group)).by_member();
+    let given = assignor.map(|assignor| assignor.assign(&group)).filter(|given| given.is_of(&group));
+    let given = given.unwrap_or_else(|| Assignment::none(&group)).by_member();
     let ids = known.ids_of(&group);
     let targets = group.members().iter().zip(given.iter());
     let targets = targets.map(|(member, own)| (&member.id, target(&group, &ids, own)));

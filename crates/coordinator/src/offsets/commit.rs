@@ -78,10 +78,14 @@ impl Commit {
             }
             match new.offset {
                 Some(offset) => records.push(self.record(new, offset, present.time)),
-                None if has.is_some_and(|has| has.get(new.topic.as_str(), new.partition).is_some()) => {
-                    records.push(removal(&self.group, &new.topic, new.partition));
+                None => {
+                    let is_there =
+                        has.is_some_and(|has| has.get(new.topic.as_str(), new.partition).is_some());
+                    // It may be named before, in the same request.
+                    if is_there || !records.is_empty() {
+                        records.push(removal(&self.group, &new.topic, new.partition));
+                    }
                 }
-                None => {}
             }
             Ok(())
         };

@@ -44,15 +44,15 @@ pub(super) fn assign(group: &GroupSpec<'_>, claims: Claims) -> Given {
 
 /// Partitions that a member had and another has now that had them not.
 fn moving(group: &GroupSpec<'_>, given: &Assignment) -> Vec<usize> {
-    let mut is_lost = vec![false; group.count()];
+    let (mut is_lost, mut is_kept) = (vec![false; group.count()], vec![false; group.count()]);
     for member in group.by_id() {
-        let lost = group.owned(member).filter(|partition| !given.has(member, *partition));
-        lost.for_each(|partition| is_lost[partition] = true);
+        for partition in group.owned(member) {
+            let found = if given.has(member, partition) { &mut is_kept } else { &mut is_lost };
+            found[partition] = true;
+        }
     }
-    let had = |member: usize, partition: usize| group.owned(member).any(|own| own == partition);
-    let is_moving = |partition: &usize| {
-        is_lost[*partition] && given.owner(*partition).is_some_and(|member| !had(member, *partition))
-    };
+    let is_moving =
+        |partition: &usize| is_lost[*partition] && !is_kept[*partition] && given.owner(*partition).is_some();
     (0..group.count()).filter(is_moving).collect()
 }
 
