@@ -41,7 +41,8 @@ fn main() {
     let mut kafka = std::env::var("KAFKA_LIB").ok().map(|lib| Kafka::start(&lib));
     let (mut ours, mut theirs, mut buffer) = (Times::new(), Times::new(), Vec::new());
     for round in 0..WARM_UP + ROUNDS {
-        let (own, kafkas) = (own_round(1_000, &mut buffer), kafka.as_mut().map(Kafka::round).unwrap_or_default());
+        let (own, kafkas) =
+            (own_round(1_000, &mut buffer), kafka.as_mut().map(Kafka::round).unwrap_or_default());
         if round >= WARM_UP {
             own.into_iter().for_each(|(key, took)| ours.entry(key).or_default().push(took));
             kafkas.into_iter().for_each(|(key, took)| theirs.entry(key).or_default().push(took));

@@ -45,9 +45,14 @@ pub(super) fn assign(group: &GroupSpec<'_>, claims: Claims) -> Given {
     };
     filling.drop_far();
     filling.keep();
-    let unassigned = filling.unassigned();
-    let left = if filling.do_racks_matter { filling.give_near(unassigned) } else { unassigned };
-    filling.give_in_turn(left);
+    if filling.do_racks_matter {
+        let left = filling.give_near(filling.by_nearness());
+        filling.give_in_turn(left);
+    } else if filling.sizes.iter().all(|size| *size == 0) {
+        filling.give_in_turn(0..group.count());
+    } else {
+        filling.give_in_turn(filling.given.free());
+    }
     Given { assignment: filling.given, moving: filling.moving }
 }
 
@@ -115,19 +120,17 @@ impl Filling<'_> {
         self.do_racks_matter && rack.is_some_and(|rack| !self.group.racks(partition).contains(rack))
     }
 
-    /// By topic and number; where racks matter, those first that few members are near to.
-    fn unassigned(&self) -> Vec<usize> {
+    /// What nobody has, those first that few members are near to.
+    fn by_nearness(&self) -> Vec<usize> {
+        let mut near: BTreeMap<&str, usize> = BTreeMap::new();
+        let racks = self.group.by_id().filter_map(|member| self.group.rack(member));
+        racks.for_each(|rack| *near.entry(rack).or_default() += 1);
+        let count = |partition: &usize| {
+            let racks: BTreeSet<&str> = self.group.racks(*partition).iter().map(|rack| &**rack).collect();
+            racks.iter().map(|rack| near.get(rack).copied().unwrap_or(0)).sum::<usize>()
+        };
         let mut unassigned = self.given.free();
-        if self.do_racks_matter {
-            let mut near: BTreeMap<&str, usize> = BTreeMap::new();
-            let racks = self.group.by_id().filter_map(|member| self.group.rack(member));
-            racks.for_each(|rack| *near.entry(rack).or_default() += 1);
-            let count = |partition: &usize| {
-                let racks: BTreeSet<&str> = self.group.racks(*partition).iter().map(|rack| &**rack).collect();
-                racks.iter().map(|rack| near.get(rack).copied().unwrap_or(0)).sum::<usize>()
-            };
-            unassigned.sort_by_key(count);
-        }
+        unassigned.sort_by_key(count);
         unassigned
     }
 
@@ -169,7 +172,7 @@ impl Filling<'_> {
     }
 
     /// Gives partitions to the members below the least in turn, then one each to those that may have one more.
-    fn give_in_turn(&mut self, left: Vec<usize>) {
+    fn give_in_turn(&mut self, left: impl IntoIterator<Item = usize>) {
         let mut left = left.into_iter();
         self.give_rounds(&mut left);
         let mut turn = 0;
