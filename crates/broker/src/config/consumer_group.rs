@@ -31,6 +31,8 @@ struct Time {
     /// As a setting of a group; with `group.` before it, the broker's.
     key: &'static str,
     broker_key: &'static str,
+    /// The broker's setting that bounds it above.
+    most_key: &'static str,
     get: fn(&ConsumerTimes) -> Duration,
     slot: fn(&mut ConsumerTimes) -> &mut Duration,
     at_least: &'static str,
@@ -63,11 +65,10 @@ impl ConsumerBounds {
 
     /// Whether the broker's own times lie within, and members come more often than they are taken for dead.
     pub(super) fn check(&self, times: &ConsumerTimes) -> Result<(), WrongSetting> {
-        for time in &TIMES {
+        for time in TIMES {
             let (least, most) = ((time.get)(&self.least), (time.get)(&self.most));
             if most < least {
-                let key = time.at_most.rsplit(' ').next().unwrap_or_default();
-                return Err(wrong(key, most, time.at_least));
+                return Err(wrong(time.most_key, most, time.at_least));
             }
         }
         TIMES.iter().try_for_each(|time| self.check_within(time, times, time.broker_key))?;
@@ -114,7 +115,7 @@ impl GroupSettings {
     /// cannot be read is passed over.
     pub(crate) fn within_bounds(&self, own: &BTreeMap<String, String>) -> GroupSettings {
         let mut settings = self.clone();
-        for (row, time) in TABLE.iter().zip(&TIMES) {
+        for (row, time) in TABLE.iter().zip(TIMES) {
             let Some(value) = own.get(row.key) else { continue };
             let _ = (row.set)(&mut settings, value.trim());
             let (least, most) = ((time.get)(&self.bounds.least), (time.get)(&self.bounds.most));
@@ -136,64 +137,39 @@ fn wrong(key: &str, value: Duration, expected: &'static str) -> WrongSetting {
     WrongSetting { key: key.to_owned(), value: value.as_millis().to_string(), expected }
 }
 
-const HEARTBEAT: usize = 0;
-
-/// In the order of [`TABLE`].
-const TIMES: [Time; 3] = [
-    Time {
-        key: "consumer.heartbeat.interval.ms",
-        broker_key: "group.consumer.heartbeat.interval.ms",
-        get: |times| times.heartbeat_interval,
-        slot: |times| &mut times.heartbeat_interval,
-        at_least: "at least group.consumer.min.heartbeat.interval.ms",
-        at_most: "at most group.consumer.max.heartbeat.interval.ms",
-    },
-    Time {
-        key: "consumer.session.timeout.ms",
-        broker_key: "group.consumer.session.timeout.ms",
-        get: |times| times.session_timeout,
-        slot: |times| &mut times.session_timeout,
-        at_least: "at least group.consumer.min.session.timeout.ms",
-        at_most: "at most group.consumer.max.session.timeout.ms",
-    },
-    Time {
-        key: "consumer.assignment.interval.ms",
-        broker_key: "group.consumer.assignment.interval.ms",
-        get: |times| times.assignment_interval,
-        slot: |times| &mut times.assignment_interval,
-        at_least: "at least group.consumer.min.assignment.interval.ms",
-        at_most: "at most group.consumer.max.assignment.interval.ms",
-    },
-];
-
 type Setting = Row<GroupSettings>;
 
-const TABLE: &[Setting] = &[
-    Setting::new(
-        TIMES[0].key,
-        Kind::Int,
-        MILLIS,
-        at!(times.heartbeat_interval, int_millis, in_millis),
-        table::HEARTBEAT_INTERVAL,
-    )
-    .inherits(&["group.consumer.heartbeat.interval.ms"]),
-    Setting::new(
-        TIMES[1].key,
-        Kind::Int,
-        MILLIS,
-        at!(times.session_timeout, int_millis, in_millis),
-        table::SESSION_TIMEOUT,
-    )
-    .inherits(&["group.consumer.session.timeout.ms"]),
-    Setting::new(
-        TIMES[2].key,
-        Kind::Int,
-        AGE,
-        at!(times.assignment_interval, int_age, in_millis),
-        table::ASSIGNMENT_INTERVAL,
-    )
-    .inherits(&["group.consumer.assignment.interval.ms"]),
-];
+const HEARTBEAT: usize = 0;
+
+/// The times and the settings of a group, in the same order: field, name, what it can be, how it is read, what it means.
+macro_rules! times {
+    ($(($field:ident, $name:literal, $expected:expr, $parse:expr, $meaning:expr)),+) => {
+        const TIMES: &[Time] = &[$(Time {
+            key: concat!("consumer.", $name),
+            broker_key: concat!("group.consumer.", $name),
+            most_key: concat!("group.consumer.max.", $name),
+            get: |times| times.$field,
+            slot: |times| &mut times.$field,
+            at_least: concat!("at least group.consumer.min.", $name),
+            at_most: concat!("at most group.consumer.max.", $name),
+        }),+];
+
+        const TABLE: &[Setting] = &[$(Setting::new(
+            concat!("consumer.", $name),
+            Kind::Int,
+            $expected,
+            at!(times.$field, $parse, in_millis),
+            $meaning,
+        )
+        .inherits(&[concat!("group.consumer.", $name)])),+];
+    };
+}
+
+times!(
+    (heartbeat_interval, "heartbeat.interval.ms", MILLIS, int_millis, table::HEARTBEAT_INTERVAL),
+    (session_timeout, "session.timeout.ms", MILLIS, int_millis, table::SESSION_TIMEOUT),
+    (assignment_interval, "assignment.interval.ms", AGE, int_age, table::ASSIGNMENT_INTERVAL)
+);
 
 #[cfg(test)]
 mod tests {

@@ -1,7 +1,5 @@
 //! Giving topics more partitions.
 
-use std::collections::BTreeSet;
-
 use klamm_protocol::messages::create_partitions_request::{CreatePartitionsRequest, CreatePartitionsTopic};
 use klamm_protocol::messages::create_partitions_response::{
     CreatePartitionsResponse, CreatePartitionsTopicResult,
@@ -9,7 +7,7 @@ use klamm_protocol::messages::create_partitions_response::{
 use klamm_protocol::{ApiKey, ErrorCode, RequestHead};
 
 use super::resources::named_twice;
-use super::{HandleError, Outcome, answer};
+use super::{HandleError, Outcome, answer, once};
 use crate::error_code::WireError;
 use crate::groups::OFFSETS;
 use crate::metadata::TopicError;
@@ -25,9 +23,7 @@ pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, Han
         };
         result(topic, &done)
     };
-    let mut seen = BTreeSet::new();
-    let once = request.topics.iter().filter(|topic| seen.insert(topic.name.clone()));
-    let results = once.map(grow).collect();
+    let results = once(&request.topics, |topic| &topic.name).map(grow).collect();
     answer(&CreatePartitionsResponse { results, ..Default::default() }, ApiKey::CreatePartitions, head)
 }
 
