@@ -12,6 +12,7 @@ mod coordinator;
 mod describe;
 mod effects;
 mod error;
+mod java;
 mod known_topics;
 mod moment;
 mod names;

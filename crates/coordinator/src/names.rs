@@ -4,6 +4,8 @@ use std::borrow::Borrow;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::java::string_hash;
+
 macro_rules! name {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -71,9 +73,51 @@ name! {
     Topic
 }
 
+impl GroupId {
+    /// Where in an `__consumer_offsets` of so many partitions the group belongs, as every broker and tool of Kafka's finds it: the absolute value of
+    /// Java's hash of its name (0 for the least there is), divided among them.
+    ///
+    /// # Panics
+    /// When there is no partition.
+    ///
+    /// # Examples
+    /// ```
+    /// use klamm_coordinator::GroupId;
+    ///
+    /// assert_eq!(GroupId::new("flights").partition(50), 9);
+    /// ```
+    #[must_use]
+    pub fn partition(&self, partitions: usize) -> usize {
+        string_hash(self.as_str()).checked_abs().map_or(0, |hash| hash.unsigned_abs() as usize) % partitions
+    }
+}
+
 impl Topic {
     /// The same text, without looking at it: clones of one have it.
     pub(crate) fn is_the_same(&self, other: &Topic) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::GroupId;
+
+    /// What Kafka's `Utils.abs(group.hashCode()) % partitions` gives. A negative hash was once cut of its sign, which is another partition.
+    #[test]
+    fn a_group_belongs_where_kafka_looks_for_it() {
+        let table = [
+            ("readers", 28, 1),
+            ("flights", 9, 1),
+            ("Gruppe für 🦀", 17, 1),
+            ("group-1", 49, 2),
+            ("my-consumer-group", 13, 1),
+            ("polygenelubricants", 0, 0),
+            ("planes", 33, 0),
+        ];
+        for (group, of_50, of_3) in table {
+            let group = GroupId::new(group);
+            assert_eq!((group.partition(50), group.partition(3)), (of_50, of_3), "{group}");
+        }
     }
 }

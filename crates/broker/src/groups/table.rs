@@ -31,7 +31,7 @@ impl Table {
 
     /// Where a group belongs, as every broker and tool of Kafka's finds it.
     pub(super) fn shard(&self, group: &GroupId) -> &Shard {
-        &self.shards[hash(group.as_str()) % self.shards.len()]
+        &self.shards[group.partition(self.shards.len())]
     }
 
     pub(super) fn shards(&self) -> impl Iterator<Item = &Shard> {
@@ -49,23 +49,5 @@ impl Table {
 
     pub(super) fn load_all(&self, now: impl Fn() -> Now, config: impl Fn() -> GroupConfig) {
         self.shards.iter().for_each(|shard| shard.load(&now, &config));
-    }
-}
-
-/// Java's hash of a text, without its sign.
-fn hash(text: &str) -> usize {
-    let hash = text.encode_utf16().fold(0u32, |hash, unit| hash.wrapping_mul(31).wrapping_add(unit.into()));
-    (hash & 0x7fff_ffff) as usize
-}
-
-#[cfg(test)]
-mod tests {
-    use super::hash;
-
-    #[test]
-    fn a_hash_is_javas() {
-        for (text, want) in [("", 0), ("a", 97), ("hello", 99_162_322), ("polygenelubricants", 0)] {
-            assert_eq!(hash(text), want, "{text}");
-        }
     }
 }
