@@ -2,7 +2,6 @@
 //! longer by one if need be. Where racks matter, members first get what lies near them, and topics that are alike go together (KIP-881).
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
 
 use super::{Assignment, Assignor, GroupSpec};
 
@@ -22,8 +21,8 @@ struct Portion<'a> {
     extra: usize,
     /// Partitions that nobody has yet, in order.
     left: VecDeque<usize>,
-    /// Whether any of the subscribers has a rack: otherwise those of the partitions do not count.
-    has_racks: bool,
+    /// How many partitions it has, each with its racks; none where no subscriber has a rack, for those of the partitions do not count then.
+    with_racks: usize,
 }
 
 impl Assignor for Range {
@@ -39,13 +38,11 @@ impl Assignor for Range {
             topics.map(|(topic, subscribers)| Portion::new(group, topic, subscribers)).collect();
         let matters: Vec<bool> = portions.iter().map(|portion| portion.do_racks_matter(group)).collect();
         if matters.contains(&true) {
-            for alike in alike(group, &portions).into_values() {
+            for ((_, count), alike) in alike(&portions) {
                 match alike[..] {
-                    [one] if matters[one] => {
-                        portions[one].give(&mut given, |m, p| is_near(group, true, m, p));
-                    }
+                    [one] if matters[one] => portions[one].give(&mut given, |m, p| is_near(group, m, p)),
                     [_] => {}
-                    _ => give_together(group, &mut portions, &alike, &mut given),
+                    _ => give_together(group, &mut portions, (count, &alike), &mut given),
                 }
             }
         }
@@ -57,14 +54,15 @@ impl Assignor for Range {
 impl<'a> Portion<'a> {
     fn new(group: &GroupSpec<'_>, topic: usize, subscribers: &'a [usize]) -> Portion<'a> {
         let partitions = group.partitions(topic);
+        let has_racks = subscribers.iter().any(|member| group.rack(*member).is_some());
         Portion {
             topic,
             subscribers,
             got: vec![0; subscribers.len()],
             least: partitions.len() / subscribers.len(),
             extra: partitions.len() % subscribers.len(),
+            with_racks: if has_racks { partitions.len() } else { 0 },
             left: partitions.collect(),
-            has_racks: subscribers.iter().any(|member| group.rack(*member).is_some()),
         }
     }
 
@@ -108,48 +106,44 @@ impl<'a> Portion<'a> {
     }
 }
 
-/// Who wants a topic, from which racks, and how many partitions it has.
-type Likeness = (Vec<(usize, Option<Arc<str>>)>, usize);
+/// Who wants a topic, and how many partitions it has whose racks count.
+type Likeness<'a> = (&'a [usize], usize);
 
-/// Topics that the same members want from the same racks, and that have as many partitions.
-fn alike(group: &GroupSpec<'_>, portions: &[Portion<'_>]) -> BTreeMap<Likeness, Vec<usize>> {
+/// Topics that the same members want, and that have as many partitions. Where nobody has a rack nothing is given together, as in Kafka.
+fn alike<'a>(portions: &[Portion<'a>]) -> BTreeMap<Likeness<'a>, Vec<usize>> {
     let mut groups: BTreeMap<_, Vec<usize>> = BTreeMap::new();
     for (at, portion) in portions.iter().enumerate() {
-        let who = portion.subscribers.iter().map(|member| (*member, group.rack(*member).cloned())).collect();
-        let count = if portion.has_racks { group.partitions(portion.topic).len() } else { 0 };
-        groups.entry((who, count)).or_default().push(at);
+        groups.entry((portion.subscribers, portion.with_racks)).or_default().push(at);
     }
     groups
 }
 
 /// A member without a rack is near to everything.
-fn is_near(group: &GroupSpec<'_>, has_racks: bool, member: usize, partition: usize) -> bool {
-    !has_racks || group.rack(member).is_none_or(|rack| group.racks(partition).contains(rack))
+fn is_near(group: &GroupSpec<'_>, member: usize, partition: usize) -> bool {
+    group.rack(member).is_none_or(|rack| group.racks(partition).contains(rack))
 }
 
 /// Gives the partitions of the same number of all these topics to one member that is near to all of them.
 fn give_together(
     group: &GroupSpec<'_>,
     portions: &mut [Portion<'_>],
-    alike: &[usize],
+    (count, alike): (usize, &[usize]),
     given: &mut Assignment,
 ) {
     let subscribers = portions[alike[0]].subscribers;
     let mut remaining: Vec<usize> = (0..subscribers.len()).collect();
-    let count = alike.iter().map(|at| group.partitions(portions[*at].topic).len()).max().unwrap_or(0);
     for number in 0..count {
-        let partition = |portion: &Portion<'_>| group.partitions(portion.topic).nth(number);
+        let partition = |portion: &Portion<'_>| group.partitions(portion.topic).start + number;
         let suits = |place: &usize| {
             alike.iter().all(|at| {
                 let portion = &portions[*at];
-                let is_near_to = |p| is_near(group, portion.has_racks, subscribers[*place], p);
-                portion.room(*place) > 0 && partition(portion).is_some_and(is_near_to)
+                portion.room(*place) > 0 && is_near(group, subscribers[*place], partition(portion))
             })
         };
         let Some(place) = remaining.iter().copied().find(suits) else { continue };
         for at in alike {
             let portion = &mut portions[*at];
-            let Some(taken) = group.partitions(portion.topic).nth(number) else { continue };
+            let taken = partition(portion);
             portion.left.retain(|partition| *partition != taken);
             portion.note(place, 1);
             given.give(taken, subscribers[place]);
