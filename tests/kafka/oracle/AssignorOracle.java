@@ -101,10 +101,10 @@ public class AssignorOracle {
         boolean racks = random.nextBoolean(), same = random.nextBoolean(), instances = random.nextInt(3) == 0;
         int generations = random.nextInt(3) == 0 ? 3 : 1, generation = 3 + random.nextInt(4), many = 1 + random.nextInt(3);
         Map<String, List<PartitionInfo>> topics = clientTopics(racks, many);
-        List<String> topicNames = new ArrayList<>(topics.keySet()), ids = new ArrayList<>(names(few(7, 30), "m"));
+        List<String> topicNames = new ArrayList<>(topics.keySet()), ids = new ArrayList<>(names(few(7, 60), "m"));
         Collections.shuffle(ids, random);
         Map<String, List<TopicPartition>> owned = clientOwned(topics, ids);
-        Map<String, Subscription> members = new LinkedHashMap<>();
+        Map<String, Subscription> byId = new TreeMap<>();
         List<String> told = new ArrayList<>();
         for (String id : ids) {
             List<String> wanted = new ArrayList<>();
@@ -118,10 +118,13 @@ public class AssignorOracle {
             ByteBuffer words = kind.equals("sticky") && in >= 0 ? words(own, in) : null;
             Subscription subscription = new Subscription(wanted, words, own, in, Optional.ofNullable(rack));
             subscription.setGroupInstanceId(Optional.ofNullable(instance));
-            members.put(id, subscription);
+            byId.put(id, subscription);
             List<TopicPartition> read = !kind.equals("sticky") ? own : words == null ? List.of() : read(words);
             told.add(String.join(";", id, or(instance), or(rack), String.join(",", wanted), partitions(read), "" + in));
         }
+        // As a consumer puts its members, one after the other, into the table that it hands over.
+        Map<String, Subscription> members = new HashMap<>();
+        byId.forEach(members::put);
         List<PartitionInfo> all = new ArrayList<>();
         topics.values().forEach(all::addAll);
         Set<Node> nodes = all.stream().flatMap(p -> List.of(p.replicas()).stream()).collect(Collectors.toSet());
@@ -164,9 +167,10 @@ public class AssignorOracle {
         Map<String, List<TopicPartition>> owned = new HashMap<>();
         for (TopicPartition partition : all) {
             if (random.nextDouble() < part) owned.computeIfAbsent(ids.get(random.nextInt(owners)), k -> new ArrayList<>()).add(partition);
-            if (!twice || random.nextInt(6) > 0) continue;
-            List<TopicPartition> own = owned.computeIfAbsent(ids.get(random.nextInt(ids.size())), k -> new ArrayList<>());
-            if (!own.contains(partition)) own.add(partition);
+            for (int n = twice ? Math.max(0, random.nextInt(8) - 5) : 0; n > 0; n--) {
+                List<TopicPartition> own = owned.computeIfAbsent(ids.get(random.nextInt(ids.size())), k -> new ArrayList<>());
+                if (!own.contains(partition)) own.add(partition);
+            }
         }
         return owned;
     }
@@ -180,7 +184,7 @@ public class AssignorOracle {
             Uuid id = new Uuid(0, counts.size() + 1);
             counts.put(id, 1 + random.nextInt(random.nextInt(6) == 0 ? 40 : 9));
         }
-        List<String> ids = new ArrayList<>(names(few(7, 30), "m"));
+        List<String> ids = new ArrayList<>(names(few(7, 60), "m"));
         double part = random.nextInt(3) == 0 ? 0 : random.nextBoolean() ? 0.6 : 1;
         int owners = 1 + random.nextInt(ids.size());
         Map<String, Map<Uuid, Set<Integer>>> owned = new HashMap<>();

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::super::{Assignment, GroupSpec};
-use super::{Claims, Given};
+use super::{Claims, Given, in_hash_order};
 
 struct Filling<'a> {
     group: &'a GroupSpec<'a>,
@@ -27,7 +27,8 @@ struct Filling<'a> {
     do_racks_matter: bool,
 }
 
-pub(super) fn assign(group: &GroupSpec<'_>, claims: Claims) -> Given {
+pub(super) fn assign(group: &GroupSpec<'_>, mut claims: Claims) -> Given {
+    claims.disputed.iter().for_each(|claim| claims.kept.take(*claim));
     let members = group.members().len().max(1);
     let mut filling = Filling {
         group,
@@ -70,7 +71,11 @@ impl Filling<'_> {
 
     /// What members keep of what they have.
     fn keep(&mut self) {
-        let kept: Vec<usize> = self.group.by_id().map(|member| self.place(member)).collect();
+        let mut kept = self.sizes.clone();
+        self.in_order().into_iter().for_each(|member| kept[member] = self.place(member));
+        for members in [&mut self.under, &mut self.exact] {
+            members.make_contiguous().sort_unstable();
+        }
         let has_more = |member: &usize| self.sizes[*member] > kept[*member];
         let with_more: Vec<usize> = self.group.by_id().filter(has_more).collect();
         if with_more.is_empty() {
@@ -82,6 +87,15 @@ impl Filling<'_> {
             own.sort_by_key(|partition| (self.group.number(*partition), *partition));
             own.split_off(kept[member]).into_iter().for_each(|partition| self.give_up(partition));
         }
+    }
+
+    /// The order in which members come to be placed. It matters where more than may have the most have it.
+    fn in_order(&self) -> Vec<usize> {
+        let have_most = self.sizes.iter().filter(|size| **size >= self.most).count();
+        if self.to_fill == 0 || have_most <= self.to_fill {
+            return self.group.by_id().collect();
+        }
+        in_hash_order(self.group)
     }
 
     /// How many partitions a member may keep. It is put where it belongs by that.

@@ -1,10 +1,11 @@
 //! Members want different topics. Partitions without an owner go to whoever has least of those that want them; then partitions are moved
 //! from who has more to who has less, and back to who had them before, until nothing can be won.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use super::super::{Assignment, GroupSpec};
 use super::claims::earlier;
+use super::moves::Moves;
 use super::{Claims, Given};
 
 struct Balancing<'a> {
@@ -20,7 +21,7 @@ struct Balancing<'a> {
     is_fixed: Vec<bool>,
     /// Who had a partition in an earlier generation.
     earlier: Assignment,
-    moves: Moves,
+    moves: Moves<'a>,
     do_racks_matter: bool,
 }
 
@@ -33,7 +34,7 @@ pub(super) fn assign(group: &GroupSpec<'_>, claims: Claims) -> Given {
         ranked: BTreeSet::new(),
         is_fixed: vec![false; group.members().len()],
         earlier: earlier(group),
-        moves: Moves::default(),
+        moves: Moves::none(group),
         do_racks_matter: group.do_racks_matter(group.by_id(), 0..group.count()),
     };
     let is_any_lost = claims.is_any_lost | balancing.drop_far();
@@ -233,42 +234,8 @@ impl Balancing<'_> {
         let from = self.moves.origin(partition).unwrap_or(owner);
         let partition = self.moves.first(topic, member, from).unwrap_or(partition);
         let Some(old) = self.given.owner(partition) else { return };
-        self.moves.note(topic, partition, old, member);
+        self.moves.note(partition, old, member);
         self.rank(old, self.sizes[old] - 1);
         self.give(partition, member);
-    }
-}
-
-/// Partitions that have been moved, each from whom at first and to whom.
-#[derive(Debug, Default)]
-struct Moves {
-    of: HashMap<usize, (usize, usize)>,
-    /// By topic, from whom, to whom.
-    by_way: BTreeSet<(usize, usize, usize, usize)>,
-}
-
-impl Moves {
-    /// Who had a partition at first.
-    fn origin(&self, partition: usize) -> Option<usize> {
-        self.of.get(&partition).map(|(from, _)| *from)
-    }
-
-    /// The first partition of a topic that went this way.
-    fn first(&self, topic: usize, from: usize, to: usize) -> Option<usize> {
-        let way = (topic, from, to, 0)..=(topic, from, to, usize::MAX);
-        self.by_way.range(way).next().map(|(.., partition)| *partition)
-    }
-
-    /// One that goes back to who had it at first has not been moved.
-    fn note(&mut self, topic: usize, partition: usize, from: usize, to: usize) {
-        let mut origin = from;
-        if let Some((first, last)) = self.of.remove(&partition) {
-            self.by_way.remove(&(topic, first, last, partition));
-            origin = first;
-        }
-        if origin != to {
-            self.of.insert(partition, (origin, to));
-            self.by_way.insert((topic, origin, to, partition));
-        }
     }
 }

@@ -7,10 +7,12 @@ mod claims;
 mod constrained;
 mod general;
 mod given;
+mod moves;
 mod user_data;
 
 use super::{Assignment, Assignor, GroupSpec, Subscriber, TopicPartition};
 use crate::consumer_protocol::Subscription;
+use crate::java::{HashOrder, string_hash};
 use crate::{InstanceId, MemberId};
 use bytes::Bytes;
 use claims::Claims;
@@ -55,4 +57,10 @@ pub(super) fn assign(group: &GroupSpec<'_>) -> Given {
         true => constrained::assign(group, claims),
         false => general::assign(group, claims),
     }
+}
+
+/// The members in the order in which a client of Kafka's, which keeps them in a hash table, goes through them.
+fn in_hash_order(group: &GroupSpec<'_>) -> Vec<usize> {
+    let hash = |member: usize| string_hash(group.members()[member].id.as_str());
+    HashOrder::of(group.by_id().map(|member| (hash(member), member))).keys().collect()
 }
