@@ -77,9 +77,9 @@ impl Shard {
         self.log.as_ref().is_none_or(syncs)
     }
 
-    /// Reads what was logged.
-    pub(super) fn load(&self, now: impl Fn() -> Now, config: impl Fn() -> GroupConfig) {
-        let Some(log) = self.log.as_ref().filter(|_| self.is_loading()) else { return };
+    /// Reads what was logged, if that has not been done; how many groups there are then.
+    pub(super) fn load(&self, now: impl Fn() -> Now, config: impl Fn() -> GroupConfig) -> Option<usize> {
+        let log = self.log.as_ref().filter(|_| self.is_loading())?;
         // Not under the lock: whoever comes meanwhile is told to come again.
         let began = std::time::Instant::now();
         let loaded = load(log, config());
@@ -87,7 +87,7 @@ impl Shard {
         let now = now();
         let mut state = self.state.lock();
         if !matches!(*state, State::Loading) {
-            return;
+            return None;
         }
         *state = match loaded {
             Ok(replay) => State::Ready(Box::new(Ready::new(replay.finish(now.present())))),
@@ -99,9 +99,9 @@ impl Shard {
         drop(state);
         // They may have changed meanwhile.
         self.configure(config);
-        if let Ok(groups) = self.read(|coordinator| coordinator.list().count()) {
-            tracing::info!(partition = %log.partition(), groups, took = ?began.elapsed(), "groups were loaded");
-        }
+        let groups = self.read(|coordinator| coordinator.list().count()).ok()?;
+        tracing::debug!(partition = %log.partition(), groups, took = ?began.elapsed(), "groups were loaded");
+        Some(groups)
     }
 
     /// Nobody looks after these groups any more.

@@ -48,6 +48,11 @@ impl Table {
     }
 
     pub(super) fn load_all(&self, now: impl Fn() -> Now, config: impl Fn() -> GroupConfig) {
-        self.shards.iter().for_each(|shard| shard.load(&now, &config));
+        let began = std::time::Instant::now();
+        let loaded: Vec<usize> = self.shards.iter().filter_map(|shard| shard.load(&now, &config)).collect();
+        let (partitions, groups) = (loaded.len(), loaded.iter().sum::<usize>());
+        if partitions > 0 {
+            tracing::info!(partitions, groups, took = ?began.elapsed(), "groups were loaded");
+        }
     }
 }
