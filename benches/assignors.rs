@@ -101,8 +101,9 @@ fn own_round(each: usize, members: &mut Vec<Subscriber>) -> BTreeMap<(String, St
         let mut members: Vec<Said> = (0..1_000).map(|number| member(number, &wanted)).collect();
         let given = timed("fresh", &members);
         for (id, said) in &mut members {
-            (said.owned, said.generation) = (given[id].clone(), Some(1));
-            said.user_data = assignor.user_data(&said.owned, 1);
+            (said.user_data, said.generation) = (assignor.user_data(&given[id], 1), Some(1));
+            // A sticky member has given all up when it joins, and says what it had in its words alone.
+            said.owned = if kind == "sticky" { Vec::new() } else { given[id].clone() };
         }
         timed("leave", &members[..999]);
         members.iter_mut().skip(1).step_by(2).for_each(|(_, said)| said.topics.truncate(1));

@@ -8,8 +8,8 @@ use bytes::Bytes;
 use klamm_benches::rounds::{median, thread_cpu};
 use klamm_coordinator::{
     Answer, Catalog, CatalogTopic, Commit, ConsumerHeartbeat, ConsumerHeartbeatAnswer, Effects, GroupConfig,
-    GroupCoordinator, GroupRecord, GroupReplay, GroupState, Join, MemberId, Moment, NewOffset, Partitions,
-    Present, ProtocolName, Sync, Topic, Waiter,
+    GroupCoordinator, GroupRecord, GroupReplay, GroupState, JoinGroup, MemberId, Moment, NewOffset,
+    Partitions, Present, ProtocolName, SyncGroup, Topic, Waiter,
 };
 use klamm_protocol::Uuid;
 use klamm_types::{Offset, Timestamp};
@@ -113,8 +113,8 @@ fn replay() {
     println!("| a million offset records decoded and applied | {took:.2} s |");
 }
 
-fn join(group: &str, random: u128) -> Join {
-    Join {
+fn join(group: &str, random: u128) -> JoinGroup {
+    JoinGroup {
         group: group.into(),
         member: None,
         instance: None,
@@ -174,7 +174,7 @@ fn sync(
     waiter: u64,
     assignments: Vec<(MemberId, Bytes)>,
 ) -> usize {
-    let sync = Sync {
+    let sync = SyncGroup {
         group: "g".into(),
         member: own.member.clone(),
         instance: None,
@@ -322,7 +322,7 @@ fn idle() -> GroupCoordinator {
         apply(&mut groups, &effects);
         let effects = groups.on_time(present()).expect("the round ends");
         let [(_, Answer::Join(Ok(joined)))] = &effects.answers[..] else { panic!("one joins") };
-        let sync = Sync {
+        let sync = SyncGroup {
             group: name.as_str().into(),
             member: joined.member.clone(),
             instance: None,

@@ -325,7 +325,8 @@ public class AssignorOracle {
             List<TopicPartition> own = owned.getOrDefault(id, List.of());
             ByteBuffer words = kind.equals("sticky") && !own.isEmpty() ? words(own, 1) : null;
             List<String> wanted = mixed && m % 2 == 1 ? topics.subList(0, 1) : topics;
-            members.put(id, new Subscription(wanted, words, own, own.isEmpty() ? -1 : 1, Optional.empty()));
+            // A sticky member has given all up when it joins, and says what it had in its words alone.
+            members.put(id, new Subscription(wanted, words, words == null ? own : List.of(), own.isEmpty() ? -1 : 1, Optional.empty()));
         }
         ConsumerPartitionAssignor assignor = clientAssignor(kind);
         Map<String, List<TopicPartition>> given = new HashMap<>();

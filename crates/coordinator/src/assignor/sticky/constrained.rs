@@ -220,6 +220,7 @@ impl Filling<'_> {
         turns.zip(left).for_each(|(member, partition)| self.give(partition, member));
     }
 
+    #[inline]
     fn give(&mut self, partition: usize, member: usize) {
         let was_anothers = self.given_up.get(&partition).is_some_and(|owner| *owner != member);
         if was_anothers || self.disputed.contains(&partition) {

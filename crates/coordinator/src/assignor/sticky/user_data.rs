@@ -19,13 +19,14 @@ impl UserData {
     pub(super) fn decode(bytes: &Bytes, wanted: &[Topic]) -> Option<UserData> {
         let mut known = KnownTopics::new(wanted);
         let mut rest = &bytes[..];
-        let mut partitions = Vec::new();
-        for _ in 0..count(&mut rest)? {
+        let topics = count(&mut rest)?;
+        let mut partitions = Vec::with_capacity(topics);
+        for _ in 0..topics {
             let length = usize::from(rest.try_get_u16().ok()?);
             let name = rest.split_off(..length)?;
             let topic = known.find(std::str::from_utf8(name).ok()?);
-            for _ in 0..count(&mut rest)? {
-                partitions.push(TopicPartition { topic: topic.clone(), partition: rest.try_get_i32().ok()? });
+            for topic in std::iter::repeat_n(topic, count(&mut rest)?) {
+                partitions.push(TopicPartition { topic, partition: rest.try_get_i32().ok()? });
             }
         }
         Some(UserData { partitions, generation: rest.try_get_i32().ok() })
