@@ -24,7 +24,9 @@ mod record;
 mod state;
 mod timers;
 
-pub use classic::{ClassicGroupRecord, ClassicState, Heartbeat, Join, Leave, Leaving, LoggedMember, Sync};
+pub use classic::{
+    ClassicGroupRecord, ClassicState, Heartbeat, JoinGroup, LeaveGroup, Leaving, LoggedMember, SyncGroup,
+};
 pub use config::GroupConfig;
 pub use consumer::{
     Catalog, CatalogTopic, ClassicMember, ConsumerGroupDescription, ConsumerHeartbeat,

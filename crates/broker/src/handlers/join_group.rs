@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use klamm_coordinator::{
-    Answer, GroupId, InstanceId, Join, Joined, JoinedMember, MemberId, NotJoined, ProtocolName,
+    Answer, GroupId, InstanceId, JoinGroup, Joined, JoinedMember, MemberId, NotJoined, ProtocolName,
 };
 use klamm_protocol::messages::join_group_request::JoinGroupRequest;
 use klamm_protocol::messages::join_group_response::{JoinGroupResponse, JoinGroupResponseMember};
@@ -46,14 +46,14 @@ pub(super) fn handle(shared: &Shared, head: &RequestHead, turn: Turn) -> Result<
     }
 }
 
-fn join(request: &JoinGroupRequest, head: &RequestHead, peer: IpAddr) -> Result<Join, ErrorCode> {
+fn join(request: &JoinGroupRequest, head: &RequestHead, peer: IpAddr) -> Result<JoinGroup, ErrorCode> {
     let mut random = [0; 16];
     getrandom::fill(&mut random).map_err(|_| ErrorCode::UnknownServerError)?;
     let millis = |millis: i32| Duration::from_millis(u64::try_from(millis).unwrap_or(0));
     let rebalance =
         if head.version >= TWO_TIMEOUTS { request.rebalance_timeout_ms } else { request.session_timeout_ms };
     let protocols = request.protocols.iter();
-    Ok(Join {
+    Ok(JoinGroup {
         group: GroupId::new(&request.group_id),
         member: Some(&*request.member_id).filter(|id| !id.is_empty()).map(MemberId::new),
         instance: request.group_instance_id.as_deref().map(InstanceId::new),

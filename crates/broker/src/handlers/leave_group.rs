@@ -1,6 +1,6 @@
 //! Members leave a group.
 
-use klamm_coordinator::{GroupId, InstanceId, Leave, Leaving, MemberId, Outcomes};
+use klamm_coordinator::{GroupId, InstanceId, LeaveGroup, Leaving, MemberId, Outcomes};
 use klamm_protocol::messages::leave_group_request::{LeaveGroupRequest, MemberIdentity};
 use klamm_protocol::messages::leave_group_response::{LeaveGroupResponse, MemberResponse};
 use klamm_protocol::{ApiKey, ErrorCode, RequestHead};
@@ -28,7 +28,7 @@ fn leave(shared: &Shared, request: &LeaveGroupRequest) -> Result<Outcomes, Error
         instance: member.group_instance_id.as_deref().map(InstanceId::new),
     };
     let group = GroupId::new(&request.group_id);
-    let leave = Leave { group: group.clone(), members: request.members.iter().map(leaving).collect() };
+    let leave = LeaveGroup { group: group.clone(), members: request.members.iter().map(leaving).collect() };
     shared.groups.decide(&group, |groups, present| {
         groups.leave(&leave, present).map(|(effects, outcomes)| ([effects], outcomes))
     })

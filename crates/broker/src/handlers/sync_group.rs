@@ -1,7 +1,7 @@
 //! A member asks for its assignment; the leader brings all of them.
 
 use bytes::Bytes;
-use klamm_coordinator::{Answer, GroupId, InstanceId, MemberId, ProtocolName, Sync};
+use klamm_coordinator::{Answer, GroupId, InstanceId, MemberId, ProtocolName, SyncGroup};
 use klamm_protocol::messages::sync_group_request::SyncGroupRequest;
 use klamm_protocol::messages::sync_group_response::SyncGroupResponse;
 use klamm_protocol::{ApiKey, ErrorCode, RequestHead};
@@ -33,9 +33,9 @@ pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, Han
     }
 }
 
-fn sync(request: &SyncGroupRequest) -> Sync {
+fn sync(request: &SyncGroupRequest) -> SyncGroup {
     let assignments = request.assignments.iter();
-    Sync {
+    SyncGroup {
         group: GroupId::new(&request.group_id),
         member: MemberId::new(&request.member_id),
         instance: request.group_instance_id.as_deref().map(InstanceId::new),

@@ -14,7 +14,7 @@ use crate::{Departure, GroupError, GroupId, InstanceId, MemberId, Moment, News, 
 
 /// A member joins.
 #[derive(Clone, Debug)]
-pub struct Join {
+pub struct JoinGroup {
     /// Which group.
     pub group: GroupId,
     /// The id that it was given; `None` for one that has none yet.
@@ -41,7 +41,7 @@ pub struct Join {
     pub random: u128,
 }
 
-impl Join {
+impl JoinGroup {
     /// The id of a new member: its name, and what makes it unlike any other.
     pub(crate) fn new_id(&self) -> MemberId {
         let name = self.instance.as_ref().map_or(&*self.client_id, InstanceId::as_str);
@@ -79,14 +79,14 @@ impl Join {
 
 impl Turn<'_> {
     /// Answers at once, or when the round of joins ends.
-    pub(crate) fn join(&mut self, join: &Join, waiter: Waiter) {
+    pub(crate) fn join(&mut self, join: &JoinGroup, waiter: Waiter) {
         if let Err(error) = self.try_join(join, waiter) {
             let member = join.member.clone().filter(|_| error != GroupError::GroupMaxSizeReached);
             self.out.refuse_join(waiter, error, member);
         }
     }
 
-    fn try_join(&mut self, join: &Join, waiter: Waiter) -> Result<(), GroupError> {
+    fn try_join(&mut self, join: &JoinGroup, waiter: Waiter) -> Result<(), GroupError> {
         if let Err(error) = self.check_room(join.member.as_ref()) {
             self.turn_away(join);
             return Err(error);
@@ -107,7 +107,7 @@ impl Turn<'_> {
 
     /// One for whom there is no room is waited for no longer; a member that comes too late, where there may be fewer now than there were, is
     /// none any more.
-    fn turn_away(&mut self, join: &Join) {
+    fn turn_away(&mut self, join: &JoinGroup) {
         let Some(id) = &join.member else { return };
         if self.group.pending.contains_key(id) {
             self.forget_pending(id);
@@ -132,7 +132,7 @@ impl Turn<'_> {
         if has_room { Ok(()) } else { Err(GroupError::GroupMaxSizeReached) }
     }
 
-    fn join_new(&mut self, join: &Join, waiter: Waiter) {
+    fn join_new(&mut self, join: &JoinGroup, waiter: Waiter) {
         let id = join.new_id();
         match join.instance.as_ref().and_then(|instance| self.group.static_member(instance)).cloned() {
             Some(old) => self.replace_static(&old, &id, join, waiter),
@@ -142,14 +142,14 @@ impl Turn<'_> {
     }
 
     /// It is known by its id from now on, and has to come again: one that never got the answer would be waited for.
-    fn ask_again(&mut self, id: MemberId, join: &Join, waiter: Waiter) {
+    fn ask_again(&mut self, id: MemberId, join: &JoinGroup, waiter: Waiter) {
         let until = self.now + join.session_timeout;
         self.group.pending.insert(id.clone(), until);
         self.timers.arm(until, Timer::Pending(self.group.id.clone(), id.clone()));
         self.out.refuse_join(waiter, GroupError::MemberIdRequired, Some(id));
     }
 
-    fn join_as(&mut self, id: &MemberId, join: &Join, waiter: Waiter) {
+    fn join_as(&mut self, id: &MemberId, join: &JoinGroup, waiter: Waiter) {
         self.take_pending(id);
         if self.group.members().len() == 0 {
             self.group.protocol_type = Some(join.protocol_type.clone());
@@ -162,7 +162,7 @@ impl Turn<'_> {
     }
 
     /// One that the group knows.
-    fn join_again(&mut self, id: &MemberId, join: &Join, waiter: Waiter) -> Result<(), GroupError> {
+    fn join_again(&mut self, id: &MemberId, join: &JoinGroup, waiter: Waiter) -> Result<(), GroupError> {
         let member = self.group.check_member(id, join.instance.as_ref())?;
         let is_same = member.protocols == join.protocols;
         let leads = self.group.leader.as_ref() == Some(id);
@@ -187,7 +187,7 @@ impl Turn<'_> {
         self.out.answer(waiter, Answer::Join(Ok(joined)));
     }
 
-    fn join_round(&mut self, id: &MemberId, join: &Join, waiter: Waiter) {
+    fn join_round(&mut self, id: &MemberId, join: &JoinGroup, waiter: Waiter) {
         let mut before = None;
         self.group.change(id, |member| {
             before = member.joining.take();

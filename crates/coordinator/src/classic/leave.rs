@@ -8,7 +8,7 @@ use crate::{Departure, GroupError, GroupId, InstanceId, MemberId, News};
 
 /// Members leave.
 #[derive(Clone, Debug)]
-pub struct Leave {
+pub struct LeaveGroup {
     /// Which group.
     pub group: GroupId,
     /// Who.
@@ -26,7 +26,7 @@ pub struct Leaving {
 
 impl Turn<'_> {
     /// Says of each whether it was there.
-    pub(crate) fn leave(&mut self, leave: &Leave) -> Vec<Result<(), GroupError>> {
+    pub(crate) fn leave(&mut self, leave: &LeaveGroup) -> Vec<Result<(), GroupError>> {
         leave.members.iter().map(|leaving| self.leave_one(leaving)).collect()
     }
 

@@ -15,12 +15,12 @@ mod sync;
 
 pub(crate) use group::ClassicGroup;
 pub use heartbeat::Heartbeat;
-pub use join::Join;
-pub use leave::{Leave, Leaving};
+pub use join::JoinGroup;
+pub use leave::{LeaveGroup, Leaving};
 pub(crate) use member::Member;
 pub use record::{ClassicGroupRecord, LoggedMember};
 pub use state::ClassicState;
-pub use sync::Sync;
+pub use sync::SyncGroup;
 
 use klamm_types::Timestamp;
 

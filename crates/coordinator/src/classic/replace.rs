@@ -1,13 +1,13 @@
 //! A static member that comes back, under a new id, before its session has ended (KIP-345).
 
 use super::Turn;
-use super::join::Join;
+use super::join::JoinGroup;
 use super::state::ClassicState;
 use crate::effects::{Answer, Waiter};
 use crate::{Departure, GroupError, MemberId, News};
 
 impl Turn<'_> {
-    pub(super) fn replace_static(&mut self, old: &MemberId, id: &MemberId, join: &Join, waiter: Waiter) {
+    pub(super) fn replace_static(&mut self, old: &MemberId, id: &MemberId, join: &JoinGroup, waiter: Waiter) {
         let led = self.group.leader.as_ref() == Some(old);
         let Some(mut member) = self.drop_member(old, Departure::Replaced) else { return };
         if let Some(before) = member.joining.take() {
@@ -37,7 +37,7 @@ impl Turn<'_> {
 
     /// Nothing changes but the id: the generation goes on. A leader that cannot be told to leave the assignment as it is must not take
     /// itself for one.
-    fn tell_replaced(&mut self, old: &MemberId, id: &MemberId, led: bool, join: &Join, waiter: Waiter) {
+    fn tell_replaced(&mut self, old: &MemberId, id: &MemberId, led: bool, join: &JoinGroup, waiter: Waiter) {
         self.group.note_subscriptions();
         let mut joined = self.group.joined(id);
         joined.skips_assignment = led && join.can_skip;

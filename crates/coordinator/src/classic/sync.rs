@@ -12,7 +12,7 @@ use crate::{GroupError, GroupId, GroupKind, InstanceId, MemberId, News, Protocol
 
 /// A member asks for its assignment; the leader's request has all of them.
 #[derive(Clone, Debug)]
-pub struct Sync {
+pub struct SyncGroup {
     /// Which group.
     pub group: GroupId,
     /// Who asks.
@@ -31,13 +31,13 @@ pub struct Sync {
 
 impl Turn<'_> {
     /// Answers at once, or when the leader has come.
-    pub(crate) fn sync(&mut self, sync: Sync, waiter: Waiter) {
+    pub(crate) fn sync(&mut self, sync: SyncGroup, waiter: Waiter) {
         if let Err(error) = self.try_sync(sync, waiter) {
             self.out.refuse_sync(waiter, error);
         }
     }
 
-    fn try_sync(&mut self, sync: Sync, waiter: Waiter) -> Result<(), GroupError> {
+    fn try_sync(&mut self, sync: SyncGroup, waiter: Waiter) -> Result<(), GroupError> {
         let member = self.group.check_member(&sync.member, sync.instance.as_ref())?;
         let assignment = member.assignment.clone();
         if sync.generation != self.group.generation {
@@ -63,7 +63,7 @@ impl Turn<'_> {
         Ok(())
     }
 
-    fn wait_for_the_leader(&mut self, sync: Sync, waiter: Waiter) {
+    fn wait_for_the_leader(&mut self, sync: SyncGroup, waiter: Waiter) {
         self.group.unsynced.remove(&sync.member);
         if let Some(member) = self.group.member_mut(&sync.member)
             && let Some(before) = member.syncing.replace(waiter)

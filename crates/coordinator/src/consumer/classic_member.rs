@@ -11,7 +11,7 @@ use super::group::{ConsumerGroup, Member, Ticking};
 use super::heartbeat::Who;
 use super::record::{ClassicMember, ConsumerRecord, MemberState, Subscribed};
 use crate::assignor::TopicPartition;
-use crate::classic::{Heartbeat, Join, Sync};
+use crate::classic::{Heartbeat, JoinGroup, SyncGroup};
 use crate::consumer_protocol::Subscription;
 use crate::effects::{Joined, Synced};
 use crate::protocols::CONSUMER;
@@ -20,7 +20,7 @@ use crate::{ConsumerGroupConfig, GroupError, MemberId, ProtocolName};
 
 impl Draft<'_> {
     /// What a JoinGroup decides.
-    pub(crate) fn join(mut self, join: &Join) -> Result<(Vec<ConsumerRecord>, Joined), GroupError> {
+    pub(crate) fn join(mut self, join: &JoinGroup) -> Result<(Vec<ConsumerRecord>, Joined), GroupError> {
         let wants = self.group.check_join(join, &self.config.consumer)?;
         let who = self.group.who_joins(join)?;
         self.begin(who);
@@ -46,7 +46,7 @@ impl Draft<'_> {
 }
 
 impl ConsumerGroup {
-    fn check_join(&self, join: &Join, config: &ConsumerGroupConfig) -> Result<Subscription, GroupError> {
+    fn check_join(&self, join: &JoinGroup, config: &ConsumerGroupConfig) -> Result<Subscription, GroupError> {
         let is_known = join.member.as_ref().is_some_and(|id| self.member(id).is_some());
         let can = |member: &Member| {
             let theirs = member.said.classic.as_ref().map(|classic| &classic.protocols);
@@ -68,7 +68,7 @@ impl ConsumerGroup {
         Subscription::decode(&metadata).map_err(|_| GroupError::InconsistentGroupProtocol)
     }
 
-    fn who_joins(&self, join: &Join) -> Result<Who<'_>, GroupError> {
+    fn who_joins(&self, join: &JoinGroup) -> Result<Who<'_>, GroupError> {
         let id = join.member.clone().unwrap_or_else(|| join.new_id());
         let there = join.instance.as_ref().and_then(|instance| self.static_member(instance));
         match (there, &join.member) {
@@ -97,7 +97,7 @@ impl ConsumerGroup {
     /// A classic member asks for its assignment.
     pub(crate) fn sync(
         &mut self,
-        sync: &Sync,
+        sync: &SyncGroup,
         catalog: &dyn Catalog,
         ticking: &mut Ticking<'_>,
     ) -> Result<Synced, GroupError> {
@@ -174,7 +174,7 @@ impl ConsumerGroup {
     }
 
     /// The members that a LeaveGroup is about, one for each part of it.
-    pub(crate) fn leavers(&self, leave: &crate::Leave) -> Vec<Result<MemberId, GroupError>> {
+    pub(crate) fn leavers(&self, leave: &crate::LeaveGroup) -> Vec<Result<MemberId, GroupError>> {
         let one = |leaving: &crate::Leaving| {
             let id = match (&leaving.instance, &leaving.member) {
                 (Some(instance), None) => self.static_member(instance).map(|member| member.id.clone()),
@@ -188,7 +188,7 @@ impl ConsumerGroup {
 }
 
 /// What a member says by a JoinGroup.
-fn subscribed(join: &Join, wants: &Subscription, before: &Subscribed) -> Subscribed {
+fn subscribed(join: &JoinGroup, wants: &Subscription, before: &Subscribed) -> Subscribed {
     Subscribed {
         instance: join.instance.clone().or_else(|| before.instance.clone()),
         rack: wants.rack.clone().filter(|rack| !rack.is_empty()).or_else(|| before.rack.clone()),

@@ -14,7 +14,7 @@ use super::record::{
 };
 use super::{Held, Partitions, metadata};
 use crate::assignor::TopicPartition;
-use crate::classic::{self, ClassicGroup, ClassicGroupRecord, Join, LoggedMember};
+use crate::classic::{self, ClassicGroup, ClassicGroupRecord, JoinGroup, LoggedMember};
 use crate::consumer_protocol::{Subscription, decode_assignment, encode_assignment, has_user_data};
 use crate::protocols::{self, CONSUMER, most_wanted};
 use crate::timers::Timers;
@@ -137,7 +137,7 @@ impl ConsumerGroup {
     }
 
     /// Whether it is classic once this member has joined: when it takes the place of the last that spoke the newer protocol.
-    pub(crate) fn becomes_classic_by(&self, join: &Join, config: &GroupConfig) -> bool {
+    pub(crate) fn becomes_classic_by(&self, join: &JoinGroup, config: &GroupConfig) -> bool {
         let replaced = join.instance.as_ref().and_then(|instance| self.static_member(instance));
         config.consumer.migration.downgrades()
             && replaced.is_some_and(|member| {

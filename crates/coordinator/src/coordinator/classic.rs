@@ -2,14 +2,14 @@
 
 use super::consumer::become_classic;
 use super::{Group, GroupCoordinator, Kind, Outcomes};
-use crate::classic::{ClassicGroup, ClassicGroupRecord, Heartbeat, Join, Leave, Sync};
+use crate::classic::{ClassicGroup, ClassicGroupRecord, Heartbeat, JoinGroup, LeaveGroup, SyncGroup};
 use crate::consumer::Draft;
 use crate::effects::{Answer, Effects, Waiter};
 use crate::{Departure, GroupError, GroupId, GroupKind, GroupRecord, MemberId, Moment, News, Present};
 
 impl GroupCoordinator {
     /// A member joins. `waiter` is answered at once, or when the round of joins ends.
-    pub fn join(&mut self, join: &Join, waiter: Waiter, present: Present<'_>) -> Effects {
+    pub fn join(&mut self, join: &JoinGroup, waiter: Waiter, present: Present<'_>) -> Effects {
         self.now = present.moment;
         let mut out = Effects::default();
         if let Err(error) = self.check_join(join) {
@@ -41,7 +41,7 @@ impl GroupCoordinator {
         }
     }
 
-    fn check_join(&self, join: &Join) -> Result<(), GroupError> {
+    fn check_join(&self, join: &JoinGroup) -> Result<(), GroupError> {
         let (least, most) = (self.config.min_session_timeout, self.config.max_session_timeout);
         if join.group.as_str().is_empty() {
             return Err(GroupError::InvalidGroupId);
@@ -58,7 +58,7 @@ impl GroupCoordinator {
     }
 
     /// A classic member joins a group whose broker assigns.
-    fn join_consumers(&mut self, join: &Join, waiter: Waiter, present: Present<'_>) -> Effects {
+    fn join_consumers(&mut self, join: &JoinGroup, waiter: Waiter, present: Present<'_>) -> Effects {
         let mut out = Effects::default();
         let Some(Group { kind: Kind::Consumer(group), .. }) = self.groups.get(&join.group) else {
             return out;
@@ -93,7 +93,7 @@ impl GroupCoordinator {
     }
 
     /// A member asks for its assignment. `waiter` is answered at once, or when the leader has brought it.
-    pub fn sync(&mut self, sync: Sync, waiter: Waiter, present: Present<'_>) -> Effects {
+    pub fn sync(&mut self, sync: SyncGroup, waiter: Waiter, present: Present<'_>) -> Effects {
         self.now = present.moment;
         let mut out = Effects::default();
         let group = sync.group.clone();
@@ -128,7 +128,11 @@ impl GroupCoordinator {
     ///
     /// # Errors
     /// When the group is not there.
-    pub fn leave(&mut self, leave: &Leave, present: Present<'_>) -> Result<(Effects, Outcomes), GroupError> {
+    pub fn leave(
+        &mut self,
+        leave: &LeaveGroup,
+        present: Present<'_>,
+    ) -> Result<(Effects, Outcomes), GroupError> {
         self.now = present.moment;
         self.find(&leave.group, GroupError::UnknownMemberId)?;
         if let Some((group, _)) = self.consumer_group(&leave.group) {

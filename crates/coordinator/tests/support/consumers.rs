@@ -10,9 +10,9 @@ use klamm_coordinator::assignor::TopicPartition;
 use klamm_coordinator::consumer_protocol::{Subscription, decode_assignment};
 use klamm_coordinator::{
     Answer, Catalog, CatalogTopic, Commit, ConsumerHeartbeat, ConsumerHeartbeatAnswer, ConsumerRecord,
-    Effects, GroupConfig, GroupCoordinator, GroupError, GroupId, GroupRecord, GroupReplay, Heartbeat, Join,
-    Leave, Leaving, MemberId, Moment, NewOffset, NotJoined, Partitions, Present, ProtocolName, Sync, Topic,
-    Waiter,
+    Effects, GroupConfig, GroupCoordinator, GroupError, GroupId, GroupRecord, GroupReplay, Heartbeat,
+    JoinGroup, LeaveGroup, Leaving, MemberId, Moment, NewOffset, NotJoined, Partitions, Present,
+    ProtocolName, SyncGroup, Topic, Waiter,
 };
 use klamm_protocol::Uuid;
 use klamm_types::{Offset, Timestamp};
@@ -238,7 +238,7 @@ impl ConsumerWorld {
             owned,
             ..Subscription::default()
         };
-        let join = Join {
+        let join = JoinGroup {
             group: GROUP.into(),
             member: (consumer.epoch != 0).then(|| MemberId::new(&consumer.member)),
             instance: consumer.instance.as_deref().map(Into::into),
@@ -272,7 +272,7 @@ impl ConsumerWorld {
         assignments: Vec<(MemberId, Bytes)>,
     ) -> Result<(), GroupError> {
         let consumer = self.consumer(name).clone();
-        let sync = Sync {
+        let sync = SyncGroup {
             group: GROUP.into(),
             member: MemberId::new(&consumer.member),
             instance: consumer.instance.as_deref().map(Into::into),
@@ -310,7 +310,7 @@ impl ConsumerWorld {
 
     pub fn classic_leave(&mut self, name: &str) -> Result<(), GroupError> {
         let member = Some(MemberId::new(&self.consumer(name).member));
-        let leave = Leave { group: GROUP.into(), members: vec![Leaving { member, instance: None }] };
+        let leave = LeaveGroup { group: GROUP.into(), members: vec![Leaving { member, instance: None }] };
         let (effects, outcomes) = self.decide(|groups, present| groups.leave(&leave, present))?;
         self.carry_out(effects);
         outcomes[0]

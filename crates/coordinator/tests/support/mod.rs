@@ -12,8 +12,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use klamm_coordinator::{
     Answer, Commit, Effects, GroupConfig, GroupCoordinator, GroupError, GroupId, GroupRecord, GroupReplay,
-    Heartbeat, Join, Joined, Leave, Leaving, MemberId, Moment, NewOffset, NotJoined, Outcomes, Present,
-    ProtocolName, Sync, Synced, Waiter,
+    Heartbeat, JoinGroup, Joined, LeaveGroup, Leaving, MemberId, Moment, NewOffset, NotJoined, Outcomes,
+    Present, ProtocolName, SyncGroup, Synced, Waiter,
 };
 use klamm_types::{Offset, Timestamp};
 
@@ -123,7 +123,7 @@ impl World {
         let waiter = self.waiter(name);
         let (random, client) = (u128::from(self.next), self.client(name).clone());
         let protocols = client.protocols.iter();
-        let join = Join {
+        let join = JoinGroup {
             group: GROUP.into(),
             member: client.member.clone(),
             instance: client.instance.as_deref().map(Into::into),
@@ -147,7 +147,7 @@ impl World {
     pub fn sync(&mut self, name: &str, assignments: &[(MemberId, String)]) {
         let waiter = self.waiter(name);
         let client = self.client(name).clone();
-        let sync = Sync {
+        let sync = SyncGroup {
             group: GROUP.into(),
             member: client.member(),
             instance: client.instance.as_deref().map(Into::into),
@@ -177,7 +177,7 @@ impl World {
     pub fn leave(&mut self, name: &str) -> Result<(), GroupError> {
         let client = self.client(name).clone();
         let leaving = Leaving { member: client.member, instance: client.instance.as_deref().map(Into::into) };
-        let leave = Leave { group: GROUP.into(), members: vec![leaving] };
+        let leave = LeaveGroup { group: GROUP.into(), members: vec![leaving] };
         let (effects, outcomes) = self.groups.leave(&leave, self.present())?;
         self.carry_out(effects);
         outcomes[0]
