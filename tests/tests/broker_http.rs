@@ -89,6 +89,12 @@ fn metrics_count_what_becomes_of_groups() {
     let join = one.joining(&["t"], None);
     assert_eq!(one.send(&join), 0);
     let text = broker.metrics();
+    for labels in [
+        "group=\"classic\",protocol=\"classic\",state=\"Stable\"",
+        "group=\"newer\",protocol=\"consumer\",state=\"Stable\"",
+    ] {
+        assert!((figure(&text, &format!("kafka_consumergroup_state{{{labels}}}")) - 1.0).abs() < 0.5);
+    }
     for (name, want) in [
         ("group_count{protocol=\"classic\"}", 1.0),
         ("group_count{protocol=\"consumer\"}", 1.0),

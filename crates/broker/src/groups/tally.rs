@@ -22,11 +22,7 @@ pub(crate) struct KindLabels {
 
 impl KindLabels {
     pub(crate) fn of(kind: GroupKind) -> KindLabels {
-        let protocol = match kind {
-            GroupKind::Classic => "classic",
-            GroupKind::Consumer => "consumer",
-        };
-        KindLabels { protocol }
+        KindLabels { protocol: kind.name() }
     }
 }
 

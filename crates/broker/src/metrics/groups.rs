@@ -15,6 +15,7 @@ pub(super) struct GroupMetrics {
     pub(super) tally: Tally,
     groups: Family<StateLabels, Gauge>,
     kinds: Family<KindLabels, Gauge>,
+    standing: Family<StandingLabels, Gauge>,
     members: Family<GroupLabels, Gauge>,
     committed: Family<OffsetLabels, Gauge>,
     lag: Family<OffsetLabels, Gauge>,
@@ -28,6 +29,14 @@ struct StateLabels {
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
 struct GroupLabels {
     group: String,
+}
+
+/// Where one group stands.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct StandingLabels {
+    group: String,
+    protocol: &'static str,
+    state: &'static str,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
@@ -50,6 +59,11 @@ impl GroupMetrics {
             self.kinds.clone(),
         );
         self.tally.register(registry);
+        registry.register(
+            "kafka_consumergroup_state",
+            "1 for the state in which a group is, and for who assigns",
+            self.standing.clone(),
+        );
         registry.register("kafka_consumergroup_members", "Members of a group", self.members.clone());
         registry.register(
             "kafka_consumergroup_current_offset",
@@ -65,6 +79,7 @@ impl GroupMetrics {
 
     /// Notes what there is now.
     pub(super) fn look_up(&self, groups: &[GroupFigures], metadata: &Metadata) {
+        self.standing.clear();
         self.members.clear();
         [&self.committed, &self.lag].into_iter().for_each(Family::clear);
         for state in GroupState::ALL {
@@ -81,6 +96,8 @@ impl GroupMetrics {
 
     fn note(&self, group: &GroupFigures, metadata: &Metadata) {
         let name = group.group.to_string();
+        let (protocol, state) = (group.kind.name(), group.state.name());
+        self.standing.get_or_create(&StandingLabels { group: name.clone(), protocol, state }).set(1);
         let members = i64::try_from(group.members).unwrap_or(i64::MAX);
         self.members.get_or_create(&GroupLabels { group: name.clone() }).set(members);
         let image = metadata.image();
