@@ -2,6 +2,10 @@
 //!
 //! Where all members want the same topics, the numbers of partitions are settled beforehand (`constrained.rs`). Otherwise partitions are moved
 //! until nobody could be better off (`general.rs`).
+//!
+//! Where more than one answer is as good, Kafka's depends on the order of a Java hash table. That order is known, and followed, so that the answer is
+//! Kafka's. It differs where Kafka's gives a partition back to who had it in an earlier generation, whether it is wanted or not, and where it
+//! takes a member that wants nothing for one that wants what all do.
 
 mod claims;
 mod constrained;
