@@ -30,7 +30,7 @@ use alarm::Alarm;
 pub(crate) use alarm::GroupThread;
 pub(crate) use figures::GroupFigures;
 use now::{Now, Topics};
-use shard::Shard;
+use shard::{Done, Shard};
 use table::Table;
 pub(crate) use tally::{KindLabels, Tally};
 
@@ -189,7 +189,31 @@ impl Groups {
     ) -> Result<T, ErrorCode> {
         let table = self.table()?;
         let shard = table.shard(group);
-        let (done, deadline) = shard.decide(|| self.now(), event)?;
+        let done = shard.decide(|| self.now(), event);
+        self.done(group, shard, done)
+    }
+
+    /// The same where nothing has to be waited for: `None` where the group is not loaded, or somebody decides something about it or its
+    /// neighbours, and nothing was done.
+    pub(crate) fn try_decide<T, P: IntoIterator<Item = Effects>>(
+        self: &Arc<Self>,
+        group: &GroupId,
+        event: impl FnOnce(&mut GroupCoordinator, Present<'_>) -> Result<(P, T), GroupError>,
+    ) -> Option<Result<T, ErrorCode>> {
+        let image = self.metadata.image();
+        let table = self.table.try_read()?.as_ref().map(Arc::clone)?;
+        let shard = table.is_of(image.topic(OFFSETS)?).then(|| table.shard(group))?;
+        let done = shard.try_decide(|| self.now(), event)?;
+        Some(self.done(group, shard, done))
+    }
+
+    fn done<T>(
+        &self,
+        group: &GroupId,
+        shard: &Shard,
+        done: Result<Done<Result<T, ErrorCode>>, ErrorCode>,
+    ) -> Result<T, ErrorCode> {
+        let (done, deadline) = done?;
         self.after(shard, deadline);
         done.inspect_err(|error| tracing::debug!(?group, ?error, "a request to a group was refused"))
     }
@@ -205,13 +229,6 @@ impl Groups {
         let (answer, deadline) = shard.wait(|| self.now(), event)?;
         self.after(shard, deadline);
         Ok(answer)
-    }
-
-    /// Whether something about a group can be decided at once: it is loaded, and nobody decides anything about it or its neighbours.
-    pub(crate) fn is_free(&self, group: &GroupId) -> bool {
-        let image = self.metadata.image();
-        let Some((topic, table)) = image.topic(OFFSETS).zip(self.table.try_read()) else { return false };
-        table.as_ref().is_some_and(|table| table.is_of(topic) && table.shard(group).is_free())
     }
 
     /// Looks at a group.

@@ -44,7 +44,7 @@ struct Ready {
 }
 
 /// What came of something, and when something is due next.
-type Done<T> = (T, Option<Moment>);
+pub(super) type Done<T> = (T, Option<Moment>);
 
 impl Shard {
     /// One whose log is empty is ready at once.
@@ -64,17 +64,6 @@ impl Shard {
 
     pub(super) fn is_loading(&self) -> bool {
         matches!(*self.state.lock(), State::Loading)
-    }
-
-    /// Whether what is decided is done at once: nobody else decides, and nothing waits for the disk.
-    pub(super) fn is_free(&self) -> bool {
-        !self.may_sync() && self.state.try_lock().is_some_and(|state| matches!(*state, State::Ready(_)))
-    }
-
-    /// The first append notes the leader's epoch, durably; an administrator may want all to be synced.
-    fn may_sync(&self) -> bool {
-        let syncs = |log: &Log| log.config().flush_messages.is_some() || log.bounds().end() == Offset::ZERO;
-        self.log.as_ref().is_none_or(syncs)
     }
 
     /// Reads what was logged, if that has not been done; how many groups there are then.
@@ -125,7 +114,28 @@ impl Shard {
         now: impl FnOnce() -> Now,
         event: impl FnOnce(&mut GroupCoordinator, Present<'_>) -> Result<(P, T), GroupError>,
     ) -> Result<Done<Result<T, ErrorCode>>, ErrorCode> {
-        let (mut state, log) = self.ready()?;
+        let (state, log) = self.ready()?;
+        self.decide_under(state, log, now, event)
+    }
+
+    /// The same where it is done at once: `None` where somebody else decides, or something may have to wait for the disk.
+    pub(super) fn try_decide<T, P: IntoIterator<Item = Effects>>(
+        &self,
+        now: impl FnOnce() -> Now,
+        event: impl FnOnce(&mut GroupCoordinator, Present<'_>) -> Result<(P, T), GroupError>,
+    ) -> Option<Result<Done<Result<T, ErrorCode>>, ErrorCode>> {
+        let log = self.log.as_ref().filter(|log| !may_sync(log))?;
+        let state = self.state.try_lock().filter(|state| matches!(**state, State::Ready(_)))?;
+        Some(self.decide_under(state, log, now, event))
+    }
+
+    fn decide_under<T, P: IntoIterator<Item = Effects>>(
+        &self,
+        mut state: MutexGuard<'_, State>,
+        log: &Log,
+        now: impl FnOnce() -> Now,
+        event: impl FnOnce(&mut GroupCoordinator, Present<'_>) -> Result<(P, T), GroupError>,
+    ) -> Result<Done<Result<T, ErrorCode>>, ErrorCode> {
         let ready = state.ready()?;
         // Under the lock: what is decided later knows all that is known before.
         let now = &now();
@@ -179,6 +189,11 @@ impl Shard {
     fn ready(&self) -> Result<(MutexGuard<'_, State>, &Log), ErrorCode> {
         Ok((self.state.lock(), self.log.as_ref().ok_or(ErrorCode::CoordinatorNotAvailable)?))
     }
+}
+
+/// The first append notes the leader's epoch, durably; an administrator may want all to be synced.
+fn may_sync(log: &Log) -> bool {
+    log.config().flush_messages.is_some() || log.bounds().end() == Offset::ZERO
 }
 
 impl State {

@@ -43,15 +43,16 @@ use std::hash::Hash;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
-use klamm_coordinator::{Answer as GroupAnswer, GroupId};
+use klamm_coordinator::{Answer as GroupAnswer, Effects, GroupCoordinator, GroupError, GroupId, Present};
 use klamm_log::Slice;
 use klamm_protocol::codec::Reader;
 use klamm_protocol::{
-    ApiKey, DecodeError, EncodeError, Message, Pieces, Request, RequestHead, encode_response,
+    ApiKey, DecodeError, EncodeError, ErrorCode, Message, Pieces, Request, RequestHead, encode_response,
 };
 use klamm_types::TopicPartition;
 use thiserror::Error;
 
+use crate::error_code::WireError;
 use crate::net::{Lane, Share};
 use crate::shared::Shared;
 
@@ -221,9 +222,21 @@ fn is_large(head: &RequestHead, turn: Turn) -> bool {
     !turn.may_block && head.body.len() > LARGE
 }
 
-/// The same, for its group is busy.
-fn is_busy(shared: &Shared, turn: Turn, group: &str) -> bool {
-    !turn.may_block && !shared.groups.is_free(&GroupId::new(group))
+/// Decides about a group; `None` where that is to be asked again where it may wait.
+fn decide<T, P: IntoIterator<Item = Effects>>(
+    shared: &Shared,
+    turn: Turn,
+    group: &GroupId,
+    event: impl FnOnce(&mut GroupCoordinator, Present<'_>) -> Result<(P, T), GroupError>,
+) -> Option<Result<T, ErrorCode>> {
+    if let Err(error) = shared.permit() {
+        return Some(Err(error.wire()));
+    }
+    if turn.may_block {
+        Some(shared.groups.decide(group, event))
+    } else {
+        shared.groups.try_decide(group, event)
+    }
 }
 
 /// Bytes of a request to a group from which on it takes longer than handing it to another thread.

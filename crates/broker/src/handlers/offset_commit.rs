@@ -15,7 +15,7 @@ use klamm_protocol::messages::offset_commit_response::{
 use klamm_protocol::{ApiKey, ErrorCode, RequestHead};
 use klamm_types::Offset;
 
-use super::{HandleError, Outcome, Turn, answer, is_busy, is_large};
+use super::{HandleError, Outcome, Turn, answer, decide, is_large};
 use crate::error_code::WireError;
 use crate::metadata::{MetadataImage, Topic};
 use crate::shared::Shared;
@@ -30,16 +30,12 @@ pub(super) fn handle(shared: &Shared, head: &RequestHead, turn: Turn) -> Result<
         return Ok(Outcome::Blocks);
     }
     let request = super::read::<OffsetCommitRequest>(head)?;
-    if is_busy(shared, turn, &request.group_id) {
-        return Ok(Outcome::Blocks);
-    }
     let image = shared.metadata.image();
     let checked = check(&request, &image, head.version);
     let wanted: Vec<NewOffset> = checked.iter().flatten().filter_map(|offset| offset.clone().ok()).collect();
-    let committed = shared
-        .permit()
-        .map_err(|error| error.wire())
-        .and_then(|()| commit(shared, &request, wanted, head.version));
+    let Some(committed) = commit(shared, turn, &request, wanted, head.version) else {
+        return Ok(Outcome::Blocks);
+    };
     let mut outcomes = committed.as_ref().map(|outcomes| outcomes.iter());
     let mut code = |checked: &Result<NewOffset, ErrorCode>| match (checked, &mut outcomes) {
         (Err(error), _) => *error,
@@ -103,10 +99,11 @@ fn new_offset(topic: &Topic, asked: &OffsetCommitRequestPartition) -> Result<New
 
 fn commit(
     shared: &Shared,
+    turn: Turn,
     request: &OffsetCommitRequest,
     offsets: Vec<NewOffset>,
     version: i16,
-) -> Result<Outcomes, ErrorCode> {
+) -> Option<Result<Outcomes, ErrorCode>> {
     let commit = Commit {
         group: GroupId::new(&request.group_id),
         member: Some(&*request.member_id).filter(|id| !id.is_empty()).map(MemberId::new),
@@ -116,13 +113,14 @@ fn commit(
         retention: u64::try_from(request.retention_time_ms).ok().map(Duration::from_millis),
         offsets,
     };
-    let done = shared.groups.decide(&commit.group, |groups, present| {
+    let done = decide(shared, turn, &commit.group, |groups, present| {
         groups.commit(&commit, present).map(|(effects, outcomes)| ([effects], outcomes))
-    });
-    done.map_err(|error| match error {
+    })?;
+    let told = done.map_err(|error| match error {
         // What is too large for a batch.
         ErrorCode::UnknownServerError => ErrorCode::InvalidCommitOffsetSize,
         ErrorCode::GroupIdNotFound if version < KNOWS_EPOCHS => ErrorCode::IllegalGeneration,
         error => error,
-    })
+    });
+    Some(told)
 }
