@@ -219,6 +219,20 @@ fn what_three_have_is_disputed_in_the_order_of_kafkas_hash_table() {
     );
 }
 
+/// Who had what in earlier generations once had partitions moved in circles, for ever.
+#[test]
+fn partitions_do_not_move_in_circles() {
+    let case = Case::parse(
+        "coop | 0galm5:r1+-,-+r1 b1vd7:r1,r1+r1,-+r1,r1,r1,-+r1 cahwbv:- \
+         ktap:r1,r1,r1+r1,r1+-,-+r1,r1+r1,r1+r1,-+r1,r1+r1 u:r1,-,r1,r1,r1,r1+-,r1+r1 ya:r1,r1+r1,r1,r1+r1,r1 | \
+         m-;;r0;cahwbv,0galm5,b1vd7;b1vd7:1,ktap:1,ktap:4,ya:3,b1vd7:3,0galm5:1,u:0,b1vd7:5,0galm5:0,ya:1,ktap:6,ktap:8,u:4,u:1,u:2,u:6;2 \
+         mpa;;r1;cahwbv,ktap,ya,b1vd7;;3 mz;;r0;ktap,0galm5,cahwbv;;4 m2;;r1;ktap,ya,cahwbv;;-1 \
+         mi5h;;r0;b1vd7,ktap,cahwbv,0galm5;;-1 mlcxn;;r0;u,b1vd7,0galm5,ktap,ya;;-1 | m-=",
+    );
+    let given = case.assign();
+    assert_eq!(case.check(&given), Ok(()));
+}
+
 /// What is valid, and what is not, of an assignment that no assignor has made.
 #[test]
 fn the_check_finds_what_is_wrong() {

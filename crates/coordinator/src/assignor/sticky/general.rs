@@ -227,15 +227,25 @@ impl Balancing<'_> {
         true
     }
 
-    /// Where another partition of the topic went the other way before, that one goes back instead.
+    /// Where another partition of the topic went the other way before, that one goes back instead, as in Kafka: even from an owner that has no more
+    /// than the member. Such moves can go round in circles (what members claim to have had can lead there), so that after many only those
+    /// are made that make it more even, of which there is an end.
     fn move_to(&mut self, partition: usize, member: usize) {
         let Some(owner) = self.given.owner(partition) else { return };
-        let topic = self.group.topic(partition);
         let from = self.moves.origin(partition).unwrap_or(owner);
-        let partition = self.moves.first(topic, member, from).unwrap_or(partition);
+        let other = self.moves.first(self.group.topic(partition), member, from);
+        let is_patient = self.moves.count() <= MOVES * self.group.count();
+        let can_go = |other: &usize| {
+            let owner = self.given.owner(*other);
+            is_patient || owner.is_some_and(|owner| self.sizes[owner] > self.sizes[member] + 1)
+        };
+        let partition = other.filter(can_go).unwrap_or(partition);
         let Some(old) = self.given.owner(partition) else { return };
         self.moves.note(partition, old, member);
         self.rank(old, self.sizes[old] - 1);
         self.give(partition, member);
     }
 }
+
+/// Moves for each partition, on average, after which each has to make it more even.
+const MOVES: usize = 8;

@@ -31,11 +31,11 @@ impl<'a> Moves<'a> {
 
     /// Moves a partition from one member to another. One that goes back to who had it at first has not been moved.
     pub(super) fn note(&mut self, partition: usize, from: usize, to: usize) {
+        self.count += 1;
         let origin = self.forget(partition).unwrap_or(from);
         if origin == to {
             return;
         }
-        self.count += 1;
         let (way, nth, hash) = ((self.group.topic(partition), origin, to), self.count, self.hash(partition));
         self.by_way.entry(way).or_default().add(hash, nth, partition);
         self.of.insert(partition, Move { way, nth });
@@ -50,6 +50,11 @@ impl<'a> Moves<'a> {
             self.by_way.remove(&way);
         }
         Some(way.1)
+    }
+
+    /// How many there have been.
+    pub(super) fn count(&self) -> usize {
+        self.count
     }
 
     /// Who had a partition at first.
