@@ -635,3 +635,31 @@ fn no_marker_stands_over_a_log_that_was_not_recovered() {
     }
     assert!(marker.exists());
 }
+
+/// A killed Kafka leaves indexes as long as it has reserved them, zeros behind their entries. They were taken for entries of a first batch of one
+/// record, and appended to, so that Kafka did not start with them.
+#[test]
+fn zeros_behind_an_index_are_no_entries() {
+    let root = tempfile::tempdir().unwrap();
+    let (path, killed) = (root.path().join("a"), root.path().join("b"));
+    let dir = open(&path, LogConfig::default());
+    let log = dir.log("t", 0).unwrap();
+    append(&log, "one");
+    log.sync().unwrap();
+    dir.maintain(Timestamp::from_millis(0)).unwrap();
+    append(&log, "two");
+    copy_as_killed(&path, &killed);
+    let indexes = ["index", "timeindex"].map(|kind| killed.join(format!("t-0/00000000000000000000.{kind}")));
+    for (file, entry) in indexes.iter().zip([8, 12]) {
+        let mut bytes = std::fs::read(file).unwrap_or_default();
+        bytes.resize(1000 * entry, 0);
+        std::fs::write(file, bytes).unwrap();
+    }
+    let dir = open(&killed, LogConfig::default());
+    append(&dir.log("t", 0).unwrap(), "three");
+    dir.close().unwrap();
+    for file in indexes {
+        let length = std::fs::metadata(&file).unwrap().len();
+        assert!(length <= 24, "{} has {length} bytes", file.display());
+    }
+}
