@@ -73,6 +73,12 @@ impl Subscription {
         })
     }
 
+    /// Reads the topics alone, which all versions begin with: of some clients the rest lacks what its version has.
+    pub(crate) fn decode_topics(bytes: &Bytes) -> Result<Vec<Topic>, ConsumerProtocolError> {
+        let read: ConsumerProtocolSubscription = decode_as(bytes, 0)?;
+        Ok(read.topics.iter().map(|topic| Topic::new(topic)).collect())
+    }
+
     /// Writes it in the latest version, topics and partitions in order, as Kafka's consumer does.
     ///
     /// # Errors
@@ -133,11 +139,16 @@ pub fn encode_assignment(partitions: &[TopicPartition]) -> Result<Bytes, EncodeE
 }
 
 fn decode<M: Message>(bytes: &Bytes) -> Result<M, ConsumerProtocolError> {
+    decode_as(bytes, LATEST)
+}
+
+/// In the version that the bytes say, but in none later than this.
+fn decode_as<M: Message>(bytes: &Bytes, latest: i16) -> Result<M, ConsumerProtocolError> {
     let version = bytes.first_chunk().map(|version| i16::from_be_bytes(*version));
     let Some(known) = version.filter(|version| *version >= 0) else {
         return Err(ConsumerProtocolError::Version { got: version });
     };
-    Ok(M::read(&mut Reader::new(bytes.slice(2..)), known.min(LATEST))?)
+    Ok(M::read(&mut Reader::new(bytes.slice(2..)), known.min(latest))?)
 }
 
 fn encode<M: Message>(message: &M) -> Result<Bytes, EncodeError> {

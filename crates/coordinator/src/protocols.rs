@@ -5,20 +5,45 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 
 use crate::ProtocolName;
+use crate::java::{HashOrder, string_hash};
 
 /// The protocol type of consumers.
 pub(crate) const CONSUMER: &str = "consumer";
 
-/// The name that has most votes. Of equals the first by name.
+/// The name that has most votes. Of equals the first in the order of a Java hash table, as Kafka counts.
 pub(crate) fn most_wanted<'a>(votes: impl Iterator<Item = &'a ProtocolName>) -> Option<ProtocolName> {
     let mut counted: BTreeMap<&ProtocolName, usize> = BTreeMap::new();
     votes.for_each(|name| *counted.entry(name).or_default() += 1);
-    let most = counted.values().max().copied();
-    counted.into_iter().find(|(_, count)| Some(*count) == most).map(|(name, _)| name.clone())
+    let most = counted.values().max().copied()?;
+    let wanted = counted.into_iter().filter(|(_, count)| *count == most);
+    HashOrder::of(wanted.map(|(name, _)| (string_hash(name.as_str()), name))).keys().next().cloned()
 }
 
 /// What a member wants by a protocol.
 pub(crate) fn metadata(protocols: &[(ProtocolName, Bytes)], protocol: &ProtocolName) -> Bytes {
     let found = protocols.iter().find(|(name, _)| name == protocol);
     found.map(|(_, metadata)| metadata.clone()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What Kafka 4.3.1 chose of two that have as many votes.
+    #[test]
+    fn of_equals_kafkas_is_chosen() {
+        for (one, other, want) in [
+            ("range", "uniform", "uniform"),
+            ("range", "cooperative-sticky", "range"),
+            ("range", "sticky", "sticky"),
+            ("roundrobin", "sticky", "sticky"),
+            ("range", "roundrobin", "range"),
+            ("roundrobin", "cooperative-sticky", "roundrobin"),
+            ("sticky", "cooperative-sticky", "sticky"),
+        ] {
+            let names = [one, other].map(ProtocolName::new);
+            assert_eq!(most_wanted(names.iter()), Some(ProtocolName::new(want)), "{one}, {other}");
+            assert_eq!(most_wanted(names.iter().chain([&names[0]])), Some(names[0].clone()));
+        }
+    }
 }

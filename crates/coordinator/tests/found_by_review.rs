@@ -120,3 +120,24 @@ fn a_group_that_has_more_members_than_it_may_assigns_anew_after_a_restart() {
     world.begin_anew(GroupConfig { max_size: 0, ..GroupConfig::default() });
     assert_eq!(world.state(), "PreparingRebalance, generation 1");
 }
+
+/// Two of three have joined the round; the third leaves together with one of them: it was given the generation first, and the other was
+/// asked to join again.
+#[test]
+fn who_leaves_together_is_not_joined_on_the_way() {
+    let mut world = stable();
+    for name in ["b", "c"] {
+        world.join(name);
+        world.join(name);
+    }
+    world.join("a");
+    world.pass(Duration::ZERO);
+    let before = world.groups.describe(&support::GROUP.into()).unwrap();
+    assert_eq!(before.members.len(), 3, "{before:?}");
+    world.sync("a", &[]);
+    world.join("a");
+    world.join("b");
+    assert_eq!(world.leave_together(&["c", "b"]).unwrap(), [Ok(()), Ok(())]);
+    let after = world.groups.describe(&support::GROUP.into()).unwrap();
+    assert_eq!((after.members.len(), after.state), (1, klamm_coordinator::ClassicState::CompletingRebalance));
+}

@@ -124,6 +124,16 @@ fn check_together(config: &BrokerConfig) -> Result<(), SettingError> {
             expected: "at least socket.request.max.bytes",
         });
     }
+    if config.groups.max_session_timeout < config.groups.min_session_timeout {
+        let (key, value) =
+            ("group.max.session.timeout.ms", config.groups.max_session_timeout.as_millis().to_string());
+        return Err(SettingError::Value {
+            origin,
+            key,
+            value,
+            expected: "at least group.min.session.timeout.ms",
+        });
+    }
     if let Err(WrongSetting { key, value, expected }) =
         config.consumer_bounds.check(&config.groups.consumer.times)
     {

@@ -21,7 +21,7 @@ pub(super) enum LoadError {
 /// The groups so far, and what transactions have written that have not ended.
 struct Loading {
     replay: GroupReplay,
-    open: HashMap<ProducerId, Vec<GroupRecord>>,
+    open: HashMap<ProducerId, Vec<(Offset, GroupRecord)>>,
     limit: usize,
 }
 
@@ -65,7 +65,7 @@ impl Loading {
             let own = |bytes: &[u8]| Bytes::copy_from_slice(bytes);
             let (key, value) = (record.key.map(own).unwrap_or_default(), record.value.map(own));
             match GroupRecord::decode(&key, value.as_ref()) {
-                Ok(read) => self.record(read, producer.filter(|_| header.is_transactional())),
+                Ok(read) => self.record(record.offset, read, producer.filter(|_| header.is_transactional())),
                 // Of another protocol, or of a later version.
                 Err(RecordError::Unknown { .. }) => {}
                 Err(error) => {
@@ -76,21 +76,78 @@ impl Loading {
         Ok(())
     }
 
-    /// What is written in a transaction counts when that is committed.
-    fn record(&mut self, record: GroupRecord, transaction: Option<ProducerId>) {
+    /// What is written in a transaction counts when that is committed, unless something later was said of the same partition by then.
+    fn record(&mut self, offset: Offset, record: GroupRecord, transaction: Option<ProducerId>) {
         match transaction {
-            Some(producer) => self.open.entry(producer).or_default().push(record),
-            None => self.replay.apply(&record),
+            Some(producer) => self.open.entry(producer).or_default().push((offset, record)),
+            None => self.apply(offset, &record),
         }
+    }
+
+    fn apply(&mut self, offset: Offset, record: &GroupRecord) {
+        let is_later =
+            |(other, open): &(Offset, GroupRecord)| *other > offset || !is_of_the_same(open, record);
+        self.open.values_mut().for_each(|open| open.retain(is_later));
+        self.replay.apply(record);
     }
 
     fn end(&mut self, producer: ProducerId, outcome: Outcome) {
         let written = self.open.remove(&producer).unwrap_or_default();
         if outcome == Outcome::Commit {
-            written.iter().for_each(|record| self.replay.apply(record));
+            written.iter().for_each(|(offset, record)| self.apply(*offset, record));
         }
+    }
+}
+
+/// Whether both say how far the same group has read of the same partition.
+fn is_of_the_same(one: &GroupRecord, other: &GroupRecord) -> bool {
+    match (one, other) {
+        (
+            GroupRecord::Offset { group, topic, partition, .. },
+            GroupRecord::Offset { group: of, topic: in_topic, partition: at, .. },
+        ) => (group, topic, partition) == (of, in_topic, at),
+        _ => false,
     }
 }
 
 /// Bytes that are read at a time.
 const CHUNK: usize = 1 << 20;
+
+#[cfg(test)]
+mod tests {
+    use klamm_coordinator::{CommittedOffset, Moment, Present, Timestamp};
+
+    use super::*;
+
+    fn committed(topic: &str, offset: Option<i64>) -> GroupRecord {
+        let committed = offset.map(|offset| CommittedOffset {
+            offset: Offset::new(offset).unwrap(),
+            leader_epoch: None,
+            metadata: "".into(),
+            committed_at: Timestamp::from_millis(0),
+            expires_at: None,
+            topic_id: None,
+        });
+        GroupRecord::Offset { group: "g".into(), topic: topic.into(), partition: 0, committed }
+    }
+
+    /// As Kafka has it: what a group has committed, or taken back, since a transaction wrote is not undone when that ends.
+    #[test]
+    fn what_is_said_after_a_transaction_has_written_stays() {
+        let replay = GroupReplay::new(GroupConfig::default());
+        let mut loading = Loading { replay, open: HashMap::new(), limit: 0 };
+        let transaction = ProducerId::new(7).unwrap();
+        for (at, topic) in [(0, "later"), (1, "deleted"), (2, "written")] {
+            loading.record(Offset::from(at), committed(topic, Some(5)), Some(transaction));
+        }
+        loading.record(Offset::from(3), committed("later", Some(9)), None);
+        loading.record(Offset::from(4), committed("deleted", None), None);
+        loading.end(transaction, Outcome::Commit);
+        let present = Present { moment: Moment::default(), time: Timestamp::from_millis(0), topics: &() };
+        let groups = loading.replay.finish(present);
+        let mut found: Vec<_> =
+            groups.all_committed(&"g".into()).map(|(t, _, c)| (t.to_string(), c.offset.get())).collect();
+        found.sort();
+        assert_eq!(found, [("later".to_owned(), 9), ("written".to_owned(), 5)]);
+    }
+}

@@ -81,7 +81,7 @@ impl Shard {
         *state = match loaded {
             Ok(replay) => State::Ready(Box::new(Ready::new(replay.finish(now.present())))),
             Err(error) => {
-                tracing::error!(partition = %log.partition(), %error, "groups were not loaded");
+                tracing::error!(partition = %log.partition(), %error, "groups were not loaded: those of this partition are not served until its log is repaired (verify_log --repair), and the broker started again");
                 State::Failed
             }
         };

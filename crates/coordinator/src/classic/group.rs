@@ -336,5 +336,5 @@ impl ClassicGroup {
 
 /// The topics of a subscription; `None` when it is none.
 fn topics_of(metadata: &bytes::Bytes) -> Option<Vec<Topic>> {
-    Subscription::decode(metadata).ok().map(|subscription| subscription.topics)
+    Subscription::decode_topics(metadata).ok()
 }

@@ -25,9 +25,18 @@ pub struct Leaving {
 }
 
 impl Turn<'_> {
-    /// Says of each whether it was there.
+    /// Says of each whether it was there. The others assign anew when all have left.
     pub(crate) fn leave(&mut self, leave: &LeaveGroup) -> Vec<Result<(), GroupError>> {
-        leave.members.iter().map(|leaving| self.leave_one(leaving)).collect()
+        let before = self.group.pending.len();
+        let outcomes: Vec<_> = leave.members.iter().map(|leaving| self.leave_one(leaving)).collect();
+        let pending = before - self.group.pending.len();
+        let members = outcomes.iter().filter(|outcome| outcome.is_ok()).count() - pending;
+        match self.group.state() {
+            ClassicState::PreparingRebalance if pending + members > 0 => self.maybe_complete_joins(),
+            _ if members > 0 => self.go_on_without(),
+            _ => {}
+        }
+        outcomes
     }
 
     fn leave_one(&mut self, leaving: &Leaving) -> Result<(), GroupError> {
@@ -35,11 +44,11 @@ impl Turn<'_> {
             leaving.instance.as_ref().and_then(|instance| self.group.static_member(instance)).cloned();
         let id = leaving.member.clone().or(known).ok_or(GroupError::UnknownMemberId)?;
         if self.group.pending.contains_key(&id) {
-            self.forget_pending(&id);
+            self.take_pending(&id);
             return Ok(());
         }
         self.group.check_member(&id, leaving.instance.as_ref())?;
-        self.remove_member(&id, Departure::Left);
+        self.send_away(&id, Departure::Left);
         Ok(())
     }
 
@@ -73,13 +82,24 @@ impl Turn<'_> {
 
     /// Takes a member out; the others assign anew.
     pub(super) fn remove_member(&mut self, id: &MemberId, why: Departure) {
-        let Some(member) = self.drop_member(id, why) else { return };
+        if self.send_away(id, why) {
+            self.go_on_without();
+        }
+    }
+
+    /// Who goes is told, where it waits; whether it was there.
+    fn send_away(&mut self, id: &MemberId, why: Departure) -> bool {
+        let Some(member) = self.drop_member(id, why) else { return false };
         if let Some(waiter) = member.joining {
             self.out.refuse_join(waiter, GroupError::UnknownMemberId, None);
         }
         if let Some(waiter) = member.syncing {
             self.out.refuse_sync(waiter, GroupError::UnknownMemberId);
         }
+        true
+    }
+
+    fn go_on_without(&mut self) {
         match self.group.state() {
             ClassicState::Empty => {}
             ClassicState::PreparingRebalance => self.maybe_complete_joins(),

@@ -131,7 +131,6 @@ impl ConsumerGroup {
         let modern = gone.iter().filter(is_modern).count();
         let stay = self.members().len() - gone.iter().filter(|id| self.member(id).is_some()).count();
         config.consumer.migration.downgrades()
-            && modern > 0
             && modern == self.modern_members()
             && (1..=config.max_size).contains(&stay)
     }

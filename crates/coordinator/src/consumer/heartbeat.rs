@@ -17,7 +17,7 @@ pub struct ConsumerHeartbeat {
     pub group: GroupId,
     /// The id that it has given itself; `None` for one that is to be given one.
     pub member: Option<MemberId>,
-    /// The epoch that it was told; 0 to join, −1 to leave, −2 for a static one that comes back.
+    /// The epoch that it was told; 0 to join, −1 to leave, −2 for a static one that leaves for a while.
     pub epoch: i32,
     /// What it calls itself for good.
     pub instance: Option<InstanceId>,

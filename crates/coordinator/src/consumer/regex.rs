@@ -87,7 +87,7 @@ fn unquoted(regex: &str) -> String {
 }
 
 /// Bytes of a compiled expression, at most.
-const SIZE_LIMIT: usize = 64 << 10;
+const SIZE_LIMIT: usize = 1 << 20;
 /// Bytes of what the engine makes of it while it matches.
 const DFA_LIMIT: usize = 1 << 20;
 /// Groups in groups.

@@ -175,12 +175,18 @@ impl World {
     }
 
     pub fn leave(&mut self, name: &str) -> Result<(), GroupError> {
-        let client = self.client(name).clone();
-        let leaving = Leaving { member: client.member, instance: client.instance.as_deref().map(Into::into) };
-        let leave = LeaveGroup { group: GROUP.into(), members: vec![leaving] };
+        self.leave_together(&[name])?[0]
+    }
+
+    pub fn leave_together(&mut self, names: &[&str]) -> Result<Vec<Result<(), GroupError>>, GroupError> {
+        let leaving = |name: &&str| {
+            let client = self.client(name).clone();
+            Leaving { member: client.member, instance: client.instance.as_deref().map(Into::into) }
+        };
+        let leave = LeaveGroup { group: GROUP.into(), members: names.iter().map(leaving).collect() };
         let (effects, outcomes) = self.groups.leave(&leave, self.present())?;
         self.carry_out(effects);
-        outcomes[0]
+        Ok(outcomes)
     }
 
     /// Of a member, or of nobody.
