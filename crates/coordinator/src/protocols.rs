@@ -14,9 +14,9 @@ pub(crate) const CONSUMER: &str = "consumer";
 pub(crate) fn most_wanted<'a>(votes: impl Iterator<Item = &'a ProtocolName>) -> Option<ProtocolName> {
     let mut counted: BTreeMap<&ProtocolName, usize> = BTreeMap::new();
     votes.for_each(|name| *counted.entry(name).or_default() += 1);
-    let most = counted.values().max().copied()?;
-    let wanted = counted.into_iter().filter(|(_, count)| *count == most);
-    HashOrder::of(wanted.map(|(name, _)| (string_hash(name.as_str()), name))).keys().next().cloned()
+    let most = counted.values().max().copied();
+    let order = HashOrder::of(counted.into_iter().map(|vote| (string_hash(vote.0.as_str()), vote)));
+    order.keys().find(|(_, count)| Some(*count) == most).map(|(name, _)| name.clone())
 }
 
 /// What a member wants by a protocol.

@@ -194,11 +194,7 @@ fn anchor(segment: &Segment, recovery_point: Offset) -> Result<Anchor, OpenError
     match scan.next() {
         Ok(Some(batch)) if Some(batch.header.last_offset()) == wanted => {
             let times = indexes.times.partition_point(|t| t.relative_offset <= entry.relative_offset)?;
-            // A killed Kafka leaves zeros behind the entries, which are none.
-            let first = indexes.offsets.get(0)?.map(|first| first.relative_offset);
-            let (early, late) = (indexes.times.get(0)?, indexes.times.get(times.saturating_sub(1))?);
-            let times_rise = early.map(|t| t.relative_offset) < late.map(|t| t.relative_offset);
-            if before > 1 && first >= Some(entry.relative_offset) || times > 1 && !times_rise {
+            if !indexes.do_rise(before, times)? {
                 return Ok(start);
             }
             Ok(Anchor { position: batch.end(), next: batch.header.next_offset(), offsets: before, times })

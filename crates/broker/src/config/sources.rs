@@ -114,41 +114,25 @@ fn wrong_value(row: &Row<BrokerConfig>, value: &str, origin: &str) -> SettingErr
 }
 
 fn check_together(config: &BrokerConfig) -> Result<(), SettingError> {
-    let origin = "settings together".to_owned();
-    if config.max_queued_bytes < config.max_request_bytes {
-        let (key, value) = ("queued.max.request.bytes", config.max_queued_bytes.to_string());
-        return Err(SettingError::Value {
-            origin,
-            key,
-            value,
-            expected: "at least socket.request.max.bytes",
-        });
+    let wrong = |key, value, expected| {
+        Err(SettingError::Value { origin: "settings together".to_owned(), key, value, expected })
+    };
+    let (queued, groups) = (config.max_queued_bytes, &config.groups);
+    if queued < config.max_request_bytes {
+        return wrong("queued.max.request.bytes", queued.to_string(), "at least socket.request.max.bytes");
     }
-    if config.groups.max_session_timeout < config.groups.min_session_timeout {
-        let (key, value) =
-            ("group.max.session.timeout.ms", config.groups.max_session_timeout.as_millis().to_string());
-        return Err(SettingError::Value {
-            origin,
-            key,
-            value,
-            expected: "at least group.min.session.timeout.ms",
-        });
+    if groups.max_session_timeout < groups.min_session_timeout {
+        let most = groups.max_session_timeout.as_millis().to_string();
+        return wrong("group.max.session.timeout.ms", most, "at least group.min.session.timeout.ms");
     }
     if let Err(WrongSetting { key, value, expected }) =
         config.consumer_bounds.check(&config.groups.consumer.times)
     {
-        let key = BrokerConfig::row(&key).map_or("", |row| row.key);
-        return Err(SettingError::Value { origin, key, value, expected });
+        return wrong(BrokerConfig::row(&key).map_or("", |row| row.key), value, expected);
     }
-    config.topic.log.validate().and_then(|()| config.cleaner.validate()).map_err(|error| {
-        SettingError::Value {
-            origin,
-            key: TopicConfig::row(error.setting)
-                .and_then(|row| row.inherits.first())
-                .unwrap_or(&error.setting),
-            value: error.got,
-            expected: error.expected,
-        }
+    config.topic.log.validate().and_then(|()| config.cleaner.validate()).or_else(|error| {
+        let inherited = TopicConfig::row(error.setting).and_then(|row| row.inherits.first());
+        wrong(inherited.unwrap_or(&error.setting), error.got, error.expected)
     })
 }
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use bytes::Bytes;
-use klamm_coordinator::{GroupConfig, GroupRecord, GroupReplay, RecordError};
+use klamm_coordinator::{GroupConfig, GroupId, GroupRecord, GroupReplay, RecordError, Topic};
 use klamm_log::{Log, ReadError, ReadLimit, Visibility};
 use klamm_record::{BatchError, Batches, ControlRecord, Outcome, RecordBatch};
 use klamm_types::{Offset, ProducerId};
@@ -18,16 +18,21 @@ pub(super) enum LoadError {
     Batch { offset: Offset, fault: BatchError },
 }
 
+/// What it is of which a group says how far it has read.
+type Committed = (GroupId, Topic, i32);
+
 /// The groups so far, and what transactions have written that have not ended.
 struct Loading {
     replay: GroupReplay,
     open: HashMap<ProducerId, Vec<(Offset, GroupRecord)>>,
+    /// Where something was said of a partition while transactions are open.
+    said: HashMap<Committed, Offset>,
     limit: usize,
 }
 
 pub(super) fn load(log: &Log, config: GroupConfig) -> Result<GroupReplay, LoadError> {
     let limit = log.config().max_decompressed_bytes;
-    let mut loading = Loading { replay: GroupReplay::new(config), open: HashMap::new(), limit };
+    let mut loading = Loading::new(config, limit);
     let (mut next, end) = (log.bounds().start(), log.bounds().end());
     while next < end {
         let begun = next;
@@ -49,6 +54,10 @@ pub(super) fn load(log: &Log, config: GroupConfig) -> Result<GroupReplay, LoadEr
 }
 
 impl Loading {
+    fn new(config: GroupConfig, limit: usize) -> Loading {
+        Loading { replay: GroupReplay::new(config), open: HashMap::new(), said: HashMap::new(), limit }
+    }
+
     fn batch(&mut self, batch: &RecordBatch) -> Result<(), BatchError> {
         let header = batch.header();
         let producer = header.producer().map(|producer| producer.id);
@@ -85,29 +94,31 @@ impl Loading {
     }
 
     fn apply(&mut self, offset: Offset, record: &GroupRecord) {
-        let is_later =
-            |(other, open): &(Offset, GroupRecord)| *other > offset || !is_of_the_same(open, record);
-        self.open.values_mut().for_each(|open| open.retain(is_later));
+        if let Some(of) = of(record).filter(|_| !self.open.is_empty()) {
+            self.said.insert(of, offset);
+        }
         self.replay.apply(record);
     }
 
     fn end(&mut self, producer: ProducerId, outcome: Outcome) {
         let written = self.open.remove(&producer).unwrap_or_default();
         if outcome == Outcome::Commit {
-            written.iter().for_each(|(offset, record)| self.apply(*offset, record));
+            for (offset, record) in &written {
+                let said = of(record).and_then(|of| self.said.get(&of));
+                if said.is_none_or(|said| said < offset) {
+                    self.apply(*offset, record);
+                }
+            }
+        }
+        if self.open.is_empty() {
+            self.said.clear();
         }
     }
 }
 
-/// Whether both say how far the same group has read of the same partition.
-fn is_of_the_same(one: &GroupRecord, other: &GroupRecord) -> bool {
-    match (one, other) {
-        (
-            GroupRecord::Offset { group, topic, partition, .. },
-            GroupRecord::Offset { group: of, topic: in_topic, partition: at, .. },
-        ) => (group, topic, partition) == (of, in_topic, at),
-        _ => false,
-    }
+fn of(record: &GroupRecord) -> Option<Committed> {
+    let GroupRecord::Offset { group, topic, partition, .. } = record else { return None };
+    Some((group.clone(), topic.clone(), *partition))
 }
 
 /// Bytes that are read at a time.
@@ -131,11 +142,20 @@ mod tests {
         GroupRecord::Offset { group: "g".into(), topic: topic.into(), partition: 0, committed }
     }
 
+    fn offsets(loading: Loading) -> Vec<(String, i64)> {
+        let present = Present { moment: Moment::default(), time: Timestamp::from_millis(0), topics: &() };
+        let groups = loading.replay.finish(present);
+        let group = GroupId::new("g");
+        let committed = groups.all_committed(&group);
+        let mut found: Vec<_> = committed.map(|(t, _, c)| (t.to_string(), c.offset.get())).collect();
+        found.sort();
+        found
+    }
+
     /// As Kafka has it: what a group has committed, or taken back, since a transaction wrote is not undone when that ends.
     #[test]
     fn what_is_said_after_a_transaction_has_written_stays() {
-        let replay = GroupReplay::new(GroupConfig::default());
-        let mut loading = Loading { replay, open: HashMap::new(), limit: 0 };
+        let mut loading = Loading::new(GroupConfig::default(), 0);
         let transaction = ProducerId::new(7).unwrap();
         for (at, topic) in [(0, "later"), (1, "deleted"), (2, "written")] {
             loading.record(Offset::from(at), committed(topic, Some(5)), Some(transaction));
@@ -143,11 +163,17 @@ mod tests {
         loading.record(Offset::from(3), committed("later", Some(9)), None);
         loading.record(Offset::from(4), committed("deleted", None), None);
         loading.end(transaction, Outcome::Commit);
-        let present = Present { moment: Moment::default(), time: Timestamp::from_millis(0), topics: &() };
-        let groups = loading.replay.finish(present);
-        let mut found: Vec<_> =
-            groups.all_committed(&"g".into()).map(|(t, _, c)| (t.to_string(), c.offset.get())).collect();
-        found.sort();
-        assert_eq!(found, [("later".to_owned(), 9), ("written".to_owned(), 5)]);
+        assert_eq!(offsets(loading), [("later".to_owned(), 9), ("written".to_owned(), 5)]);
+    }
+    /// Of two that are open, what was written later stays, whichever ends first.
+    #[test]
+    fn of_two_transactions_the_later_record_stays() {
+        let mut loading = Loading::new(GroupConfig::default(), 0);
+        let [one, other] = [7, 8].map(|id| ProducerId::new(id).unwrap());
+        loading.record(Offset::from(0), committed("t", Some(5)), Some(one));
+        loading.record(Offset::from(1), committed("t", Some(9)), Some(other));
+        loading.end(other, Outcome::Commit);
+        loading.end(one, Outcome::Commit);
+        assert_eq!(offsets(loading), [("t".to_owned(), 9)]);
     }
 }

@@ -27,14 +27,12 @@ pub struct Leaving {
 impl Turn<'_> {
     /// Says of each whether it was there. The others assign anew when all have left.
     pub(crate) fn leave(&mut self, leave: &LeaveGroup) -> Vec<Result<(), GroupError>> {
-        let before = self.group.pending.len();
+        let before = self.group.members().len();
         let outcomes: Vec<_> = leave.members.iter().map(|leaving| self.leave_one(leaving)).collect();
-        let pending = before - self.group.pending.len();
-        let members = outcomes.iter().filter(|outcome| outcome.is_ok()).count() - pending;
-        match self.group.state() {
-            ClassicState::PreparingRebalance if pending + members > 0 => self.maybe_complete_joins(),
-            _ if members > 0 => self.go_on_without(),
-            _ => {}
+        if self.group.members().len() < before {
+            self.rebalance_or_complete();
+        } else if outcomes.iter().any(Result::is_ok) {
+            self.go_on_without_pending();
         }
         outcomes
     }
@@ -54,6 +52,10 @@ impl Turn<'_> {
 
     pub(super) fn forget_pending(&mut self, id: &MemberId) {
         self.take_pending(id);
+        self.go_on_without_pending();
+    }
+
+    fn go_on_without_pending(&mut self) {
         if self.group.state() == ClassicState::PreparingRebalance {
             self.maybe_complete_joins();
         }
@@ -83,7 +85,7 @@ impl Turn<'_> {
     /// Takes a member out; the others assign anew.
     pub(super) fn remove_member(&mut self, id: &MemberId, why: Departure) {
         if self.send_away(id, why) {
-            self.go_on_without();
+            self.rebalance_or_complete();
         }
     }
 
@@ -97,13 +99,5 @@ impl Turn<'_> {
             self.out.refuse_sync(waiter, GroupError::UnknownMemberId);
         }
         true
-    }
-
-    fn go_on_without(&mut self) {
-        match self.group.state() {
-            ClassicState::Empty => {}
-            ClassicState::PreparingRebalance => self.maybe_complete_joins(),
-            ClassicState::CompletingRebalance | ClassicState::Stable => self.prepare_rebalance(),
-        }
     }
 }

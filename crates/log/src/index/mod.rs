@@ -254,6 +254,13 @@ impl IndexBytes {
 }
 
 impl Indexes {
+    /// Whether so many entries of each rise from the first to the last. A killed Kafka leaves zeros behind its entries, which do not.
+    pub(crate) fn do_rise(&self, offsets: usize, times: usize) -> Result<bool, FileError> {
+        let offset = |at: usize| Ok(self.offsets.get(at)?.map(|entry| entry.relative_offset));
+        let time = |at: usize| Ok(self.times.get(at)?.map(|entry| entry.relative_offset));
+        Ok((offsets < 2 || offset(0)? < offset(offsets - 1)?) && (times < 2 || time(0)? < time(times - 1)?))
+    }
+
     pub(crate) fn write(&mut self) -> Result<(), FileError> {
         self.offsets.write()?;
         self.times.write()
