@@ -76,7 +76,9 @@ impl WireError for GroupError {
     fn wire(&self) -> ErrorCode {
         match self {
             GroupError::InvalidGroupId => ErrorCode::InvalidGroupId,
-            GroupError::GroupIdNotFound | GroupError::CannotUpgrade(_) => ErrorCode::GroupIdNotFound,
+            GroupError::GroupIdNotFound | GroupError::ForeignGroup | GroupError::CannotUpgrade(_) => {
+                ErrorCode::GroupIdNotFound
+            }
             GroupError::InvalidSessionTimeout => ErrorCode::InvalidSessionTimeout,
             GroupError::InconsistentGroupProtocol => ErrorCode::InconsistentGroupProtocol,
             GroupError::GroupMaxSizeReached => ErrorCode::GroupMaxSizeReached,

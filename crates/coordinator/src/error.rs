@@ -10,13 +10,18 @@ pub enum GroupError {
     /// `GROUP_ID_NOT_FOUND`.
     #[error("there is no such group")]
     GroupIdNotFound,
+    /// `GROUP_ID_NOT_FOUND`: a share or streams group has the name ([`ForeignRecord`](crate::ForeignRecord)).
+    #[error("the name is that of a share or streams group, which is not looked after here")]
+    ForeignGroup,
     /// `INVALID_SESSION_TIMEOUT`.
     #[error(
         "the session timeout is outside of group.min.session.timeout.ms and group.max.session.timeout.ms"
     )]
     InvalidSessionTimeout,
     /// `INCONSISTENT_GROUP_PROTOCOL`.
-    #[error("the member's protocols have none in common with those of the group")]
+    #[error(
+        "the member's protocols have none in common with those of the group, or the group is no consumers' group"
+    )]
     InconsistentGroupProtocol,
     /// `GROUP_MAX_SIZE_REACHED`.
     #[error("the group has as many members as group.max.size says")]

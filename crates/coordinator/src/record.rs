@@ -66,6 +66,12 @@ pub enum RecordError {
         /// The kind.
         kind: i16,
     },
+    /// A record of a share or streams group whose key does not say which.
+    #[error("the key of a record of kind {kind} has no group's name behind its kind")]
+    NoGroup {
+        /// The kind.
+        kind: i16,
+    },
     /// Key or value are not what their kind and version say.
     #[error("{0}")]
     Decode(#[from] DecodeError),
@@ -75,7 +81,7 @@ impl GroupRecord {
     /// Reads a record.
     ///
     /// # Errors
-    /// [`RecordError`]; [`RecordError::Unknown`] is none of the log's, which may hold records of other kinds.
+    /// [`RecordError`]; [`RecordError::Unknown`] is none of the log's, which may hold records of other kinds: [`ForeignRecord`](crate::ForeignRecord).
     pub fn decode(key: &Bytes, value: Option<&Bytes>) -> Result<GroupRecord, RecordError> {
         let (kind, key) = split(key)?;
         match kind {

@@ -10,8 +10,9 @@ use klamm_coordinator::assignor::{
 };
 use klamm_coordinator::consumer_protocol::{Subscription, encode_assignment};
 use klamm_coordinator::{
-    Assignors, ClassicGroupRecord, Commit, ConsumerRecord, GroupConfig, GroupEpoch, GroupError, GroupId,
-    GroupRecord, LoggedMember, NewOffset, Partitions, TargetEpoch,
+    Assignors, ClassicGroupRecord, Commit, CommittedOffset, ConsumerRecord, ForeignRecord, GroupConfig,
+    GroupEpoch, GroupError, GroupId, GroupRecord, GroupReplay, LoggedMember, NewOffset, Partitions,
+    TargetEpoch,
 };
 use klamm_types::{Offset, Timestamp};
 use support::consumers::{ConsumerWorld, GROUP, present};
@@ -213,4 +214,105 @@ fn an_assignment_of_another_group_is_none() {
     world.consumer("a").topics = Some("t".into());
     world.join("a").unwrap();
     assert!(world.consumer("a").assignment.is_empty());
+}
+
+/// Kafka does not load a partition of `__consumer_offsets` in which a group is of two kinds, and with it no other group of that partition.
+#[test]
+fn the_name_of_a_share_or_streams_group_is_not_to_be_had() {
+    let mut world = world();
+    world.topics.set("t", 2);
+    let committed = CommittedOffset {
+        offset: Offset::from(5),
+        leader_epoch: None,
+        metadata: "".into(),
+        committed_at: Timestamp::from_millis(0),
+        expires_at: None,
+        topic_id: None,
+    };
+    let offset = GroupRecord::Offset {
+        group: GROUP.into(),
+        topic: "t".into(),
+        partition: 0,
+        committed: Some(committed),
+    };
+    let replay = |records: &[ForeignRecord]| {
+        let mut replay = GroupReplay::new(GroupConfig::default());
+        replay.apply(&offset);
+        records.iter().cloned().for_each(|record| replay.apply_foreign(record));
+        replay
+    };
+    let (there, gone) = (ForeignRecord::There(GROUP.into()), ForeignRecord::Gone(GROUP.into()));
+    world.groups = replay(&[there.clone()]).finish(present(world.now, &world.topics));
+
+    let id = GroupId::new(GROUP);
+    assert_eq!(join(&mut world, "a", None), Err(GroupError::ForeignGroup));
+    assert_eq!(world.classic_join("a"), Err(GroupError::InconsistentGroupProtocol));
+    assert_eq!(world.classic_beat("a"), Err(GroupError::UnknownMemberId));
+    assert_eq!(world.classic_sync("a", Vec::new()), Err(GroupError::UnknownMemberId));
+    assert_eq!(world.classic_leave("a"), Err(GroupError::UnknownMemberId));
+    assert_eq!(world.commit(None, None, "t-1", 7), Err(GroupError::ForeignGroup));
+    assert_eq!(world.groups.delete_group(&id), Err(GroupError::GroupIdNotFound));
+    assert_eq!(world.groups.delete_offsets(&id, &[]), Err(GroupError::GroupIdNotFound));
+    assert!(world.groups.expire(Timestamp::from_millis(i64::MAX)).records.is_empty());
+    assert_eq!(world.groups.list().count(), 0);
+    assert_eq!(world.groups.describe(&id), None);
+    assert!(world.log.is_empty());
+    assert_eq!(world.committed("t", 0), Some(5));
+
+    world.groups = replay(&[there, gone]).finish(present(world.now, &world.topics));
+    join(&mut world, "a", None).unwrap();
+    assert_eq!(world.groups.list().count(), 1);
+}
+
+/// As Kafka has it: what an expression matches is not held against what others name.
+#[test]
+fn topics_that_some_name_and_others_match_are_not_asked_for_in_the_same_words() {
+    #[derive(Debug)]
+    struct Tells;
+    impl Assignor for Tells {
+        fn name(&self) -> &'static str {
+            "tells"
+        }
+
+        /// All to the first where all ask in the same words, otherwise to the last.
+        fn assign(&self, group: &GroupSpec<'_>) -> Assignment {
+            let mut given = Assignment::none(group);
+            let owner = if group.is_same_for_all() { 0 } else { group.members().len() - 1 };
+            (0..group.count()).for_each(|partition| given.give(partition, owner));
+            given
+        }
+    }
+    let wants = |name: &str, topics: &str, regex: &str| {
+        (name.to_owned(), Some(topics.to_owned()), Some(regex.to_owned()))
+    };
+    for (members, is_same) in [
+        ([wants("a", "t", ""), wants("b", "t", "")], true),
+        ([wants("a", "", "t|u"), wants("b", "", "t|u")], true),
+        ([wants("a", "", "t"), wants("b", "", "t+")], false),
+        ([wants("a", "t", ""), wants("b", "", "t")], false),
+        ([wants("a", "t", "t"), wants("b", "t", "t")], false),
+    ] {
+        let mut config = GroupConfig::default();
+        config.consumer.assignors = Assignors::new(vec![Arc::new(Tells)]);
+        config.consumer.times.assignment_interval = Duration::ZERO;
+        let mut world = ConsumerWorld::new(config);
+        world.topics.set("t", 1);
+        for (name, topics, regex) in &members {
+            let consumer = world.consumer(name);
+            (consumer.topics, consumer.regex) = (topics.clone(), regex.clone());
+            world.join(name).unwrap();
+        }
+        let given = if is_same { "a" } else { "b" };
+        let target = |name: &str| {
+            world.log.iter().rev().find_map(|record| match record {
+                GroupRecord::Consumer { record: ConsumerRecord::Target(id, target), .. }
+                    if id.as_str() == name =>
+                {
+                    Some(target.as_ref().is_some_and(|target| !target.is_empty()))
+                }
+                _ => None,
+            })
+        };
+        assert_eq!(target(given), Some(true), "{members:?}");
+    }
 }

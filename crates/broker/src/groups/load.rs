@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use bytes::Bytes;
-use klamm_coordinator::{GroupConfig, GroupId, GroupRecord, GroupReplay, RecordError, Topic};
+use klamm_coordinator::{ForeignRecord, GroupConfig, GroupId, GroupRecord, GroupReplay, RecordError, Topic};
 use klamm_log::{Log, ReadError, ReadLimit, Visibility};
 use klamm_record::{BatchError, Batches, ControlRecord, Outcome, RecordBatch};
 use klamm_types::{Offset, ProducerId};
@@ -73,14 +73,29 @@ impl Loading {
             }
             let own = |bytes: &[u8]| Bytes::copy_from_slice(bytes);
             let (key, value) = (record.key.map(own).unwrap_or_default(), record.value.map(own));
-            match GroupRecord::decode(&key, value.as_ref()) {
-                Ok(read) => self.record(record.offset, read, producer.filter(|_| header.is_transactional())),
-                // Of another protocol, or of a later version.
-                Err(RecordError::Unknown { .. }) => {}
-                Err(error) => {
-                    tracing::warn!(offset = %record.offset, %error, "a record of a group is passed over");
-                }
+            let transaction = producer.filter(|_| header.is_transactional());
+            if let Err(error) = self.keyed(record.offset, &key, value.as_ref(), transaction) {
+                tracing::warn!(offset = %record.offset, %error, "a record of a group is passed over");
             }
+        }
+        Ok(())
+    }
+
+    fn keyed(
+        &mut self,
+        offset: Offset,
+        key: &Bytes,
+        value: Option<&Bytes>,
+        transaction: Option<ProducerId>,
+    ) -> Result<(), RecordError> {
+        match GroupRecord::decode(key, value) {
+            Ok(read) => self.record(offset, read, transaction),
+            // Of another protocol, or of a later version.
+            Err(RecordError::Unknown { .. }) => {
+                let foreign = ForeignRecord::decode(key, value)?;
+                foreign.into_iter().for_each(|record| self.replay.apply_foreign(record));
+            }
+            Err(error) => return Err(error),
         }
         Ok(())
     }
@@ -126,7 +141,7 @@ const CHUNK: usize = 1 << 20;
 
 #[cfg(test)]
 mod tests {
-    use klamm_coordinator::{CommittedOffset, Moment, Present, Timestamp};
+    use klamm_coordinator::{Commit, CommittedOffset, GroupError, Moment, Present, Timestamp};
 
     use super::*;
 
@@ -165,6 +180,7 @@ mod tests {
         loading.end(transaction, Outcome::Commit);
         assert_eq!(offsets(loading), [("later".to_owned(), 9), ("written".to_owned(), 5)]);
     }
+
     /// Of two that are open, what was written later stays, whichever ends first.
     #[test]
     fn of_two_transactions_the_later_record_stays() {
@@ -175,5 +191,30 @@ mod tests {
         loading.end(other, Outcome::Commit);
         loading.end(one, Outcome::Commit);
         assert_eq!(offsets(loading), [("t".to_owned(), 9)]);
+    }
+
+    /// A share group, as Kafka logs it: its name is taken, and records of other kinds and none are passed over.
+    #[test]
+    fn names_of_groups_of_other_protocols_are_remembered() {
+        let mut loading = Loading::new(GroupConfig::default(), 0);
+        let key = |kind: u8| Bytes::from([&[0, kind, 0, 1], &b"g"[..]].concat());
+        let value = Bytes::from_static(b"\0\0");
+        for kind in [11, 99] {
+            loading.keyed(Offset::from(0), &key(kind), Some(&value), None).unwrap();
+        }
+        let damaged = loading.keyed(Offset::from(1), &key(11).slice(..4), None, None);
+        assert_eq!(damaged, Err(RecordError::NoGroup { kind: 11 }));
+        let present = Present { moment: Moment::default(), time: Timestamp::from_millis(0), topics: &() };
+        let commit = Commit {
+            group: "g".into(),
+            member: None,
+            instance: None,
+            generation: None,
+            knows_epochs: false,
+            retention: None,
+            offsets: Vec::new(),
+        };
+        let refused = loading.replay.finish(present).commit(&commit, present).err();
+        assert_eq!(refused, Some(GroupError::ForeignGroup));
     }
 }

@@ -78,6 +78,11 @@ impl<'a> GroupSpec<'a> {
         group
     }
 
+    /// The same of members that do not ask for the topics in the same words: Kafka takes that for different wishes, whatever comes of them.
+    pub(crate) fn asked_in_other_words(self) -> GroupSpec<'a> {
+        GroupSpec { is_same_for_all: false, ..self }
+    }
+
     fn add(&mut self, topic: &'a Topic, topics: &'a Topics) {
         let Some(count) = topics.count(topic) else { return };
         let number = number(self.topics.len());
@@ -193,7 +198,8 @@ impl<'a> GroupSpec<'a> {
         self.is_same_for_all || self.wanted(member).binary_search(&topic).is_ok()
     }
 
-    /// Whether all members name the same topics, those that are not there included.
+    /// Whether all members name the same topics, those that are not there included, and where the broker assigns in the same words: none by an
+    /// expression while others name them.
     #[must_use]
     pub fn is_same_for_all(&self) -> bool {
         self.is_same_for_all

@@ -234,6 +234,13 @@ impl<'a> Draft<'a> {
         before.is_some_and(|said| said.topics.iter().any(is_lost)) || self.said.topics.iter().any(is_new)
     }
 
+    /// Whether all members name the same topics, or all have the same expression and name none.
+    pub(super) fn is_asked_in_the_same_words(&self) -> bool {
+        let own = &self.said;
+        let has_one_way = own.regex.is_empty() || own.topics.is_empty();
+        has_one_way && self.members().all(|(_, said)| said.regex == own.regex && said.topics == own.topics)
+    }
+
     /// The topics that a member wants, by name and by what its expression matches.
     pub(super) fn topics_of<'b>(&'b self, said: &'b Subscribed) -> impl Iterator<Item = &'b Topic> {
         let matched = self.resolved(&said.regex).into_iter().flat_map(|resolved| &resolved.topics);

@@ -19,6 +19,7 @@ pub(super) fn assign(draft: &Draft<'_>, epoch: i32) -> Vec<ConsumerRecord> {
     let assignors = &draft.config.consumer.assignors;
     let chosen = preferred(assignors, draft.members().map(|(_, said)| said));
     let group = GroupSpec::new(&known.topics, &members);
+    let group = if draft.is_asked_in_the_same_words() { group } else { group.asked_in_other_words() };
     let assignor = assignors.find(&chosen);
     let given = assignor.map(|assignor| assignor.assign(&group)).filter(|given| given.is_of(&group));
     let given = given.unwrap_or_else(|| Assignment::none(&group)).by_member();

@@ -49,6 +49,9 @@ impl GroupCoordinator {
         if !(least..=most).contains(&join.session_timeout) {
             return Err(GroupError::InvalidSessionTimeout);
         }
+        if self.foreign.contains(&join.group) {
+            return Err(GroupError::InconsistentGroupProtocol);
+        }
         // Only one that has no id yet begins a group.
         let begins = !self.groups.contains_key(&join.group) || self.removal_if_empty(&join.group).is_some();
         if join.member.is_some() && begins {

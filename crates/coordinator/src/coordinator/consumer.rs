@@ -25,6 +25,9 @@ impl GroupCoordinator {
         present: Present<'_>,
     ) -> Result<(Effects, ConsumerHeartbeatAnswer), GroupError> {
         beat.check(|name| self.config.consumer.assignors.find(name).is_some())?;
+        if self.foreign.contains(&beat.group) {
+            return Err(GroupError::ForeignGroup);
+        }
         self.now = present.moment;
         if beat.leaves() {
             return self.leave_consumers(beat, present);

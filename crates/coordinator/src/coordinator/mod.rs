@@ -5,7 +5,7 @@ mod consumer;
 mod offsets;
 mod replay;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::classic::{ClassicGroup, ClassicGroupRecord, Turn};
 use crate::consumer::{ConsumerGroup, ConsumerGroupDescription, ConsumerRecord, Ticking};
@@ -23,6 +23,8 @@ pub use replay::GroupReplay;
 pub struct GroupCoordinator {
     config: GroupConfig,
     groups: BTreeMap<GroupId, Group>,
+    /// Names of groups of other protocols: of those in `groups` they are that have offsets.
+    foreign: BTreeSet<GroupId>,
     timers: Timers,
     /// When something was decided last: what is applied was decided then.
     now: Moment,
@@ -101,7 +103,7 @@ impl GroupCoordinator {
     /// What there is of a classic group; `None` when it is not there, or no such.
     #[must_use]
     pub fn describe(&self, group: &GroupId) -> Option<GroupDescription> {
-        match &self.groups.get(group)?.kind {
+        match &self.find(group, GroupError::GroupIdNotFound).ok()?.kind {
             Kind::Classic(group) => Some(GroupDescription::of(group)),
             Kind::Consumer(_) => None,
         }
@@ -116,9 +118,10 @@ impl GroupCoordinator {
         }
     }
 
-    /// All groups.
+    /// All groups but those of protocols that are not spoken here.
     pub fn list(&self) -> impl Iterator<Item = GroupListing> {
-        self.groups.values().map(|group| match &group.kind {
+        let own = self.groups.iter().filter(|(id, _)| !self.foreign.contains(*id));
+        own.map(|(_, group)| match &group.kind {
             Kind::Classic(group) => GroupListing::of(group),
             Kind::Consumer(group) => GroupListing::of_consumer(group),
         })
@@ -243,9 +246,13 @@ impl GroupCoordinator {
         group.kind = Kind::Consumer(before);
     }
 
+    /// The group, unless it is none that is looked after here.
     fn find(&self, id: &GroupId, error: GroupError) -> Result<&Group, GroupError> {
         if id.as_str().is_empty() {
             return Err(GroupError::InvalidGroupId);
+        }
+        if self.foreign.contains(id) {
+            return Err(error);
         }
         self.groups.get(id).ok_or(error)
     }

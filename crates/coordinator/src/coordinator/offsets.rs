@@ -20,6 +20,9 @@ impl GroupCoordinator {
         if commit.group.as_str().is_empty() && commit.generation.is_some() {
             return Err(GroupError::InvalidGroupId);
         }
+        if self.foreign.contains(&commit.group) {
+            return Err(GroupError::ForeignGroup);
+        }
         let mut out = Effects::default();
         match self.groups.get(&commit.group).map(|group| &group.kind) {
             Some(Kind::Consumer(group)) => group.check_commit(commit)?,
@@ -78,7 +81,7 @@ impl GroupCoordinator {
     /// # Errors
     /// When it is not there, or has members.
     pub fn delete_group(&self, group: &GroupId) -> Result<Effects, GroupError> {
-        let found = self.groups.get(group).ok_or(GroupError::GroupIdNotFound)?;
+        let found = self.find(group, GroupError::GroupIdNotFound)?;
         if found.state() != GroupState::Empty {
             return Err(GroupError::NonEmptyGroup);
         }
@@ -118,7 +121,8 @@ impl GroupCoordinator {
             }
             records
         };
-        Effects::of(self.groups.iter().flat_map(of).collect())
+        let own = self.groups.iter().filter(|(id, _)| !self.foreign.contains(*id));
+        Effects::of(own.flat_map(of).collect())
     }
 
     /// The offset that a group has committed for a partition.

@@ -1,7 +1,7 @@
 use super::{GroupCoordinator, Kind};
 use crate::classic::ClassicGroup;
 use crate::effects::Effects;
-use crate::{GroupConfig, GroupRecord, Present};
+use crate::{ForeignRecord, GroupConfig, GroupRecord, Present};
 
 /// A coordinator in the making: what was logged before a restart, record by record.
 #[derive(Clone, Debug, Default)]
@@ -19,6 +19,14 @@ impl GroupReplay {
         let replace =
             |group: &mut ClassicGroup, value: &_| *group = ClassicGroup::of(group.id.clone(), value);
         self.0.apply_with(record, None, replace);
+    }
+
+    /// The next record of the log, where it is of a protocol that is not spoken here.
+    pub fn apply_foreign(&mut self, record: ForeignRecord) {
+        match record {
+            ForeignRecord::There(group) => drop(self.0.foreign.insert(group)),
+            ForeignRecord::Gone(group) => drop(self.0.foreign.remove(&group)),
+        }
     }
 
     /// That was all. Members have a whole session to show that they are alive.
