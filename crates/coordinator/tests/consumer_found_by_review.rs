@@ -242,7 +242,7 @@ fn the_name_of_a_share_or_streams_group_is_not_to_be_had() {
         replay
     };
     let (there, gone) = (ForeignRecord::There(GROUP.into()), ForeignRecord::Gone(GROUP.into()));
-    world.groups = replay(&[there.clone()]).finish(present(world.now, &world.topics));
+    world.groups = replay(std::slice::from_ref(&there)).finish(present(world.now, &world.topics));
 
     let id = GroupId::new(GROUP);
     assert_eq!(join(&mut world, "a", None), Err(GroupError::ForeignGroup));

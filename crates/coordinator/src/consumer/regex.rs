@@ -8,6 +8,7 @@ use regex::bytes::{Regex, RegexBuilder};
 
 use super::draft::Draft;
 use super::group::ConsumerGroup;
+use super::re2::for_the_engine;
 use super::record::{ConsumerRecord, Resolved};
 use crate::{GroupError, Topic};
 
@@ -60,30 +61,10 @@ fn compile(regex: &str) -> Option<Regex> {
             .ok()
     };
     let either = |text: &str| build(text, false).or_else(|| build(text, true));
-    let regex = &unquoted(regex);
+    let regex = &for_the_engine(regex)?;
     // By itself first: what is no expression may be one with something around it.
     either(regex)?;
-    // A comment at its end goes on to the end of the line.
-    either(&format!(r"\A(?:{regex})\z")).or_else(|| either(&format!("\\A(?:{regex}\n)\\z")))
-}
-
-/// What stands between `\Q` and `\E` is meant letter by letter, in RE2 and in Java.
-fn unquoted(regex: &str) -> String {
-    let (mut out, mut rest) = (String::with_capacity(regex.len()), regex);
-    while let Some(at) = rest.find('\\') {
-        out.push_str(&rest[..at]);
-        let escaped = &rest[at + 1..];
-        if let Some(quoted) = escaped.strip_prefix('Q') {
-            let (letters, after) = quoted.split_once("\\E").unwrap_or((quoted, ""));
-            out.push_str(&regex::escape(letters));
-            rest = after;
-        } else {
-            let letter = escaped.chars().next().map_or(0, char::len_utf8);
-            out.push_str(&rest[at..=at + letter]);
-            rest = &escaped[letter..];
-        }
-    }
-    out + rest
+    either(&format!(r"\A(?:{regex})\z"))
 }
 
 /// Bytes of a compiled expression, at most.
@@ -111,14 +92,34 @@ mod tests {
             (r"\w+-\d{1,3}", "orders-17", true),
             (r"(?i)ORDERS", "orders", true),
             (r"[\p{Greek}a-z]+", "orders", true),
-            ("(?x)or ders # of all", "orders", true),
             ("", "orders", false),
             (r"\Qa.b\E.*", "a.bc", true),
             (r"\Qa.b", "axb", false),
             (r"\\Q", "Q", false),
+            ("[a-z&&[^x]]+", "a", false),
+            ("[a-z&&x]+", "orders", true),
+            ("[+--o]+rders", "orders", true),
         ] {
             assert_eq!(matches(regex, name), Some(want), "{regex} {name}");
         }
+    }
+
+    /// `tests/kafka/oracle/Expressions.java` has asked it.
+    #[test]
+    fn expressions_mean_what_they_do_to_kafka() {
+        let mut lines = include_str!("expressions.txt").lines();
+        let names: Vec<_> = lines.next().unwrap().split(' ').skip(1).collect();
+        let told = |line: &str| {
+            let expression = line.split_once('\t').unwrap().0;
+            let matched = compile(expression).map_or("none".to_owned(), |regex| {
+                let matched = names.iter().filter(|name| regex.is_match(name.as_bytes()));
+                matched.copied().collect::<Vec<_>>().join(" ")
+            });
+            format!("{expression}\t{matched}")
+        };
+        let others: Vec<_> =
+            lines.map(|line| (told(line), line)).filter(|(told, line)| told != line).collect();
+        assert!(others.is_empty(), "{others:#?}");
     }
 
     #[test]
@@ -130,6 +131,7 @@ mod tests {
             "(?=look)ahead",
             r"(a)\1",
             &"(".repeat(1000),
+            "[o--]",
             &"a?".repeat(100_000),
         ] {
             assert_eq!(matches(regex, "a"), None, "{}", &regex[..regex.len().min(20)]);
