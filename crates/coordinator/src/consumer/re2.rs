@@ -126,8 +126,8 @@ impl Reader<'_> {
         if self.rest.starts_with("[:")
             && let Some(end) = self.rest.find(":]")
         {
-            let name = self.rest[2..end].trim_start_matches('^');
-            self.is_wrong |= !NAMES.contains(&name);
+            let name = self.rest.get(2..end).unwrap_or_default();
+            self.is_wrong |= !NAMES.contains(&name.strip_prefix('^').unwrap_or(name));
             return self.copy(end + 2);
         }
         let escaped = self.rest.strip_prefix('\\').unwrap_or_default();
