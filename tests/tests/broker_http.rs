@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use klamm_broker::{Broker, BrokerConfig};
 use klamm_protocol::messages::fetch_request::{FetchPartition, FetchRequest, FetchTopic};
+use klamm_tests::admin::create;
 use klamm_tests::client::Client;
 use klamm_tests::consumers::Consumer;
 use klamm_tests::groups::Member;
@@ -125,6 +126,42 @@ fn health_is_ok_until_a_folder_fails() {
     let (status, body) = ask(broker.http_address().unwrap(), "GET /healthz");
     assert_eq!(status, "HTTP/1.1 503 Service Unavailable");
     assert_eq!(body, format!("folder {} failed\n", folders[1].display()));
+}
+
+#[test]
+fn health_and_metrics_tell_of_groups_that_cannot_be_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = BrokerConfig { log_dirs: vec![folder.path().to_owned()], offsets_partitions: 2, ..config() };
+    let broker = Broker::start(config.clone()).unwrap();
+    create(&mut Client::connect(&broker), "t", 1, &[]);
+    for group in ["a", "b"] {
+        let mut own = Member::new(Client::connect(&broker), group);
+        (0..20).for_each(|offset| assert_eq!(own.commit("t", offset), 0));
+    }
+    let address = broker.http_address().unwrap();
+    assert_eq!(ask(address, "GET /healthz").1, "ok\n");
+    let count = |address, state: &str| {
+        let name = format!("kafka_server_group_coordinator_num_partitions{{state=\"{state}\"}}");
+        figure(&ask(address, "GET /metrics").1, &name)
+    };
+    assert!((count(address, "active") - 2.0).abs() < 0.5);
+    broker.stop().unwrap();
+    let file = folder.path().join("__consumer_offsets-1/00000000000000000000.log");
+    let mut bytes = std::fs::read(&file).unwrap();
+    bytes[70] ^= 0xff;
+    std::fs::write(&file, bytes).unwrap();
+    let broker = Broker::start(config).unwrap();
+    let address = broker.http_address().unwrap();
+    while count(address, "loading") > 0.5 {
+        std::thread::yield_now();
+    }
+    let (status, body) = ask(address, "GET /healthz");
+    assert_eq!(status, "HTTP/1.1 503 Service Unavailable");
+    assert_eq!(
+        body,
+        "the groups of __consumer_offsets-1 are not served: it cannot be read, the log says why\n"
+    );
+    assert!((count(address, "failed") - 1.0).abs() < 0.5);
 }
 
 #[test]

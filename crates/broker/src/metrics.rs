@@ -184,7 +184,7 @@ impl Metrics {
         let mut topics = self.topics.lock();
         self.forget_deleted(&mut topics, metadata);
         self.look_up(metadata);
-        self.groups.look_up(&groups.figures(), metadata);
+        self.groups.look_up(groups, metadata);
         let mut text = String::new();
         // Writing to a text does not fail.
         let _ = encode(&mut text, &self.registry);

@@ -30,6 +30,7 @@ use alarm::Alarm;
 pub(crate) use alarm::GroupThread;
 pub(crate) use figures::GroupFigures;
 use now::{Now, Topics};
+pub(crate) use shard::Standing;
 use shard::{Done, Shard};
 use table::Table;
 pub(crate) use tally::{KindLabels, Tally};
@@ -256,6 +257,11 @@ impl Groups {
         let Ok(table) = self.table() else { return Vec::new() };
         let of = |shard: &Shard| shard.read(GroupFigures::all).unwrap_or_default();
         table.shards().flat_map(of).collect()
+    }
+
+    /// Of each partition of the topic, in their order, whether its groups are served.
+    pub(crate) fn standings(self: &Arc<Self>) -> Vec<Standing> {
+        self.table().map_or(Vec::new(), |table| table.shards().filter_map(Shard::standing).collect())
     }
 
     /// The offsets of a topic go with it, but not those of another that has its name since; with that of offsets go all groups.

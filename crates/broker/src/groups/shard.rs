@@ -41,6 +41,16 @@ struct Ready {
     coordinator: GroupCoordinator,
     waiters: HashMap<Waiter, oneshot::Sender<Answer>>,
     next: u64,
+    /// Whether what was decided last could not be logged.
+    is_stuck: bool,
+}
+
+/// Whether the groups of a partition are served.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Standing {
+    Loading,
+    Active,
+    Failed,
 }
 
 /// What came of something, and when something is due next.
@@ -64,6 +74,16 @@ impl Shard {
 
     pub(super) fn is_loading(&self) -> bool {
         matches!(*self.state.lock(), State::Loading)
+    }
+
+    /// Whether its groups are served; `None` of a topic that is gone.
+    pub(super) fn standing(&self) -> Option<Standing> {
+        match *self.state.lock() {
+            State::Loading => Some(Standing::Loading),
+            State::Ready(_) => Some(Standing::Active),
+            State::Failed => Some(Standing::Failed),
+            State::Unloaded => None,
+        }
     }
 
     /// Reads what was logged, if that has not been done; how many groups there are then.
@@ -196,6 +216,19 @@ fn may_sync(log: &Log) -> bool {
     log.config().flush_messages.is_some() || log.bounds().end() == Offset::ZERO
 }
 
+impl Standing {
+    pub(crate) const ALL: [Standing; 3] = [Standing::Loading, Standing::Active, Standing::Failed];
+
+    /// As Kafka calls it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Standing::Loading => "loading",
+            Standing::Active => "active",
+            Standing::Failed => "failed",
+        }
+    }
+}
+
 impl State {
     fn ready(&mut self) -> Result<&mut Ready, ErrorCode> {
         match self {
@@ -209,7 +242,7 @@ impl State {
 
 impl Ready {
     fn new(coordinator: GroupCoordinator) -> Ready {
-        Ready { coordinator, waiters: HashMap::new(), next: 0 }
+        Ready { coordinator, waiters: HashMap::new(), next: 0, is_stuck: false }
     }
 
     fn waiter(&mut self) -> (Waiter, oneshot::Receiver<Answer>) {
@@ -223,11 +256,14 @@ impl Ready {
     fn carry_out(&mut self, effects: Effects, log: &Log, now: &Now, tally: &Tally) -> Result<(), ErrorCode> {
         let logged = append(log, &effects.records, now.time);
         if let Err(error) = &logged {
-            tracing::error!(partition = %log.partition(), %error, "what groups decided was not logged");
+            self.note_stuck(log, &effects.records, error);
             let error = coordinator_error(error);
             let instead = self.coordinator.not_logged(effects, error, now.present());
             self.answer(instead.answers);
             return Err(error.wire());
+        }
+        if !effects.records.is_empty() && std::mem::take(&mut self.is_stuck) {
+            tracing::info!(partition = %log.partition(), "what groups decide is logged again");
         }
         effects.records.iter().for_each(|record| self.coordinator.apply(record));
         tally.note(&effects);
@@ -235,11 +271,16 @@ impl Ready {
         Ok(())
     }
 
+    /// Once, until it goes on: a full disk has every commit refused.
+    fn note_stuck(&mut self, log: &Log, records: &[GroupRecord], error: &AppendError) {
+        if !std::mem::replace(&mut self.is_stuck, true) {
+            let (partition, group) = (log.partition(), records.first().map(GroupRecord::group));
+            tracing::error!(%partition, ?group, %error, "what groups decide is not logged, and so refused, until it can be");
+        }
+    }
+
     fn answer(&mut self, answers: Vec<(Waiter, Answer)>) {
         for (waiter, answer) in answers {
-            if let Answer::Join(Err(refused)) = &answer {
-                tracing::debug!(error = %refused.error, member = ?refused.member, "a member was refused");
-            }
             if let Some(tell) = self.waiters.remove(&waiter) {
                 // One whose client has closed its connection hears nothing.
                 let _ = tell.send(answer);

@@ -10,7 +10,7 @@ use klamm_coordinator::{
 };
 use klamm_protocol::messages::join_group_request::JoinGroupRequest;
 use klamm_protocol::messages::join_group_response::{JoinGroupResponse, JoinGroupResponseMember};
-use klamm_protocol::{ApiKey, ErrorCode, RequestHead};
+use klamm_protocol::{ApiKey, ByteString, ErrorCode, RequestHead};
 
 use super::{HandleError, Later, Outcome, Turn, answer};
 use crate::error_code::WireError;
@@ -32,11 +32,14 @@ pub(super) fn handle(shared: &Shared, head: &RequestHead, turn: Turn) -> Result<
         let group = join.group.clone();
         shared.groups.wait(&group, |groups, waiter, present| groups.join(&join, waiter, present))
     });
-    let head = head.clone();
+    let (head, peer) = (head.clone(), turn.peer);
     match begun {
         Ok(told) => {
-            let respond =
-                Box::new(move |told| answer(&told_of(told, head.version), ApiKey::JoinGroup, &head));
+            let group = request.group_id.clone();
+            let respond = Box::new(move |told| {
+                note(&told, &group, &head, peer);
+                answer(&told_of(told, head.version), ApiKey::JoinGroup, &head)
+            });
             Ok(Outcome::Later(Later { told, respond }))
         }
         Err(error) => {
@@ -70,6 +73,14 @@ fn join(request: &JoinGroupRequest, head: &RequestHead, peer: IpAddr) -> Result<
         can_skip: head.version >= CAN_SKIP,
         random: u128::from_be_bytes(random),
     })
+}
+
+/// Who is not let in can be found in the log.
+fn note(told: &Answer, group: &ByteString, head: &RequestHead, peer: IpAddr) {
+    if let Answer::Join(Err(NotJoined { error, member })) = told {
+        let client = head.client_id.as_deref().unwrap_or_default();
+        tracing::debug!(group = &**group, client, %peer, ?member, %error, "a member was refused");
+    }
 }
 
 fn told_of(told: Answer, version: i16) -> JoinGroupResponse {

@@ -173,6 +173,9 @@ pub(crate) fn handle(shared: &Shared, head: &RequestHead, turn: Turn) -> Outcome
     if !versions.contains(&head.version) {
         return unsupported(*api, head);
     }
+    // Whose it was, beside whatever is logged of it.
+    let client = head.client_id.as_deref().unwrap_or_default();
+    let _span = tracing::debug_span!("request", api = api.name(), client, peer = %turn.peer).entered();
     let handled = handler(shared, head, turn);
     handled.unwrap_or_else(|error| Outcome::Close(format!("{} {}: {error}", api.name(), head.version)))
 }

@@ -14,6 +14,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 
+use crate::groups::{OFFSETS, Standing};
 use crate::shared::Shared;
 
 const PAGE: &str = include_str!("page.html");
@@ -92,15 +93,19 @@ fn respond(method: &Method, path: &str, shared: &Shared) -> Response<Full<Bytes>
     }
 }
 
-/// Well, or which folders failed.
+/// Well, or what failed: folders, and partitions of groups.
 fn health(shared: &Shared) -> Response<Full<Bytes>> {
-    let folders = shared.metadata.storage().folders().iter();
-    let failed: Vec<_> = folders.filter(|folder| folder.logs().is_none()).collect();
-    if failed.is_empty() {
-        return plain(StatusCode::OK, "ok\n");
+    let folders = shared.metadata.storage().folders().iter().filter(|folder| folder.logs().is_none());
+    let folders = folders.map(|folder| format!("folder {} failed\n", folder.path.display()));
+    let standings = shared.groups.standings().into_iter().enumerate();
+    let groups = standings.filter(|(_, standing)| *standing == Standing::Failed).map(|(partition, _)| {
+        format!("the groups of {OFFSETS}-{partition} are not served: it cannot be read, the log says why\n")
+    });
+    let failed: String = folders.chain(groups).collect();
+    match failed.is_empty() {
+        true => plain(StatusCode::OK, "ok\n"),
+        false => response(StatusCode::SERVICE_UNAVAILABLE, TEXT, failed),
     }
-    let lines = failed.iter().map(|folder| format!("folder {} failed\n", folder.path.display()));
-    response(StatusCode::SERVICE_UNAVAILABLE, TEXT, lines.collect())
 }
 
 fn plain(status: StatusCode, text: &str) -> Response<Full<Bytes>> {

@@ -1,18 +1,21 @@
 //! Figures of groups: how many there are in each state, their members, and how far behind the end they read.
 
+use std::sync::Arc;
+
 use klamm_coordinator::{GroupKind, GroupState};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-use crate::groups::{GroupFigures, KindLabels, Tally};
+use crate::groups::{GroupFigures, Groups, KindLabels, Standing, Tally};
 use crate::metadata::Metadata;
 
 /// Looked up whenever they are read.
 #[derive(Debug, Default)]
 pub(super) struct GroupMetrics {
     pub(super) tally: Tally,
+    partitions: Family<StateLabels, Gauge>,
     groups: Family<StateLabels, Gauge>,
     kinds: Family<KindLabels, Gauge>,
     standing: Family<StandingLabels, Gauge>,
@@ -49,6 +52,11 @@ struct OffsetLabels {
 impl GroupMetrics {
     pub(super) fn register(&self, registry: &mut Registry) {
         registry.register(
+            "kafka_server_group_coordinator_num_partitions",
+            "Partitions of __consumer_offsets by whether their groups are served; those of a failed one are not",
+            self.partitions.clone(),
+        );
+        registry.register(
             "kafka_coordinator_group_groupmetadatamanager_numgroups",
             "Groups in a state",
             self.groups.clone(),
@@ -78,7 +86,20 @@ impl GroupMetrics {
     }
 
     /// Notes what there is now.
-    pub(super) fn look_up(&self, groups: &[GroupFigures], metadata: &Metadata) {
+    pub(super) fn look_up(&self, groups: &Arc<Groups>, metadata: &Metadata) {
+        self.look_up_partitions(&groups.standings());
+        self.look_up_groups(&groups.figures(), metadata);
+    }
+
+    fn look_up_partitions(&self, standings: &[Standing]) {
+        for standing in Standing::ALL {
+            let count = standings.iter().filter(|found| **found == standing).count();
+            let labels = StateLabels { state: standing.name() };
+            self.partitions.get_or_create(&labels).set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
+    }
+
+    fn look_up_groups(&self, groups: &[GroupFigures], metadata: &Metadata) {
         self.standing.clear();
         self.members.clear();
         [&self.committed, &self.lag].into_iter().for_each(Family::clear);
