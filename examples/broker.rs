@@ -13,21 +13,32 @@ use std::process::ExitCode;
 
 use clap::{Arg, Command};
 use klamm_broker::{Broker, BrokerConfig, SettingInfo, Settings};
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 fn main() -> ExitCode {
-    let log = tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(level());
-    log.with_ansi(std::io::stderr().is_terminal()).init();
     klamm_examples::exit("broker", run())
 }
 
-/// `RUST_LOG=debug` tells more, `warn` less.
-fn level() -> LevelFilter {
-    let wanted = std::env::var("RUST_LOG").ok().and_then(|level| level.parse().ok());
-    wanted.unwrap_or(LevelFilter::INFO)
+/// `RUST_LOG=debug` tells more, `warn` less, `warn,klamm_broker::groups=debug` more of groups alone.
+fn log(wanted: Option<&str>) -> Result<Targets, Box<dyn Error>> {
+    let Some(wanted) = wanted else { return Ok(Targets::new().with_default(LevelFilter::INFO)) };
+    let expected =
+        "expected a level (off, error, warn, info, debug, trace), or several TARGET=LEVEL between commas";
+    // A word by itself would be a target of which all is told, and nothing of others.
+    let is_wrong = |part: &&str| !part.contains('=') && part.trim().parse::<LevelFilter>().is_err();
+    if let Some(part) = wanted.split(',').find(is_wrong) {
+        return Err(format!("RUST_LOG: {expected}, got {part:?}").into());
+    }
+    wanted.parse().map_err(|error| format!("RUST_LOG={wanted}: {expected}: {error}").into())
 }
 
 fn run() -> Result<(), Box<dyn Error>> {
+    let log = log(std::env::var("RUST_LOG").ok().as_deref())?;
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let lines = lines.with_ansi(std::io::stderr().is_terminal());
+    tracing_subscriber::registry().with(lines).with(log).init();
     let broker = Broker::start(config()?)?;
     println!("klamm broker ready on {}, data in {}", broker.address(), broker.path().display());
     wait_for_signal()?;

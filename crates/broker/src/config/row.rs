@@ -139,6 +139,7 @@ pub(crate) use at;
 pub(crate) const BYTES: &str = "a number of bytes from 1 to 2,147,483,647";
 pub(crate) const SEGMENT: &str = "a number of bytes from 1,048,576 to 2,147,483,647";
 pub(crate) const NUMBER: &str = "a number from 1 to 2,147,483,647";
+pub(crate) const COUNT: &str = "a number from 1; 9223372036854775807 for never";
 pub(crate) const SWITCH: &str = "true or false";
 pub(crate) const MILLIS: &str = "a number of milliseconds, at least 1";
 pub(crate) const AGE: &str = "a number of milliseconds";

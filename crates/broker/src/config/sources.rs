@@ -186,7 +186,7 @@ mod tests {
             (
                 "listeners",
                 "9092",
-                "flag --listeners: listeners is \"9092\", expected one address such as PLAINTEXT://127.0.0.1:9092",
+                "flag --listeners: listeners is \"9092\", expected one address such as PLAINTEXT://127.0.0.1:9092, with a port up to 65535; no other protocol is spoken yet",
             ),
             (
                 "log.segment.bytes",

@@ -6,8 +6,8 @@ use std::time::Duration;
 use klamm_coordinator::{Assignors, MigrationPolicy};
 
 use super::row::{
-    AGE, BYTES, CODEC, Kind, MILLIS, NUMBER, OR_NONE, POLICY, RATIO, Row, SEGMENT, SWITCH, TIME, age, at,
-    bounded_count, bounded_millis, codec, codec_name, count, count_or_unbounded, in_millis, int_age,
+    AGE, BYTES, CODEC, COUNT, Kind, MILLIS, NUMBER, OR_NONE, POLICY, RATIO, Row, SEGMENT, SWITCH, TIME, age,
+    at, bounded_count, bounded_millis, codec, codec_name, count, count_or_unbounded, in_millis, int_age,
     int_millis, is_some, millis, millis_or_none, millis_or_unbounded, number, or_none, policy, policy_name,
     preallocation, put, ratio, segment, size, switch, text, text_or_none, timestamp_type,
     timestamp_type_name, unsigned,
@@ -16,7 +16,7 @@ use super::{BrokerConfig, ListenerAddress};
 
 const THREADS: &str = "a number from 1 to 1,024";
 const ID: &str = "a number from 0 to 2,147,483,647";
-const LISTENER: &str = "one address such as PLAINTEXT://127.0.0.1:9092";
+const LISTENER: &str = "one address such as PLAINTEXT://127.0.0.1:9092, with a port up to 65535; no other protocol is spoken yet";
 const FOLDERS: &str = "one or more folders, with commas between them";
 
 type Setting = Row<BrokerConfig>;
@@ -569,7 +569,7 @@ pub(super) const TABLE: &[Setting] = &[
     Setting::new(
         "log.flush.interval.messages",
         Kind::Long,
-        NUMBER,
+        COUNT,
         at!(topic.log.flush_messages, bounded_count, count_or_unbounded),
         "Records after which a log is synced to the disk.",
     )

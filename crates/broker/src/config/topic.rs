@@ -7,7 +7,7 @@ use klamm_log::{Compression, LogConfig};
 use klamm_record::TimestampType;
 
 use super::row::{
-    AGE, BYTES, CODEC, Kind, MILLIS, NUMBER, OR_NONE, POLICY, RATIO, Row, SEGMENT, SWITCH, TIME,
+    AGE, BYTES, CODEC, COUNT, Kind, MILLIS, NUMBER, OR_NONE, POLICY, RATIO, Row, SEGMENT, SWITCH, TIME,
     WrongSetting, age, at, bounded_count, bounded_millis, codec, codec_name, count, count_or_unbounded,
     in_millis, is_some, millis, millis_or_none, millis_or_unbounded, number, or_none, policy, policy_name,
     preallocation, put, ratio, segment, set_all, switch, text, text_or_none, timestamp_type,
@@ -115,7 +115,7 @@ const TABLE: &[Setting] = &[
     Setting::new(
         "flush.messages",
         Kind::Long,
-        NUMBER,
+        COUNT,
         at!(log.flush_messages, bounded_count, count_or_unbounded),
         "Records after which the log is synced to the disk.",
     )
