@@ -11,7 +11,9 @@ use klamm_protocol::messages::metadata_response::MetadataResponseTopic;
 use klamm_protocol::messages::offset_commit_request::{
     OffsetCommitRequest, OffsetCommitRequestPartition, OffsetCommitRequestTopic,
 };
-use klamm_protocol::messages::offset_fetch_request::{OffsetFetchRequest, OffsetFetchRequestGroup};
+use klamm_protocol::messages::offset_fetch_request::{
+    OffsetFetchRequest, OffsetFetchRequestGroup, OffsetFetchRequestTopics,
+};
 use klamm_protocol::messages::produce_request::{PartitionProduceData, ProduceRequest, TopicProduceData};
 use klamm_protocol::{ErrorCode, Records, Uuid, encode_request};
 use klamm_record::{BatchBuilder, BatchOptions, NewRecord};
@@ -173,11 +175,16 @@ fn offsets_are_taken_from_members_of_the_epoch() {
     let mut other = consumer(&broker, "g", "other");
     assert_eq!(commit(&mut other, 2, 6), ErrorCode::UnknownMemberId.code());
     let mut fetch = |member: Option<&str>, epoch| {
+        let named = OffsetFetchRequestTopics {
+            name: "t".into(),
+            partition_indexes: vec![0],
+            ..OffsetFetchRequestTopics::default()
+        };
         let asked = OffsetFetchRequestGroup {
             group_id: "g".into(),
             member_id: member.map(Into::into),
             member_epoch: epoch,
-            topics: None,
+            topics: Some(vec![named]),
         };
         let told = client.call(&OffsetFetchRequest { groups: vec![asked], ..Default::default() }, 9);
         let found = told.groups[0].topics.first().map(|topic| topic.partitions[0].committed_offset);

@@ -166,6 +166,20 @@ fn who_may_not_commit_is_told_why() {
     new.generation = -1;
     assert_eq!(new.commit("t", 6), 0, "it has no members");
     assert_eq!((own.committed("t"), new.committed("t")), (5, 6));
+    (new.group, new.generation) = (String::new(), 1);
+    assert_eq!(new.commit("t", 6), 22, "a group without a name is one that is not there");
+}
+
+#[test]
+fn coordinators_of_what_is_not_served_are_not_there() {
+    let (_broker, mut client) = start();
+    for (kind, version, want) in [(0, 3, 0), (1, 3, 15), (2, 5, 42), (2, 6, 15), (3, 6, 42)] {
+        let key = if version < 4 { ("k".into(), Vec::new()) } else { ("".into(), vec!["k".into()]) };
+        let request = FindCoordinatorRequest { key: key.0, key_type: kind, coordinator_keys: key.1 };
+        let told = client.call(&request, version);
+        let code = told.coordinators.first().map_or(told.error_code, |found| found.error_code);
+        assert_eq!(code, want, "type {kind} in version {version}");
+    }
 }
 
 #[test]

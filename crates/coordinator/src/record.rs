@@ -8,6 +8,7 @@ use std::sync::Arc;
 use bytes::{BufMut, Bytes, BytesMut};
 use klamm_protocol::group::group_metadata_key::GroupMetadataKey;
 use klamm_protocol::group::group_metadata_value::{GroupMetadataValue, MemberMetadata};
+use klamm_protocol::group::legacy_offset_commit_key::LegacyOffsetCommitKey;
 use klamm_protocol::group::offset_commit_key::OffsetCommitKey;
 use klamm_protocol::group::offset_commit_value::OffsetCommitValue;
 use klamm_protocol::{DecodeError, EncodeError, Message, Record, Uuid};
@@ -85,7 +86,7 @@ impl GroupRecord {
     pub fn decode(key: &Bytes, value: Option<&Bytes>) -> Result<GroupRecord, RecordError> {
         let (kind, key) = split(key)?;
         match kind {
-            OffsetCommitKey::TYPE => decode_offset(key, value),
+            OffsetCommitKey::TYPE | LegacyOffsetCommitKey::TYPE => decode_offset(key, value),
             GroupMetadataKey::TYPE => decode_group(key, value),
             kind => match consumer::decode(kind, key, value)? {
                 Some((group, record)) => Ok(GroupRecord::Consumer { group, record }),
@@ -140,6 +141,7 @@ pub(crate) fn split(bytes: &Bytes) -> Result<(i16, Bytes), RecordError> {
     }
 }
 
+/// Brokers before Kafka 0.9 gave their keys another kind; they are the same otherwise.
 fn decode_offset(key: Bytes, value: Option<&Bytes>) -> Result<GroupRecord, RecordError> {
     let key = OffsetCommitKey::decode(key, 0)?;
     let committed = match value {

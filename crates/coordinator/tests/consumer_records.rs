@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use klamm_coordinator::{
-    ClassicMember, ConsumerRecord, Current, GroupEpoch, GroupRecord, Held, MemberState, Partitions,
-    RecordError, Resolved, Subscribed, TargetEpoch,
+    ClassicMember, CommittedOffset, ConsumerRecord, Current, GroupEpoch, GroupRecord, Held, MemberState,
+    Partitions, RecordError, Resolved, Subscribed, TargetEpoch,
 };
 use klamm_protocol::Uuid;
-use klamm_types::Timestamp;
+use klamm_types::{Offset, Timestamp};
 
 fn bytes(hex: &str) -> Bytes {
     let digits: Vec<u8> = hex.bytes().filter(u8::is_ascii_hexdigit).collect();
@@ -158,6 +158,25 @@ fn what_others_write_is_read() {
         pending: Held::default(),
     };
     assert_eq!(without, ConsumerRecord::Current("m".into(), Some(Box::new(want))));
+}
+
+/// Kind 0, of brokers before Kafka 0.9.
+#[test]
+fn an_offset_of_old_is_read() {
+    let read = GroupRecord::decode(
+        &bytes("0000 0001 67 0001 74 00000003"),
+        Some(&bytes("0000 0000000000000007 0001 77 000000000000002a")),
+    );
+    let committed = CommittedOffset {
+        offset: Offset::from(7),
+        leader_epoch: None,
+        metadata: "w".into(),
+        committed_at: Timestamp::from_millis(42),
+        expires_at: None,
+        topic_id: None,
+    };
+    let (group, topic) = ("g".into(), "t".into());
+    assert_eq!(read, Ok(GroupRecord::Offset { group, topic, partition: 3, committed: Some(committed) }));
 }
 
 #[test]

@@ -16,7 +16,7 @@ use klamm_protocol::messages::consumer_group_heartbeat_response::{
 };
 use klamm_protocol::{ApiKey, ErrorCode, RequestHead};
 
-use super::{HandleError, Outcome, Turn, answer};
+use super::{HandleError, Outcome, Turn, answer, host};
 use crate::error_code::WireError;
 use crate::shared::Shared;
 
@@ -60,7 +60,7 @@ fn beat(
         instance: request.instance_id.as_deref().map(InstanceId::new),
         rack: request.rack_id.as_deref().map(Arc::from),
         client_id: Arc::from(head.client_id.as_deref().unwrap_or("")),
-        client_host: Arc::from(format!("/{peer}")),
+        client_host: host(peer),
         rebalance_timeout: millis(request.rebalance_timeout_ms),
         topics: request
             .subscribed_topic_names

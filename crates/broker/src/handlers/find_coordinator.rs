@@ -13,12 +13,20 @@ const GROUP: i8 = 0;
 /// That of a transactional id, and the last kind that there is, of a share group's partition.
 const TRANSACTION: i8 = 1;
 const SHARE: i8 = 2;
+/// None of them.
+const UNKNOWN: i8 = i8::MAX;
 /// From this version on several are asked for at a time (KIP-699).
 const BATCHED: i16 = 4;
+/// From this version on there are share groups (KIP-932).
+const SHARES: i16 = 6;
 
 pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, HandleError> {
     let request = super::read::<FindCoordinatorRequest>(head)?;
-    let find = |key: &ByteString| found(shared, key, request.key_type);
+    let kind = match request.key_type {
+        SHARE if head.version < SHARES => UNKNOWN,
+        kind => kind,
+    };
+    let find = |key: &ByteString| found(shared, key, kind);
     let response = if head.version >= BATCHED {
         let coordinators = request.coordinator_keys.iter().map(find).collect();
         FindCoordinatorResponse { coordinators, ..FindCoordinatorResponse::default() }

@@ -12,7 +12,7 @@ use klamm_protocol::messages::join_group_request::JoinGroupRequest;
 use klamm_protocol::messages::join_group_response::{JoinGroupResponse, JoinGroupResponseMember};
 use klamm_protocol::{ApiKey, ByteString, ErrorCode, RequestHead};
 
-use super::{HandleError, Later, Outcome, Turn, answer};
+use super::{HandleError, Later, Outcome, Turn, answer, host};
 use crate::error_code::WireError;
 use crate::shared::Shared;
 
@@ -61,7 +61,7 @@ fn join(request: &JoinGroupRequest, head: &RequestHead, peer: IpAddr) -> Result<
         member: Some(&*request.member_id).filter(|id| !id.is_empty()).map(MemberId::new),
         instance: request.group_instance_id.as_deref().map(InstanceId::new),
         client_id: Arc::from(head.client_id.as_deref().unwrap_or("")),
-        client_host: Arc::from(format!("/{peer}")),
+        client_host: host(peer),
         session_timeout: millis(request.session_timeout_ms),
         rebalance_timeout: millis(rebalance),
         protocol_type: ProtocolName::new(&request.protocol_type),

@@ -42,6 +42,7 @@ use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 
 use klamm_coordinator::{Answer as GroupAnswer, Effects, GroupCoordinator, GroupError, GroupId, Present};
 use klamm_log::Slice;
@@ -214,6 +215,16 @@ fn unsupported(api: ApiKey, head: &RequestHead) -> Outcome {
     api_versions::refuse(head).unwrap_or_else(|error| Outcome::Close(error.to_string()))
 }
 
+/// Where a client comes from, as Java writes an address.
+fn host(peer: IpAddr) -> Arc<str> {
+    match peer.to_canonical() {
+        IpAddr::V4(address) => format!("/{address}").into(),
+        IpAddr::V6(address) => {
+            format!("/{}", address.segments().map(|part| format!("{part:x}")).join(":")).into()
+        }
+    }
+}
+
 /// Words for people in a response: a text on the wire has at most 32,767 bytes.
 fn message(text: &str) -> klamm_protocol::ByteString {
     let cut = text.char_indices().map(|(at, _)| at).take_while(|at| *at <= 1000).last().unwrap_or(0);
@@ -260,4 +271,21 @@ pub(crate) fn read<R: Request>(head: &RequestHead) -> Result<R, DecodeError> {
 fn answer<M: Message>(response: &M, api: ApiKey, head: &RequestHead) -> Result<Outcome, HandleError> {
     let frame = encode_response(response, api, head.version, head.correlation_id)?;
     Ok(Outcome::Answer(Answer { frame, ..Answer::default() }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_are_written_as_java_writes_them() {
+        for (peer, want) in [
+            ("127.0.0.1", "/127.0.0.1"),
+            ("::ffff:10.0.0.7", "/10.0.0.7"),
+            ("::1", "/0:0:0:0:0:0:0:1"),
+            ("2001:db8::a", "/2001:db8:0:0:0:0:0:a"),
+        ] {
+            assert_eq!(&*host(peer.parse().unwrap()), want);
+        }
+    }
 }

@@ -117,8 +117,6 @@ fn commit(
         groups.commit(&commit, present).map(|(effects, outcomes)| ([effects], outcomes))
     })?;
     let told = done.map_err(|error| match error {
-        // What is too large for a batch.
-        ErrorCode::UnknownServerError => ErrorCode::InvalidCommitOffsetSize,
         ErrorCode::GroupIdNotFound if version < KNOWS_EPOCHS => ErrorCode::IllegalGeneration,
         error => error,
     });

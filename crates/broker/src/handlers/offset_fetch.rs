@@ -80,15 +80,17 @@ fn group(shared: &Shared, asked: &OffsetFetchRequestGroup, version: i16) -> Offs
             Some(topics) => once(topics, |topic| (&topic.name, topic.topic_id))
                 .map(|topic| named(groups, &id, topic, &image, version))
                 .collect(),
-            None => all(groups, &id, &image),
+            None => all(groups, &id, &image, version),
         })
     };
     let permitted = shared.permit().map_err(|error| error.wire());
     let found = permitted.and_then(|()| shared.groups.read(&id, read)?);
     let (topics, error) = match found {
         Ok(topics) => (topics, ErrorCode::None),
+        // Where there is no error of the whole the partitions carry it.
         Err(error) => {
-            (asked.topics.iter().flatten().map(|topic| none_of(topic, ErrorCode::None)).collect(), error)
+            let named = asked.topics.iter().flatten().filter(|_| version < WITH_ERROR);
+            (named.map(|topic| none_of(topic, ErrorCode::None)).collect(), error)
         }
     };
     OffsetFetchResponseGroup { group_id: asked.group_id.clone(), topics, error_code: error.code() }
@@ -132,7 +134,13 @@ fn named(
     }
 }
 
-fn all(groups: &GroupCoordinator, id: &GroupId, image: &MetadataImage) -> Vec<OffsetFetchResponseTopics> {
+/// Where topics have ids, those that are gone have none to be named by.
+fn all(
+    groups: &GroupCoordinator,
+    id: &GroupId,
+    image: &MetadataImage,
+    version: i16,
+) -> Vec<OffsetFetchResponseTopics> {
     let mut topics: BTreeMap<&str, Vec<OffsetFetchResponsePartitions>> = BTreeMap::new();
     for (topic, partition, found) in groups.all_committed(id) {
         topics.entry(topic.as_str()).or_default().push(told(partition, found));
@@ -142,7 +150,8 @@ fn all(groups: &GroupCoordinator, id: &GroupId, image: &MetadataImage) -> Vec<Of
         topic_id: image.topic(name).map(|topic| topic.id.into()).unwrap_or_default(),
         partitions,
     };
-    topics.into_iter().map(topic).collect()
+    let topics = topics.into_iter().map(topic);
+    topics.filter(|topic| version < WITH_TOPIC_IDS || topic.topic_id != Uuid::ZERO).collect()
 }
 
 fn none_of(asked: &OffsetFetchRequestTopics, error: ErrorCode) -> OffsetFetchResponseTopics {

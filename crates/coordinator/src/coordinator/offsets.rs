@@ -17,9 +17,6 @@ impl GroupCoordinator {
         present: Present<'_>,
     ) -> Result<(Effects, Outcomes), GroupError> {
         self.now = present.moment;
-        if commit.group.as_str().is_empty() && commit.generation.is_some() {
-            return Err(GroupError::InvalidGroupId);
-        }
         if self.foreign.contains(&commit.group) {
             return Err(GroupError::ForeignGroup);
         }
