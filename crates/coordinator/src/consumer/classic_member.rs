@@ -48,6 +48,9 @@ impl Draft<'_> {
 impl ConsumerGroup {
     fn check_join(&self, join: &JoinGroup, config: &ConsumerGroupConfig) -> Result<Subscription, GroupError> {
         let is_known = join.member.as_ref().is_some_and(|id| self.member(id).is_some());
+        if !is_known && self.members().len() >= config.max_size {
+            return Err(GroupError::GroupMaxSizeReached);
+        }
         let can = |member: &Member| {
             let theirs = member.said.classic.as_ref().map(|classic| &classic.protocols);
             let is_common =
@@ -57,9 +60,6 @@ impl ConsumerGroup {
         let is_consumer = join.protocol_type.as_str() == CONSUMER && !join.protocols.is_empty();
         if !config.migration.is_any() || !is_consumer || !self.members().all(can) {
             return Err(GroupError::InconsistentGroupProtocol);
-        }
-        if !is_known && self.members().len() >= config.max_size {
-            return Err(GroupError::GroupMaxSizeReached);
         }
         if join.member.is_none() && join.instance.is_none() && join.asks_twice {
             return Err(GroupError::MemberIdRequired);
