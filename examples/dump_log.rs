@@ -3,6 +3,7 @@
 //! ```sh
 //! cargo run --release --example dump_log -- klamm-rows/flights-0/00000000000000000000.log
 //! cargo run --release --example dump_log -- --verify klamm-rows/flights-0/*
+//! cargo run --release --example dump_log -- --offsets-decoder klamm-data/__consumer_offsets-7/*.log
 //! ```
 
 use std::error::Error;
@@ -14,13 +15,14 @@ use std::process::ExitCode;
 
 use bytes::Bytes;
 use clap::Parser;
+use klamm_coordinator::{ForeignRecord, GroupRecord, RecordError};
 use klamm_examples::dump::{BatchLine, RecordLine};
 use klamm_examples::is_broken_pipe;
 use klamm_log::format::{
     EpochCheckpoint, FileKind, IndexEntry, OffsetCheckpoint, OffsetEntry, PartitionMetadata, SegmentFileName,
     TimeEntry,
 };
-use klamm_record::{BatchHeader, Batches};
+use klamm_record::{BatchHeader, Batches, Record};
 
 /// Prints what lies in a log's folder, a line a batch, a record or an entry.
 #[derive(Parser)]
@@ -31,6 +33,9 @@ struct Options {
     /// Leave out the records, print batches only.
     #[arg(long)]
     headers_only: bool,
+    /// The files are of __consumer_offsets: say what each record tells of a group.
+    #[arg(long)]
+    offsets_decoder: bool,
     /// The most bytes that a batch may have once decompressed.
     #[arg(long, default_value_t = 256 << 20)]
     max_decompressed_bytes: usize,
@@ -184,12 +189,30 @@ fn dump_records(
         match record {
             Ok(record) if !options.verify && !options.headers_only => {
                 writeln!(out, "{}", RecordLine { header, record: &record })?;
+                if options.offsets_decoder && !header.is_control() {
+                    writeln!(out, "  {}", told_of_a_group(&record))?;
+                }
             }
             Ok(_) => {}
             Err(fault) => return Ok(Some(fault.to_string())),
         }
     }
     Ok(None)
+}
+
+/// What a record of `__consumer_offsets` tells, or why that is not known.
+fn told_of_a_group(record: &Record<'_>) -> String {
+    let (key, value) = (record.key.unwrap_or_default(), record.value.map(Bytes::copy_from_slice));
+    let key = Bytes::copy_from_slice(key);
+    match GroupRecord::decode(&key, value.as_ref()) {
+        Ok(told) => format!("{told:?}"),
+        Err(RecordError::Unknown { kind }) => match ForeignRecord::decode(&key, value.as_ref()) {
+            Ok(Some(told)) => format!("a share or streams group, kind {kind}: {told:?}"),
+            Ok(None) => format!("kind {kind}, which is not decoded here"),
+            Err(fault) => fault.to_string(),
+        },
+        Err(fault) => fault.to_string(),
+    }
 }
 
 /// Entries of an index; `show` tells the number that must rise from entry to entry, and the line.

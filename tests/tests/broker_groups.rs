@@ -381,6 +381,8 @@ fn what_kafka_has_logged_of_groups_is_loaded() {
         let found = told.groups[0].topics[0].partitions[0].committed_offset;
         assert_eq!(found.to_string(), row[3], "{group} {topic}-{partition}");
     }
+    let shares = member(&broker, "group-share").join(&["input"]);
+    assert_eq!(shares.error_code, 23, "a share group has the name");
 }
 
 #[test]

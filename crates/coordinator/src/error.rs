@@ -24,7 +24,7 @@ pub enum GroupError {
     )]
     InconsistentGroupProtocol,
     /// `GROUP_MAX_SIZE_REACHED`.
-    #[error("the group has as many members as group.max.size says")]
+    #[error("the group has as many members as it may (group.max.size, group.consumer.max.size)")]
     GroupMaxSizeReached,
     /// `UNKNOWN_MEMBER_ID`.
     #[error("the group has no such member")]
