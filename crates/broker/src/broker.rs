@@ -181,8 +181,9 @@ impl Broker {
         self.paths.first().map_or(Path::new(""), PathBuf::as_path)
     }
 
-    /// Does what is due at `now` in all folders, compaction too.
+    /// Does what is due at `now`: in all folders, compaction too, and what groups have committed and nobody uses.
     pub(crate) fn maintain(&self, now: Timestamp) -> Result<(), LogError> {
+        self.shared.groups.expire();
         self.storage.maintain(now)
     }
 

@@ -177,7 +177,7 @@ impl TestBroker {
         self.clock.now()
     }
 
-    /// Moves the broker's clock, and does what is due then: retention, compaction, removal of files.
+    /// Moves the broker's clock, and does what is due then: retention, compaction, removal of files, offsets of groups that expire.
     ///
     /// # Errors
     /// [`LogError`] of the first log that could not be seen to.

@@ -316,3 +316,28 @@ fn topics_that_some_name_and_others_match_are_not_asked_for_in_the_same_words() 
         assert_eq!(target(given), Some(true), "{members:?}");
     }
 }
+
+/// Where the broker assigns it counts from the commit, and only for topics that no member wants.
+#[test]
+fn offsets_of_topics_that_members_do_not_want_expire_from_their_commit() {
+    let mut world = world();
+    world.topics.set("t", 1);
+    world.topics.set("u", 1);
+    let consumer = world.consumer("a");
+    consumer.topics = Some("t,u".into());
+    world.join("a").unwrap();
+    let epoch = world.consumer("a").epoch;
+    for partition in ["t-0", "u-0"] {
+        world.commit(Some("a"), Some(epoch), partition, 5).unwrap();
+    }
+    world.consumer("a").topics = Some("t".into());
+    world.join("a").unwrap();
+    let committed = present(world.now, &world.topics).time;
+    let week = GroupConfig::default().offsets_retention;
+    let gone = |time| world.groups.expire(time).records.len();
+    assert_eq!(gone(committed.saturating_add(week - Duration::from_millis(1))), 0);
+    let effects = world.groups.expire(committed.saturating_add(week));
+    world.carry_out(effects);
+    assert_eq!((world.committed("t", 0), world.committed("u", 0)), (Some(5), None));
+    assert_eq!(world.groups.list().count(), 1, "it has a member");
+}

@@ -3,7 +3,7 @@
 // `vectors SEED COUNT` writes COUNT lines for each of the six, in the form that `assignors.rs` reads:
 //   KIND | TOPIC[@ID]:RACK+RACK,... ... | MEMBER;INSTANCE;RACK;TOPICS;OWNED;GENERATION ... | MEMBER=TOPIC:PARTITION,... ...
 // where nothing is given to anybody, Kafka's has failed.
-// `time` reads lines "ROUND" and answers each with one of "NAME CASE MILLISECONDS ..." for all cases of `coordinator.rs`.
+// `time` reads lines "ROUND" and answers each with one of "NAME CASE MILLISECONDS ..." for all cases of `benches/assignors.rs`.
 
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
@@ -35,6 +35,7 @@ import org.apache.kafka.common.PartitionInfo;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.Uuid;
 import org.apache.kafka.coordinator.group.api.assignor.ConsumerGroupPartitionAssignor;
+import org.apache.kafka.coordinator.group.api.assignor.GroupAssignment;
 import org.apache.kafka.coordinator.group.api.assignor.SubscribedTopicDescriber;
 import org.apache.kafka.coordinator.group.api.assignor.SubscriptionType;
 import org.apache.kafka.coordinator.group.assignor.UniformAssignor;
@@ -224,6 +225,24 @@ public class AssignorOracle {
 
     static Map<String, Map<Uuid, Set<Integer>>> assign(ConsumerGroupPartitionAssignor assignor, Map<Uuid, Integer> counts,
             Map<String, Set<Uuid>> wanted, Map<String, Map<Uuid, Set<Integer>>> owned, Map<String, String> instanceOf) {
+        return byMember(assignor.assign(group(wanted, owned, instanceOf), describer(counts)));
+    }
+
+    static Map<String, Map<Uuid, Set<Integer>>> byMember(GroupAssignment assignment) {
+        Map<String, Map<Uuid, Set<Integer>>> given = new TreeMap<>();
+        assignment.members().forEach((id, of) -> given.put(id, of.partitions()));
+        return given;
+    }
+
+    static SubscribedTopicDescriber describer(Map<Uuid, Integer> counts) {
+        return new SubscribedTopicDescriber() {
+            public int numPartitions(Uuid topic) { return counts.getOrDefault(topic, -1); }
+            public Set<String> racksForPartition(Uuid topic, int partition) { return Set.of(); }
+        };
+    }
+
+    // What a broker has of a group before it assigns.
+    static GroupSpecImpl group(Map<String, Set<Uuid>> wanted, Map<String, Map<Uuid, Set<Integer>>> owned, Map<String, String> instanceOf) {
         Map<String, MemberSubscriptionAndAssignmentImpl> members = new LinkedHashMap<>();
         Map<Uuid, Map<Integer, String>> owners = new HashMap<>();
         wanted.forEach((id, topics) -> {
@@ -231,15 +250,9 @@ public class AssignorOracle {
             own.forEach((topic, partitions) -> partitions.forEach(p -> owners.computeIfAbsent(topic, k -> new HashMap<>()).put(p, id)));
             members.put(id, new MemberSubscriptionAndAssignmentImpl(Optional.empty(), Optional.ofNullable(instanceOf.get(id)), topics, new Assignment(own)));
         });
-        SubscribedTopicDescriber describer = new SubscribedTopicDescriber() {
-            public int numPartitions(Uuid topic) { return counts.getOrDefault(topic, -1); }
-            public Set<String> racksForPartition(Uuid topic, int partition) { return Set.of(); }
-        };
         boolean same = new LinkedHashSet<>(wanted.values()).size() <= 1;
         SubscriptionType type = same ? SubscriptionType.HOMOGENEOUS : SubscriptionType.HETEROGENEOUS;
-        Map<String, Map<Uuid, Set<Integer>>> given = new TreeMap<>();
-        assignor.assign(new GroupSpecImpl(members, type, owners), describer).members().forEach((id, of) -> given.put(id, of.partitions()));
-        return given;
+        return new GroupSpecImpl(members, type, owners);
     }
 
     // ---- lines
@@ -340,7 +353,10 @@ public class AssignorOracle {
         Map<String, Set<Uuid>> wanted = new LinkedHashMap<>();
         Set<Uuid> all = new LinkedHashSet<>(counts.keySet()), one = Set.of(new Uuid(0, 1));
         for (int m = 0; m < count; m++) wanted.put(String.format("member-%05d", m), mixed && m % 2 == 1 ? one : all);
-        return timed(kind, what, out, () -> assign(serverAssignor(kind), counts, wanted, owned, Map.of()));
+        ConsumerGroupPartitionAssignor assignor = serverAssignor(kind);
+        GroupSpecImpl group = group(wanted, owned, Map.of());
+        SubscribedTopicDescriber describer = describer(counts);
+        return byMember(timed(kind, what, out, () -> assignor.assign(group, describer)));
     }
 
     static <T> T timed(String kind, String what, StringBuilder out, Supplier<T> run) {

@@ -295,7 +295,7 @@ impl Groups {
     }
 
     /// What has expired goes.
-    fn expire(self: &Arc<Self>) {
+    pub(crate) fn expire(self: &Arc<Self>) {
         self.in_all_shards(|coordinator, present| coordinator.expire(present.time));
     }
 
