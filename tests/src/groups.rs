@@ -133,7 +133,8 @@ impl Member {
             request.member_id = self.id.clone();
             return self.client.call(&request, version).error_code;
         }
-        request.members = vec![MemberIdentity { member_id: self.id.clone(), ..MemberIdentity::default() }];
+        let (member_id, group_instance_id) = (self.id.clone(), self.instance.clone());
+        request.members = vec![MemberIdentity { member_id, group_instance_id, ..MemberIdentity::default() }];
         let told = self.client.call(&request, version);
         if told.error_code == 0 { told.members[0].error_code } else { told.error_code }
     }
@@ -154,6 +155,7 @@ impl Member {
             group_id: self.group.as_str().into(),
             generation_id_or_member_epoch: self.generation,
             member_id: self.id.clone(),
+            group_instance_id: self.instance.clone(),
             topics: vec![OffsetCommitRequestTopic {
                 name: topic.into(),
                 partitions: vec![partition],

@@ -3,6 +3,8 @@
 
 use klamm_broker::{Broker, BrokerConfig};
 use klamm_protocol::messages::api_versions_request::ApiVersionsRequest;
+use klamm_protocol::messages::consumer_group_describe_request::ConsumerGroupDescribeRequest;
+use klamm_protocol::messages::consumer_group_describe_response::{DescribedGroup, Member as DescribedMember};
 use klamm_protocol::messages::consumer_group_heartbeat_request::ConsumerGroupHeartbeatRequest;
 use klamm_protocol::messages::describe_groups_request::DescribeGroupsRequest;
 use klamm_protocol::messages::list_groups_request::ListGroupsRequest;
@@ -85,6 +87,12 @@ fn members_share_a_topic_and_one_gives_up_before_the_other_is_given() {
     assert_eq!(&*member.client_host, "/127.0.0.1");
     assert_eq!(&*member.assignment.topic_partitions[0].topic_name, "t");
     assert_eq!(member.assignment, member.target_assignment);
+    // The first version lacks the members' types.
+    let request = ConsumerGroupDescribeRequest { group_ids: vec!["g".into()], ..Default::default() };
+    let first = client.call(&request, 0).groups[0].clone();
+    let without = |member: &DescribedMember| DescribedMember { member_type: -1, ..member.clone() };
+    let members = found.members.iter().map(without).collect();
+    assert_eq!(first, DescribedGroup { members, ..found.clone() });
     // One leaves.
     let leave = ConsumerGroupHeartbeatRequest { member_epoch: -1, ..two.beat.clone() };
     assert_eq!((two.send(&leave), two.beat.member_epoch), (0, -1));

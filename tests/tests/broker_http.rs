@@ -80,7 +80,10 @@ fn metrics_count_what_happened_under_kafkas_names() {
 fn metrics_count_what_becomes_of_groups() {
     let broker = Broker::start(config()).unwrap();
     let mut client = Client::connect(&broker);
-    topic(&mut client, "t");
+    let id = topic(&mut client, "t");
+    for _ in 0..9 {
+        assert_eq!(produce(&mut client, "t", id, batch_of(&["v"]), -1, 13).error_code, 0);
+    }
     let mut classic = Member::new(Client::connect(&broker), "classic");
     assert_eq!(classic.join(&["t"]).error_code, 0);
     let id = classic.id.to_string();
@@ -95,6 +98,18 @@ fn metrics_count_what_becomes_of_groups() {
         "group=\"newer\",protocol=\"consumer\",state=\"Stable\"",
     ] {
         assert!((figure(&text, &format!("kafka_consumergroup_state{{{labels}}}")) - 1.0).abs() < 0.5);
+    }
+    let labels = "{group=\"classic\",topic=\"t\",partition=\"0\"}";
+    for (name, want) in [
+        ("kafka_consumergroup_members{group=\"classic\"}".to_owned(), 1.0),
+        ("kafka_consumergroup_members{group=\"newer\"}".to_owned(), 1.0),
+        (format!("kafka_consumergroup_current_offset{labels}"), 6.0),
+        (format!("kafka_consumergroup_lag{labels}"), 3.0),
+        ("kafka_coordinator_group_groupmetadatamanager_numgroups{state=\"Stable\"}".to_owned(), 2.0),
+        ("kafka_coordinator_group_groupmetadatamanager_numgroups{state=\"Empty\"}".to_owned(), 0.0),
+    ] {
+        let found = figure(&text, &name);
+        assert!((found - want).abs() < 0.5, "{name} is {found}, not {want}");
     }
     for (name, want) in [
         ("group_count{protocol=\"classic\"}", 1.0),

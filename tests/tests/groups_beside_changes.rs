@@ -10,7 +10,7 @@ use klamm_protocol::messages::offset_commit_request::{
 };
 use klamm_tests::admin::create;
 use klamm_tests::client::Client;
-use klamm_tests::groups::Member;
+use klamm_tests::groups::{Member, committed};
 
 fn start() -> (Broker, Client) {
     let broker = Broker::start(BrokerConfig::for_test()).unwrap();
@@ -132,4 +132,11 @@ fn groups_beside_a_damaged_partition_are_listed() {
     };
     let names: Vec<_> = told.groups.iter().map(|group| group.group_id.to_string()).collect();
     assert_eq!((told.error_code, names), (0, vec!["b".to_owned()]));
+    assert_eq!(committed(&mut client, "b", "t"), 19);
+    let mut damaged = member(&broker, "a");
+    let not_available = ErrorCode::CoordinatorNotAvailable.code();
+    let told = [damaged.join(&["t"]).error_code, damaged.beat(), damaged.commit("t", 20), damaged.leave()];
+    assert_eq!(told, [not_available; 4]);
+    let mut own = member(&broker, "b");
+    assert_eq!((own.commit("t", 20), own.committed("t")), (0, 20));
 }

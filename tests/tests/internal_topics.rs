@@ -1,7 +1,10 @@
 //! What Kafka's coordinators wrote into their internal topics, read with our schemas: each record is what Kafka's own decoders print of
 //! it, and written again it is the same bytes.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
+use klamm_coordinator::{GroupRecord, RecordError};
 use klamm_log::{LogDir, OwnedRecord, Position};
 use klamm_protocol::group::*;
 use klamm_protocol::transaction::*;
@@ -137,4 +140,28 @@ fn each_record_is_what_kafkas_decoders_say() {
         }
         println!("{partition}: {} records", wanted.len());
     }
+}
+
+/// What a coordinator makes of Kafka's records it writes as Kafka has written them: offsets, groups of either protocol, members.
+#[test]
+fn records_of_groups_are_written_as_kafka_writes_them() {
+    let root = tempfile::tempdir().unwrap();
+    fixtures::copy_to(root.path());
+    let dir = LogDir::open(root.path()).unwrap();
+    let mut kinds = BTreeMap::<i16, usize>::new();
+    for partition in ["__consumer_offsets-0", "__consumer_offsets-1"] {
+        let log = dir.get(&partition.parse().unwrap()).unwrap();
+        for record in log.records(Position::Start).unwrap().map(Result::unwrap) {
+            let Some(key) = &record.key else { continue };
+            let told = match GroupRecord::decode(key, record.value.as_ref()) {
+                Err(RecordError::Unknown { .. }) => continue,
+                told => told.unwrap_or_else(|fault| panic!("{partition} {}: {fault}", record.offset)),
+            };
+            *kinds.entry(split(key).0).or_default() += 1;
+            let again = told.encode().unwrap();
+            assert_eq!(again, (key.clone(), record.value.clone()), "{partition} {}: {told:?}", record.offset);
+        }
+    }
+    let found: Vec<i16> = kinds.keys().copied().collect();
+    assert_eq!(found, [1, 2, 3, 5, 6, 7, 8], "{kinds:?}");
 }
