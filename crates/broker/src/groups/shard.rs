@@ -322,3 +322,36 @@ fn too_long(_: klamm_protocol::EncodeError) -> AppendError {
         setting: "max.message.bytes",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use klamm_log::LogDir;
+
+    use super::*;
+    use crate::groups::now::Topics;
+
+    fn now() -> Now {
+        let topics = Topics { image: std::sync::Arc::default(), rack: None };
+        Now { moment: Moment::default(), time: Timestamp::from_millis(0), topics }
+    }
+
+    /// While one decides, the other does too.
+    #[test]
+    fn shards_do_not_wait_for_each_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = LogDir::open(folder.path()).unwrap();
+        let shards = [0, 1].map(|partition| {
+            let log = dir.log("__consumer_offsets", partition).unwrap();
+            Shard::new(Some(log), GroupConfig::default(), Tally::default())
+        });
+        let nothing = |_: &mut GroupCoordinator, _: Present<'_>| Ok((None::<Effects>, ()));
+        let (done, _) = shards[0]
+            .decide(now, |_, _| {
+                // A lock that both had would stop here for ever.
+                let other = shards[1].decide(now, nothing);
+                Ok((None::<Effects>, other.is_ok_and(|(done, _)| done.is_ok())))
+            })
+            .unwrap();
+        assert_eq!(done, Ok(true));
+    }
+}
