@@ -1,6 +1,6 @@
 //! What members say of the protocols that they can do: names, what they like best first, each with what they want by it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 
@@ -17,6 +17,18 @@ pub(crate) fn most_wanted<'a>(votes: impl Iterator<Item = &'a ProtocolName>) -> 
     let most = counted.values().max().copied();
     let order = HashOrder::of(counted.into_iter().map(|vote| (string_hash(vote.0.as_str()), vote)));
     order.keys().find(|(_, count)| Some(*count) == most).map(|(name, _)| name.clone())
+}
+
+/// How many of these members can do each protocol.
+pub(crate) fn counted<'a>(
+    members: impl Iterator<Item = &'a [(ProtocolName, Bytes)]>,
+) -> BTreeMap<&'a ProtocolName, usize> {
+    let mut counted = BTreeMap::new();
+    for own in members {
+        let own: BTreeSet<&ProtocolName> = own.iter().map(|(name, _)| name).collect();
+        own.into_iter().for_each(|name| *counted.entry(name).or_default() += 1);
+    }
+    counted
 }
 
 /// What a member wants by a protocol.

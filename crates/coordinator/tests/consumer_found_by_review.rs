@@ -10,9 +10,9 @@ use klamm_coordinator::assignor::{
 };
 use klamm_coordinator::consumer_protocol::{Subscription, encode_assignment};
 use klamm_coordinator::{
-    Assignors, ClassicGroupRecord, Commit, CommittedOffset, ConsumerRecord, ForeignRecord, GroupConfig,
-    GroupEpoch, GroupError, GroupId, GroupRecord, GroupReplay, LoggedMember, NewOffset, Partitions,
-    TargetEpoch,
+    Answer, Assignors, ClassicGroupRecord, Commit, CommittedOffset, ConsumerRecord, ForeignRecord,
+    GroupConfig, GroupEpoch, GroupError, GroupId, GroupRecord, GroupReplay, JoinGroup, LeaveGroup, Leaving,
+    LoggedMember, NewOffset, NotJoined, Partitions, ProtocolName, TargetEpoch, Waiter,
 };
 use klamm_types::{Offset, Timestamp};
 use support::consumers::{ConsumerWorld, GROUP, present};
@@ -48,7 +48,7 @@ fn classic(generation: i32, members: &[(&str, Option<&str>, &[i32])]) -> Consume
         generation,
         protocol: Some("range".into()),
         leader: Some(members[0].0.into()),
-        since: None,
+        since: Some(Timestamp::from_millis(0)),
         members: members.iter().map(member).collect(),
     };
     world.log = vec![GroupRecord::ClassicGroup { group: GROUP.into(), value: Some(value) }];
@@ -340,4 +340,165 @@ fn offsets_of_topics_that_members_do_not_want_expire_from_their_commit() {
     world.carry_out(effects);
     assert_eq!((world.committed("t", 0), world.committed("u", 0)), (Some(5), None));
     assert_eq!(world.groups.list().count(), 1, "it has a member");
+}
+
+/// A member of the newer protocol, and classic ones.
+fn mixed(topics: &str, classic: &[&str]) -> ConsumerWorld {
+    let mut world = world();
+    join(&mut world, "m", None).unwrap();
+    for name in classic {
+        world.consumer(name).topics = Some(topics.into());
+        world.classic_join(name).unwrap();
+    }
+    world
+}
+
+/// The group is classic then, and its members are to join anew: those that come after a restart too, for nobody has what the one that left had.
+#[test]
+fn a_restart_after_a_downgrade_leaves_no_partition_without_an_owner() {
+    let mut world = mixed("t", &["c"]);
+    world.topics.set("t", 4);
+    for _ in 0..5 {
+        world.pass(Duration::from_secs(2));
+        world.acknowledge("m").unwrap();
+        let _ = world.classic_beat("c");
+        let _ = world.classic_join("c");
+        let _ = world.classic_sync("c", Vec::new());
+    }
+    assert_eq!(world.consumer("c").owned.iter().count(), 2);
+    world.leave("m", -1).unwrap();
+    world.crash(usize::MAX);
+    assert_eq!(world.classic_beat("c"), Err(GroupError::RebalanceInProgress));
+    assert_eq!(world.state(), "classic: PreparingRebalance, generation 4");
+}
+
+/// What is logged of a decision that is larger than a batch may be less than all of it: the group's epoch is first, so that the rest follows.
+#[test]
+fn a_member_whose_joining_was_logged_in_part_gets_its_partitions() {
+    for records in 1..5 {
+        let mut world = world();
+        world.topics.set("t", 2);
+        join(&mut world, "a", None).unwrap();
+        world.acknowledge("a").unwrap();
+        world.pass(Duration::from_secs(2));
+        (world.crashes_next, world.torn) = (true, Some(records));
+        assert_eq!(join(&mut world, "b", None), Err(GroupError::CoordinatorNotAvailable));
+        join(&mut world, "b", None).unwrap();
+        for _ in 0..5 {
+            world.pass(Duration::from_secs(2));
+            ["a", "b"].iter().for_each(|name| world.acknowledge(name).unwrap());
+        }
+        let owned = ["a", "b"].map(|name| world.consumer(name).owned.iter().count());
+        assert_eq!(owned, [1, 1], "{records} records were logged");
+    }
+}
+
+fn join_with(world: &mut ConsumerWorld, name: &str, protocols: &[String]) -> Result<(), GroupError> {
+    let wants = Subscription { topics: vec!["t".into()], ..Subscription::default() }.encode().unwrap();
+    let join = JoinGroup {
+        group: GROUP.into(),
+        member: None,
+        instance: None,
+        client_id: name.into(),
+        client_host: "/127.0.0.1".into(),
+        session_timeout: Duration::from_secs(10),
+        rebalance_timeout: Duration::from_secs(60),
+        protocol_type: ProtocolName::new("consumer"),
+        protocols: protocols.iter().map(|name| (ProtocolName::new(name), wants.clone())).collect(),
+        asks_twice: false,
+        can_skip: true,
+        random: u128::from(name.bytes().map(u64::from).sum::<u64>()),
+    };
+    let effects = world.groups.join(&join, Waiter(9), present(world.now, &world.topics));
+    let told = effects.answers.last().map(|(_, answer)| answer.clone());
+    world.carry_out(effects);
+    match told {
+        Some(Answer::Join(Err(NotJoined { error, .. }))) => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Each has one with each other, and there is none that all have: without the broker they could not go on.
+#[test]
+fn classic_members_have_a_protocol_in_common() {
+    let mut world = mixed("t", &[]);
+    let names = |names: &str| names.chars().map(String::from).collect::<Vec<_>>();
+    assert_eq!(join_with(&mut world, "a", &names("xy")), Ok(()));
+    assert_eq!(join_with(&mut world, "b", &names("yz")), Ok(()));
+    assert_eq!(join_with(&mut world, "c", &names("zx")), Err(GroupError::InconsistentGroupProtocol));
+    assert_eq!(join_with(&mut world, "c", &names("xyz")), Ok(()));
+}
+
+/// Took minutes when each name was looked for among all of the others.
+#[test]
+fn members_of_many_protocols_are_compared_in_one_go() {
+    let mut world = mixed("t", &[]);
+    let names = |first: u32| (first..first + 40_000).map(|number| format!("{number:x}")).collect::<Vec<_>>();
+    assert_eq!(join_with(&mut world, "a", &names(0)), Ok(()));
+    assert_eq!(join_with(&mut world, "b", &names(100_000)), Err(GroupError::InconsistentGroupProtocol));
+}
+
+/// Took half a minute, optimized, when each topic was looked for in all who leave.
+#[test]
+fn members_of_many_topics_leave_at_once() {
+    let topics: Vec<String> = (0..1_000).map(|number| format!("t{number}")).collect();
+    let names: Vec<String> = (0..400).map(|number| format!("c{number}")).collect();
+    let mut world = mixed(&topics.join(","), &names.iter().map(String::as_str).collect::<Vec<_>>());
+    world.consumer("m").topics = Some(topics.join(","));
+    world.join("m").unwrap();
+    let leaving = |world: &mut ConsumerWorld, name: &String| Leaving {
+        member: Some(world.consumer(name).member.as_str().into()),
+        instance: None,
+    };
+    let members = names.iter().map(|name| leaving(&mut world, name)).collect();
+    let leave = LeaveGroup { group: GROUP.into(), members };
+    let (effects, outcomes) = world.groups.leave(&leave, present(world.now, &world.topics)).unwrap();
+    assert!(outcomes.iter().all(Result::is_ok));
+    assert!(world.carry_out(effects));
+    assert_eq!(world.groups.describe_consumer(&GroupId::new(GROUP)).unwrap().members.len(), 1);
+}
+
+/// The only member that speaks the newer protocol is static and away: a classic one has what is free assigned anew, by joining.
+#[test]
+fn a_member_that_is_away_is_not_waited_for_to_assign() {
+    let mut world = world();
+    world.topics.set("t", 2);
+    join(&mut world, "m", Some("i")).unwrap();
+    for name in ["c", "d"] {
+        world.consumer(name).topics = Some("t".into());
+        world.classic_join(name).unwrap();
+        world.classic_sync(name, Vec::new()).unwrap();
+    }
+    world.leave("m", -2).unwrap();
+    world.pass(Duration::from_secs(2));
+    world.classic_leave("d").unwrap();
+    world.pass(Duration::from_secs(2));
+    assert_eq!(world.classic_beat("c"), Err(GroupError::RebalanceInProgress));
+}
+
+/// One that speaks the newer protocol from now on has no time in which it is to ask for its assignment.
+#[test]
+fn timers_of_the_classic_protocol_end_with_it() {
+    let mut world = mixed("t", &["c"]);
+    world.topics.set("t", 2);
+    world.consumer("c").epoch = 0;
+    join(&mut world, "c", None).unwrap();
+    for _ in 0..100 {
+        world.pass(Duration::from_secs(1));
+        ["c", "m"].iter().for_each(|name| world.acknowledge(name).unwrap());
+    }
+    assert_eq!(world.groups.describe_consumer(&GroupId::new(GROUP)).unwrap().members.len(), 2);
+}
+
+/// A name that a record has no room for would have the whole group refused.
+#[test]
+fn members_with_names_of_any_length_can_be_logged() {
+    let mut world = world();
+    let long = "é".repeat(16_383);
+    world.consumer(&long).topics = Some("t".into());
+    world.classic_join(&long).unwrap();
+    let member = world.consumer(&long).member.clone();
+    world.classic_sync(&long, vec![(member.as_str().into(), bytes::Bytes::new())]).unwrap();
+    world.log.iter().for_each(|record| assert!(record.encode().is_ok()));
+    assert!(member.len() > 32_000);
 }

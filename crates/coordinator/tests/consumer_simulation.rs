@@ -266,7 +266,10 @@ impl Simulation {
             89..91 => self.leave(at),
             91..94 => self.change_topics(),
             94..96 => self.world.is_log_full = !self.world.is_log_full,
-            96..98 => self.world.crashes_next = true,
+            96..98 => {
+                self.world.crashes_next = true;
+                self.world.torn = Some(usize::try_from(self.random.below(1000)).unwrap());
+            }
             _ => self.crash(),
         }
         self.check();

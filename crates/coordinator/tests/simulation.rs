@@ -165,7 +165,10 @@ impl Simulation {
             90..94 => self.forget(at),
             94..96 => drop(self.world.leave(&self.names[at].clone())),
             96..98 => self.world.is_log_full = !self.world.is_log_full,
-            98 => self.world.crashes_next = true,
+            98 => {
+                self.world.crashes_next = true;
+                self.world.torn = Some(usize::try_from(self.random.below(1000)).unwrap());
+            }
             _ => self.world.crash(usize::MAX),
         }
         self.hear();

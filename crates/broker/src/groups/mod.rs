@@ -283,15 +283,15 @@ impl Groups {
         gone.iter().for_each(|table| table.unload());
     }
 
-    /// The offsets of topics that are not there go, and those of others that have the name now.
+    /// The offsets of topics that are not there go, and those of others that have the name now: what is there is asked under the shard's lock,
+    /// for whoever commits does so too.
     fn forget_gone(self: &Arc<Self>) {
-        let image = self.metadata.image();
-        let is_gone =
-            |name: &klamm_coordinator::Topic, committed: &CommittedOffset| match image.topic(name.as_str()) {
-                Some(topic) => committed.topic_id.is_some_and(|id| id != topic.id.into()),
+        self.in_all_shards(|coordinator, present| {
+            coordinator.forget(|name, committed| match present.topics.find(name) {
+                Some(topic) => committed.topic_id.is_some_and(|id| id != topic.id),
                 None => true,
-            };
-        self.in_all_shards(|coordinator, _| coordinator.forget(is_gone));
+            })
+        });
     }
 
     /// What has expired goes.

@@ -42,11 +42,14 @@ pub struct JoinGroup {
 }
 
 impl JoinGroup {
-    /// The id of a new member: its name, and what makes it unlike any other.
+    /// The id of a new member: its name, as far as a record has room for it, and what makes it unlike any other.
     pub(crate) fn new_id(&self) -> MemberId {
         let name = self.instance.as_ref().map_or(&*self.client_id, InstanceId::as_str);
         let hex = format!("{:032x}", self.random);
         let parts = [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]];
+        let fits =
+            name.char_indices().map(|(at, letter)| at + letter.len_utf8()).take_while(|end| *end <= LONGEST);
+        let name = &name[..fits.last().unwrap_or(0)];
         MemberId::new(&format!("{name}-{}", parts.join("-")))
     }
 
@@ -200,3 +203,6 @@ impl Turn<'_> {
         self.rebalance_or_complete();
     }
 }
+
+/// Bytes of a name in an id: a text in a record has 32,767 at most.
+const LONGEST: usize = 32_000;

@@ -17,7 +17,7 @@ pub struct ClassicGroupRecord {
     pub protocol: Option<ProtocolName>,
     /// Who assigned them.
     pub leader: Option<MemberId>,
-    /// When it came into this state.
+    /// When it came into this state. `None` where members have to join first: the broker has assigned until now.
     pub since: Option<Timestamp>,
     /// Its members.
     pub members: Vec<LoggedMember>,

@@ -14,7 +14,7 @@ use crate::assignor::TopicPartition;
 use crate::classic::{Heartbeat, JoinGroup, SyncGroup};
 use crate::consumer_protocol::Subscription;
 use crate::effects::{Joined, Synced};
-use crate::protocols::CONSUMER;
+use crate::protocols::{CONSUMER, counted};
 use crate::timers::Timer;
 use crate::{ConsumerGroupConfig, GroupError, MemberId, ProtocolName};
 
@@ -41,7 +41,7 @@ impl Draft<'_> {
             member: self.id.clone(),
             members: Vec::new(),
         };
-        Ok((self.records, joined))
+        Ok((self.decided(), joined))
     }
 }
 
@@ -51,14 +51,8 @@ impl ConsumerGroup {
         if !is_known && self.members().len() >= config.max_size {
             return Err(GroupError::GroupMaxSizeReached);
         }
-        let can = |member: &Member| {
-            let theirs = member.said.classic.as_ref().map(|classic| &classic.protocols);
-            let is_common =
-                |name: &ProtocolName| theirs.is_none_or(|theirs| theirs.iter().any(|(own, _)| own == name));
-            join.protocols.iter().any(|(name, _)| is_common(name))
-        };
         let is_consumer = join.protocol_type.as_str() == CONSUMER && !join.protocols.is_empty();
-        if !config.migration.is_any() || !is_consumer || !self.members().all(can) {
+        if !config.migration.is_any() || !is_consumer || !self.can_do_one_of(&join.protocols) {
             return Err(GroupError::InconsistentGroupProtocol);
         }
         if join.member.is_none() && join.instance.is_none() && join.asks_twice {
@@ -66,6 +60,13 @@ impl ConsumerGroup {
         }
         let metadata = join.protocols.first().map(|(_, metadata)| metadata.clone()).unwrap_or_default();
         Subscription::decode(&metadata).map_err(|_| GroupError::InconsistentGroupProtocol)
+    }
+
+    /// Whether all classic members can do one of these, so that they could go on without the broker.
+    fn can_do_one_of(&self, protocols: &[(ProtocolName, Bytes)]) -> bool {
+        let classic = || self.members().filter_map(|member| member.said.classic.as_ref());
+        let (counted, all) = (counted(classic().map(|own| &*own.protocols)), classic().count());
+        all == 0 || protocols.iter().any(|(name, _)| counted.get(name) == Some(&all))
     }
 
     fn who_joins(&self, join: &JoinGroup) -> Result<Who<'_>, GroupError> {
@@ -139,7 +140,7 @@ impl ConsumerGroup {
             let mut missing = target.into_iter().flat_map(Partitions::iter).filter(|own| is_missing(*own));
             missing.all(|(topic, partition)| self.owner_epoch(topic, partition).is_none())
         };
-        let is_due = may_assign && self.modern_members() == 0 && self.epoch > self.target_epoch;
+        let is_due = may_assign && self.epoch > self.target_epoch && !self.is_any_modern_here();
         let has_to_join = is_due
             || current.epoch < self.target_epoch
             || current.state == MemberState::UnrevokedPartitions

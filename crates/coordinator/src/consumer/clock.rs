@@ -106,7 +106,13 @@ impl Clock {
         if let Some((_, armed)) = self.session.take() {
             timers.cancel(armed, session(group, member));
         }
-        for timer in [Timer::Rebalance, Timer::MemberJoin, Timer::MemberSync] {
+        self.set_from(Moment::default(), Timer::Rebalance(group.clone(), member.clone()), None, timers);
+        self.stop_rounds(group, member, timers);
+    }
+
+    /// It need not join or ask for its assignment: it does not speak the classic protocol any more.
+    pub(super) fn stop_rounds(&mut self, group: &GroupId, member: &MemberId, timers: &mut Timers) {
+        for timer in [Timer::MemberJoin, Timer::MemberSync] {
             self.set_from(Moment::default(), timer(group.clone(), member.clone()), None, timers);
         }
     }

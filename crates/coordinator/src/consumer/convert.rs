@@ -4,9 +4,6 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use bytes::Bytes;
-use klamm_types::Timestamp;
-
 use super::catalog::Catalog;
 use super::group::{ConsumerGroup, Member, Ticking};
 use super::record::{
@@ -16,9 +13,10 @@ use super::{Held, Partitions, metadata};
 use crate::assignor::TopicPartition;
 use crate::classic::{self, ClassicGroup, ClassicGroupRecord, JoinGroup, LoggedMember};
 use crate::consumer_protocol::{Subscription, decode_assignment, encode_assignment, has_user_data};
-use crate::protocols::{self, CONSUMER, most_wanted};
+use crate::protocols::{self, CONSUMER, counted, most_wanted};
 use crate::timers::Timers;
 use crate::{GroupConfig, GroupError, MemberId, ProtocolName};
+use bytes::Bytes;
 
 /// A classic group on its way to the newer protocol.
 pub(crate) struct Conversion<'a> {
@@ -45,8 +43,8 @@ impl Conversion<'_> {
         let said = members
             .iter()
             .map(|(id, said, _)| ConsumerRecord::Member(id.clone(), Some(Box::new(said.clone()))));
-        let mut records: Vec<_> = said.collect();
-        records.push(ConsumerRecord::Group(Some(group)));
+        let mut records = vec![ConsumerRecord::Group(Some(group))];
+        records.extend(said);
         records
             .extend(members.iter().map(|(id, _, own)| ConsumerRecord::Target(id.clone(), Some(own.clone()))));
         records.push(ConsumerRecord::TargetEpoch(Some(TargetEpoch { epoch: generation, at: None })));
@@ -157,12 +155,8 @@ impl ConsumerGroup {
 
     /// The classic group of those that stay, with what they have until they have joined anew. (Kafka notes what they were to have, and so
     /// gives it to others should the group change back before.)
-    pub(crate) fn as_classic(
-        &self,
-        gone: &[MemberId],
-        catalog: &dyn Catalog,
-        time: Timestamp,
-    ) -> ClassicGroupRecord {
+    pub(crate) fn as_classic(&self, gone: &[MemberId], catalog: &dyn Catalog) -> ClassicGroupRecord {
+        let gone: BTreeSet<&MemberId> = gone.iter().collect();
         let stay: Vec<&Member> = self.members().filter(|member| !gone.contains(&member.id)).collect();
         let protocol = common_protocol(&stay);
         let member = |member: &&Member| {
@@ -185,7 +179,8 @@ impl ConsumerGroup {
             protocol_type: Some(ProtocolName::new(CONSUMER)),
             generation: self.epoch,
             leader: stay.first().map(|member| member.id.clone()),
-            since: Some(time),
+            // Unlike a generation that has its assignment: who reads this begins a round of joins.
+            since: None,
             members: stay.iter().map(member).collect(),
             protocol,
         }
@@ -198,7 +193,8 @@ fn common_protocol(members: &[&Member]) -> Option<ProtocolName> {
         member.said.classic.clone().map(|classic| classic.protocols).unwrap_or_default()
     };
     let all: Vec<Vec<(ProtocolName, Bytes)>> = members.iter().map(of).collect();
-    let is_common = |name: &ProtocolName| all.iter().all(|own| own.iter().any(|(known, _)| known == name));
+    let counted = counted(all.iter().map(Vec::as_slice));
+    let is_common = |name: &ProtocolName| counted.get(name) == Some(&all.len());
     most_wanted(all.iter().filter_map(|own| own.iter().map(|(name, _)| name).find(|name| is_common(name))))
 }
 

@@ -159,6 +159,12 @@ impl<'a> Draft<'a> {
         self.epoch
     }
 
+    /// All that is decided. The group's epoch is first, so that what a crash leaves of this is assigned anew.
+    pub(super) fn decided(mut self) -> Vec<ConsumerRecord> {
+        self.records.sort_by_key(|record| !matches!(record, ConsumerRecord::Group(Some(_))));
+        self.records
+    }
+
     /// What the member is to have, as far as that is decided.
     pub(super) fn target(&self) -> Option<&Partitions> {
         let new = self.records.iter().rev().find_map(|record| match record {

@@ -110,6 +110,11 @@ impl ConsumerGroup {
         self.members.len() - self.classics
     }
 
+    /// Whether any of them is there: a static one may be away.
+    pub(super) fn is_any_modern_here(&self) -> bool {
+        self.members().any(|member| member.said.classic.is_none() && member.current.epoch != IS_AWAY)
+    }
+
     pub(crate) fn target(&self, id: &MemberId) -> Option<&Partitions> {
         self.targets.get(id)
     }
@@ -195,6 +200,9 @@ impl ConsumerGroup {
         self.wanted.take(&member.said);
         self.wanted.add(said);
         member.said = said.clone();
+        if said.classic.is_none() {
+            member.clock.stop_rounds(&self.id, id, ticking.timers);
+        }
         if member.clock.is_unset() {
             self.keep_alive(id, ticking);
         }

@@ -191,7 +191,7 @@ impl Draft<'_> {
             interval: self.config.consumer.times_of(&self.group.id).heartbeat_interval,
             assignment: tells.then(|| self.current().assigned.partitions()),
         };
-        Ok((self.records, answer))
+        Ok((self.decided(), answer))
     }
 }
 

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use super::catalog::Catalog;
 use super::group::{ConsumerGroup, Member};
 use super::heartbeat::{ConsumerHeartbeat, IS_AWAY};
-use super::record::{ConsumerRecord, Current, GroupEpoch, Subscribed};
+use super::record::{ConsumerRecord, Current, GroupEpoch};
 use super::{Held, metadata};
-use crate::{GroupError, MemberId, Topic};
+use crate::{GroupError, MemberId};
 
 /// What takes a member away.
 pub(super) fn removal(id: &MemberId) -> [ConsumerRecord; 3] {
@@ -48,27 +48,22 @@ impl ConsumerGroup {
 
     /// The records of members that go for good. Others are given their partitions when they come next.
     pub(crate) fn remove_members(&self, gone: &[MemberId], catalog: &dyn Catalog) -> Vec<ConsumerRecord> {
-        let mut records: Vec<ConsumerRecord> = gone.iter().flat_map(removal).collect();
-        let leave = |uses: &dyn Fn(&Subscribed) -> bool| {
-            gone.iter().filter_map(|id| self.member(id)).filter(|member| uses(&member.said)).count()
-        };
-        let is_used = |regex: &Arc<str>| leave(&|said| said.regex == *regex) < self.wanted.users(regex);
+        let mut left = self.wanted.clone();
+        gone.iter().filter_map(|id| self.member(id)).for_each(|member| left.take(&member.said));
+        let is_used = |regex: &Arc<str>| left.users(regex) > 0;
         let (used, unused): (Vec<_>, Vec<_>) = self.regexes.iter().partition(|(regex, _)| is_used(regex));
-        records.extend(unused.iter().map(|(regex, _)| ConsumerRecord::Regex(Arc::clone(regex), None)));
-        let is_wanted = |topic: &Topic| leave(&|said| said.topics.contains(topic)) < self.wanted.count(topic);
-        let is_lost =
-            |id: &MemberId| self.member(id).is_some_and(|member| !member.said.topics.iter().all(is_wanted));
-        let metadata_hash = if unused.is_empty() && !gone.iter().any(is_lost) {
+        let is_lost = left.topics().count() < self.wanted.topics().count();
+        let metadata_hash = if unused.is_empty() && !is_lost {
             self.metadata_hash
         } else {
             let matched = used.iter().flat_map(|(_, resolved)| &resolved.topics);
-            metadata::hash(
-                &self.wanted.topics().filter(|topic| is_wanted(topic)).chain(matched).collect(),
-                catalog,
-            )
+            metadata::hash(&left.topics().chain(matched).collect(), catalog)
         };
-        let value = GroupEpoch { epoch: self.next_epoch(), metadata_hash };
-        records.push(ConsumerRecord::Group(Some(value)));
+        // First, so that what a crash leaves of this is assigned anew.
+        let epoch = GroupEpoch { epoch: self.next_epoch(), metadata_hash };
+        let mut records = vec![ConsumerRecord::Group(Some(epoch))];
+        records.extend(gone.iter().flat_map(removal));
+        records.extend(unused.iter().map(|(regex, _)| ConsumerRecord::Regex(Arc::clone(regex), None)));
         records
     }
 }

@@ -31,6 +31,8 @@ impl ConsumerGroup {
                 told.push(news);
             }
         }
+        // Who came or went first, then what follows from it.
+        told.sort_by_key(|news| matches!(news, News::Rebalances(..) | News::Assigned(..)));
         told.into_iter().map(|news| Notice { group: self.id.clone(), news }).collect()
     }
 }

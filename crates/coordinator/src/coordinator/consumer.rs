@@ -175,7 +175,7 @@ pub(super) fn become_classic(
     present: Present<'_>,
 ) -> Vec<GroupRecord> {
     let mut records = wrap(&group.id, removal_of_group(group));
-    let value = Some(group.as_classic(gone, present.topics, present.time));
+    let value = Some(group.as_classic(gone, present.topics));
     records.push(GroupRecord::ClassicGroup { group: group.id.clone(), value });
     records
 }

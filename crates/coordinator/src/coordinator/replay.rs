@@ -44,8 +44,10 @@ impl GroupReplay {
             let members: Vec<_> = group.members().map(|member| member.id.clone()).collect();
             // Nobody waits yet, so that there is nothing to answer.
             let mut out = Effects::default();
-            let are_too_many = members.len() > groups.config.max_size;
-            groups.turn(&id, present, &mut out, |turn| match are_too_many {
+            // Too many, or of a group that became classic and has not assigned anything since.
+            let have_to_join =
+                members.len() > groups.config.max_size || (group.since.is_none() && !members.is_empty());
+            groups.turn(&id, present, &mut out, |turn| match have_to_join {
                 true => turn.begin_anew(&members),
                 false => members.iter().for_each(|member| turn.arm_session(member)),
             });

@@ -40,6 +40,7 @@ impl Readers {
     }
 }
 
+/// One without an epoch is on its way out: its end was logged as the coordinator crashed, but not all of it, and it is fenced when it comes.
 fn is_member(group: &ConsumerGroupDescription, id: &MemberId) -> bool {
-    group.members.iter().any(|member| member.id == *id)
+    group.members.iter().any(|member| member.id == *id && member.epoch != 0)
 }

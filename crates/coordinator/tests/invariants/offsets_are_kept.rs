@@ -7,24 +7,24 @@ use crate::support::{GROUP, World};
 #[derive(Default)]
 pub struct Acknowledged {
     latest: Option<i64>,
-    /// One that was not acknowledged: it is there, or not.
-    open: Option<i64>,
+    /// Those that were not since: one of them is there, or none.
+    open: Vec<i64>,
 }
 
 impl Acknowledged {
     /// A commit was acknowledged.
     pub fn note(&mut self, offset: i64) {
-        *self = Acknowledged { latest: Some(offset), open: None };
+        *self = Acknowledged { latest: Some(offset), open: Vec::new() };
     }
 
     /// A commit had no answer.
     pub fn note_open(&mut self, offset: i64) {
-        self.open = Some(offset);
+        self.open.push(offset);
     }
 
     pub fn check(&self, world: &World) -> Result<(), String> {
         let found = world.committed("t");
-        let is_kept = found == self.latest || (found.is_some() && found == self.open);
+        let is_kept = found == self.latest || found.is_some_and(|found| self.open.contains(&found));
         match is_kept {
             true => Ok(()),
             false => Err(format!("{found:?} is committed, {:?} was acknowledged", self.latest)),

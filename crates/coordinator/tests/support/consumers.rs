@@ -97,6 +97,8 @@ pub struct ConsumerWorld {
     pub now: Duration,
     pub is_log_full: bool,
     pub crashes_next: bool,
+    /// Of what is decided as it crashes so many records are logged, taken around; all without one.
+    pub torn: Option<usize>,
     pub consumers: BTreeMap<String, Consumer>,
     pub said: Vec<String>,
     /// What has become of the group, in words.
@@ -115,6 +117,7 @@ impl ConsumerWorld {
             now: Duration::from_secs(1),
             is_log_full: false,
             crashes_next: false,
+            torn: None,
             consumers: BTreeMap::new(),
             said: Vec::new(),
             news: Vec::new(),
@@ -338,7 +341,8 @@ impl ConsumerWorld {
             return false;
         }
         if self.crashes_next && !effects.records.is_empty() {
-            self.log.extend(effects.records);
+            let kept = self.torn.map_or(usize::MAX, |torn| torn % (effects.records.len() + 1));
+            self.log.extend(effects.records.into_iter().take(kept));
             self.crash(usize::MAX);
             return false;
         }

@@ -28,6 +28,8 @@ pub struct World {
     pub is_log_full: bool,
     /// Whether the coordinator crashes when it has logged the next records, before it answers.
     pub crashes_next: bool,
+    /// Of what is decided as it crashes so many records are logged, taken around; all without one.
+    pub torn: Option<usize>,
     pub crashes: usize,
     pub clients: BTreeMap<String, Client>,
     config: GroupConfig,
@@ -86,6 +88,7 @@ impl World {
             now: Duration::from_secs(1),
             is_log_full: false,
             crashes_next: false,
+            torn: None,
             crashes: 0,
             clients: BTreeMap::new(),
             config,
@@ -235,7 +238,8 @@ impl World {
     /// Whether it could be logged.
     pub fn carry_out(&mut self, effects: Effects) -> bool {
         if self.crashes_next && !self.is_log_full && !effects.records.is_empty() {
-            self.log.extend(effects.records.iter().map(|record| record.encode().unwrap()));
+            let kept = self.torn.map_or(usize::MAX, |torn| torn % (effects.records.len() + 1));
+            self.log.extend(effects.records.iter().take(kept).map(|record| record.encode().unwrap()));
             self.crash(usize::MAX);
             return false;
         }
