@@ -105,7 +105,7 @@ impl<'a> Draft<'a> {
     pub(super) fn change(&mut self, said: Subscribed) -> Result<(), GroupError> {
         let is_regex_new = said.regex != self.said.regex;
         if is_regex_new {
-            regex::check(self.group, &said.regex)?;
+            regex::check(self.group, self.catalog, &said.regex)?;
         }
         self.has_changed = is_regex_new || said.topics != self.said.topics;
         self.records.push(ConsumerRecord::Member(self.id.clone(), Some(Box::new(said.clone()))));

@@ -20,6 +20,7 @@ mod metadata;
 mod news;
 mod offsets;
 mod partitions;
+mod pattern;
 mod re2;
 mod reconcile;
 mod record;

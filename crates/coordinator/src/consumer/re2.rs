@@ -45,7 +45,7 @@ impl Reader<'_> {
         let is_quoted = self.skip("\\Q");
         if is_quoted {
             let (letters, after) = self.rest.split_once("\\E").unwrap_or((self.rest, ""));
-            self.out.push_str(&regex::escape(letters));
+            self.out.push_str(&regex_syntax::escape(letters));
             self.rest = after;
         }
         is_quoted
@@ -54,6 +54,17 @@ impl Reader<'_> {
     /// An escape with what belongs to it: `\.`, `\p{Greek}`, `\x{2d}`.
     fn pass_escape(&mut self) -> bool {
         let Some(escaped) = self.rest.strip_prefix('\\') else { return false };
+        if escaped.starts_with(['<', '>']) {
+            // The engine knows words by them.
+            self.rest = escaped;
+            return self.pass_letter();
+        }
+        if let Some((letter, length)) = octal(escaped) {
+            self.out.push_str(&format!(r"\x{{{letter:x}}}"));
+            self.rest = &escaped[length..];
+            return true;
+        }
+        self.is_wrong |= escaped.starts_with(['u', 'U']);
         let letter = escaped.chars().next().map_or(0, char::len_utf8);
         let braced = escaped[letter..].starts_with('{') && matches!(&escaped[..letter], "p" | "P" | "x");
         let end = escaped.find('}').filter(|_| braced).map_or(letter, |end| end + 1);
@@ -146,6 +157,13 @@ impl Reader<'_> {
     }
 }
 
+/// A letter by its number, and the bytes of that: up to three digits, of which the first is 0 unless two follow.
+fn octal(text: &str) -> Option<(u32, usize)> {
+    let digits: Vec<u32> = text.chars().take(3).map_while(|digit| digit.to_digit(8)).collect();
+    let is_one = matches!(digits[..], [0, ..] | [_, _, ..]);
+    is_one.then(|| (digits.iter().fold(0, |number, digit| number * 8 + digit), digits.len()))
+}
+
 /// Bytes of the repetition that this begins with; 0 for none.
 fn operator(text: &str) -> usize {
     if text.starts_with(['*', '+', '?']) {
@@ -154,7 +172,9 @@ fn operator(text: &str) -> usize {
     let Some((inner, _)) = text.strip_prefix('{').and_then(|rest| rest.split_once('}')) else { return 0 };
     let (least, most) = inner.split_once(',').unwrap_or((inner, ""));
     let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    let is_repetition = !least.is_empty() && is_number(least) && is_number(most);
+    let is_padded = |text: &str| text.len() > 1 && text.starts_with('0');
+    let is_repetition =
+        !least.is_empty() && is_number(least) && is_number(most) && !is_padded(least) && !is_padded(most);
     if is_repetition { inner.len() + 2 } else { 0 }
 }
 
@@ -192,6 +212,9 @@ mod tests {
             ("[a-", "[a\\-"),
             ("[", "["),
             (r"[\]\Q]", r"[\]\Q]"),
+            (r"[\<a]\>", "[<a]>"),
+            (r"a\056\0\7", r"a\x{2e}\x{0}\7"),
+            ("a{01}b{2,03}c{10}", r"a\{01}b\{2,03}c{10}"),
         ] {
             assert_eq!(for_the_engine(text).as_deref(), Some(want), "{text}");
         }
