@@ -58,7 +58,8 @@ impl Simulation {
             .iter()
             .take(3)
             .for_each(|topic| world.topics.set(topic, 1 + usize::try_from(random.below(4)).unwrap()));
-        let names: Vec<String> = (0..2 + random.below(4)).map(|number| format!("c{number}")).collect();
+        let most = if random.one_in(10) { 30 } else { 4 };
+        let names: Vec<String> = (0..2 + random.below(most)).map(|number| format!("c{number}")).collect();
         for name in &names {
             let consumer = world.consumer(name);
             consumer.topics = Some(random.pick(&WANTS).to_owned());

@@ -46,7 +46,8 @@ impl Simulation {
         let mut random = Random(seed);
         let delay = Duration::from_secs(random.below(4));
         let mut world = World::new(GroupConfig { initial_rebalance_delay: delay, ..GroupConfig::default() });
-        let names: Vec<String> = (0..2 + random.below(5)).map(|number| format!("c{number}")).collect();
+        let most = if random.one_in(10) { 30 } else { 5 };
+        let names: Vec<String> = (0..2 + random.below(most)).map(|number| format!("c{number}")).collect();
         for name in &names {
             let client = world.client(name);
             client.version = if random.below(4) == 0 { 3 } else { 9 };
