@@ -1,7 +1,7 @@
 //! The six assignors, beside Kafka's own in the same run, in turn: 1,000 members, 10 topics of 1,000 partitions; then one member leaves; then half
 //! of them want one topic alone. Wall time after warm-up, medians. Then ours with up to 100,000 partitions. Both sides begin with what they are
-//! given in use: names where clients assign, numbers or ids where a broker does (`GroupSpec`, which Kafka's broker makes beforehand too), and
-//! end with the partitions of each member.
+//! given in use: names where clients assign, numbers or ids where a broker does (each its `GroupSpec`, made beforehand), and end with the
+//! partitions of each member, by topic and number.
 //! `KAFKA_LIB=FOLDER cargo bench -p klamm-benches --bench assignors`, where the folder has the jars of Kafka 4.3.1.
 
 use std::collections::BTreeMap;
@@ -12,8 +12,8 @@ use std::time::Instant;
 
 use klamm_benches::rounds::median;
 use klamm_coordinator::assignor::{
-    Assignor, CooperativeSticky, GroupSpec, NamedAssignment, Range, RoundRobin, ServerRange, Sticky,
-    Subscriber, Topics, Uniform,
+    Assignment, Assignor, CooperativeSticky, GroupSpec, NamedAssignment, Range, RoundRobin, ServerRange,
+    Sticky, Subscriber, Topics, Uniform,
 };
 use klamm_coordinator::consumer_protocol::Subscription;
 use klamm_coordinator::{MemberId, Topic};
@@ -94,14 +94,9 @@ fn own_round(each: usize, members: &mut Vec<Subscriber>) -> BTreeMap<(String, St
             let group = GroupSpec::new(&topics, members);
             let began = if side(kind) == "broker" { Instant::now() } else { began };
             let given = assignor.assign(&group);
-            if side(kind) == "broker" {
-                black_box(given.by_member());
-                times.insert((kind.to_owned(), case.to_owned()), began.elapsed().as_secs_f64() * 1e3);
-                return group.named(&given);
-            }
-            let named = group.named(&given);
+            walk(&group, &given, side(kind));
             times.insert((kind.to_owned(), case.to_owned()), began.elapsed().as_secs_f64() * 1e3);
-            named
+            group.named(&given)
         };
         let mut members: Vec<Said> = (0..1_000).map(|number| member(number, &wanted)).collect();
         let given = timed("fresh", &members);
@@ -115,6 +110,18 @@ fn own_round(each: usize, members: &mut Vec<Subscriber>) -> BTreeMap<(String, St
         timed("mixed", &members);
     }
     times
+}
+
+/// What each member has: numbers for a broker, topics by name and numbers for a client.
+fn walk(group: &GroupSpec<'_>, given: &Assignment, side: &str) {
+    let shares = given.by_member();
+    if side == "client" {
+        let name = |own: usize| (group.topics()[group.topic(own)], group.number(own));
+        shares.iter().flatten().for_each(|own| {
+            black_box(name(own));
+        });
+    }
+    black_box(shares);
 }
 
 /// A member and what it says.

@@ -90,10 +90,14 @@ impl Assignment {
     /// Partitions that nobody has, in order.
     #[must_use]
     pub fn free(&self) -> Vec<usize> {
-        let is_free = |owner: &u32| *owner == NOBODY;
-        let mut free = Vec::with_capacity(self.owner.iter().filter(|owner| is_free(owner)).count());
-        let owners = self.owner.iter().enumerate().filter(|(_, owner)| is_free(owner));
-        free.extend(owners.map(|(partition, _)| partition));
+        self.free_of(self.owner.iter().filter(|owner| **owner == NOBODY).count())
+    }
+
+    /// The same where it is known how many they are.
+    pub(super) fn free_of(&self, count: usize) -> Vec<usize> {
+        let mut free = Vec::with_capacity(count);
+        let owners = self.owner.iter().enumerate().filter(|(_, owner)| **owner == NOBODY);
+        free.extend(owners.map(|(partition, _)| partition).take(count));
         free
     }
 

@@ -43,9 +43,12 @@ struct Quotas {
 
 /// Each member gets the same number; some may have one more: those that have it already, otherwise the last.
 fn fill(group: &GroupSpec<'_>, mut given: Assignment) -> Assignment {
-    let quotas = Quotas::of(group, &given);
-    let mut free = given.free();
-    free.extend(given.cut(&quotas.kept));
+    let sizes = given.sizes();
+    let quotas = Quotas::of(group, &sizes);
+    let mut free = given.free_of(group.count() - sizes.iter().sum::<usize>());
+    if sizes != quotas.kept {
+        free.extend(given.cut(&quotas.kept));
+    }
     let mut free = free.into_iter();
     for (member, room) in quotas.unfilled {
         free.by_ref().take(room).for_each(|partition| given.give(partition, member));
@@ -54,11 +57,11 @@ fn fill(group: &GroupSpec<'_>, mut given: Assignment) -> Assignment {
 }
 
 impl Quotas {
-    fn of(group: &GroupSpec<'_>, given: &Assignment) -> Quotas {
+    fn of(group: &GroupSpec<'_>, sizes: &[usize]) -> Quotas {
         let members = group.members().len().max(1);
         let (least, mut extra) = (group.count() / members, group.count() % members);
         let mut quotas = Quotas { kept: Vec::with_capacity(members), unfilled: Vec::new() };
-        for (member, size) in given.sizes().into_iter().enumerate() {
+        for (member, size) in sizes.iter().copied().enumerate() {
             let quota = least + usize::from(extra > 0);
             let kept = size.min(quota);
             let is_needed = members - member <= extra;
