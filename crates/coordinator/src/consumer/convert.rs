@@ -4,6 +4,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use super::catalog::Catalog;
 use super::group::{ConsumerGroup, Member, Ticking};
 use super::record::{
@@ -16,7 +18,6 @@ use crate::consumer_protocol::{Subscription, decode_assignment, encode_assignmen
 use crate::protocols::{self, CONSUMER, counted, most_wanted};
 use crate::timers::Timers;
 use crate::{GroupConfig, GroupError, MemberId, ProtocolName};
-use bytes::Bytes;
 
 /// A classic group on its way to the newer protocol.
 pub(crate) struct Conversion<'a> {

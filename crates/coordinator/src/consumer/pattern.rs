@@ -67,7 +67,7 @@ const LARGEST: usize = 1 << 20;
 /// Bytes of what the engine notes of it while it matches.
 const CACHE: usize = 1 << 20;
 /// How often it forgets all that before it is asked whether it is of use.
-const TURNS: usize = 3;
+const TURNS: usize = 16;
 /// Letters for each note, at least, for it to be of use.
 const USES: usize = 10;
 /// Groups in groups.
@@ -151,6 +151,30 @@ mod tests {
             (0..1000).map(|number| Topic::new(&format!("{}{number}", "a".repeat(243)))).collect();
         let expression = Pattern::new("(?:a?b?c?d?){900}x").unwrap();
         assert_eq!(expression.matched(&names), None);
+    }
+
+    #[test]
+    fn what_people_write_is_matched_with_ten_thousand_topics() {
+        let names: Vec<Topic> = (0..10_000)
+            .map(|number| {
+                let part = |of: &[&'static str], by: usize| of[number / by % of.len()];
+                let (area, kind) = (part(&["eu", "us", "ap"], 1), part(&["events", "commands", "Orders"], 3));
+                let (stage, team) =
+                    (part(&["prod", "dev"], 9), (number * 7919 % 10_007) as u64 * 2_654_435_761);
+                Topic::new(&format!("{area}.team-{team:x}-{stage}-{number}.{kind}.v{}", number % 13))
+            })
+            .collect();
+        for expression in [
+            ".*-(prod|dev)-[a-z0-9-]{1,200}.*",
+            "(?i).*orders?.*v[0-9]{1,4}",
+            "[a-zA-Z0-9._-]{1,249}",
+            r"^(eu|us)\..*\.(events|commands)\.v\d+$",
+            ".*a.*b.*c.*d.*",
+            "(?:.*a){3}.*|(?:.*b){3}.*",
+        ] {
+            let matched = Pattern::new(expression).unwrap().matched(&names);
+            assert!(matched.is_some_and(|matched| !matched.is_empty()), "{expression}");
+        }
     }
 
     /// As long as what it says is of use to many names, its length does not matter.

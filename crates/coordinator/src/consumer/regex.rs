@@ -19,8 +19,7 @@ pub(super) fn check(
     if regex.is_empty() || group.wanted.users(regex) > 0 {
         return Ok(());
     }
-    let matched = Pattern::new(regex).and_then(|pattern| pattern.matched(&catalog.names()));
-    matched.map(drop).ok_or(GroupError::InvalidRegularExpression)
+    matched(regex, &catalog.names()).map(drop).ok_or(GroupError::InvalidRegularExpression)
 }
 
 /// Matches what has not been, or has been with other topics. Whether any matches other topics than before.
@@ -33,8 +32,11 @@ pub(super) fn resolve(draft: &mut Draft<'_>) -> bool {
     let names = if due.is_empty() { Vec::new() } else { catalog.names() };
     let before = draft.regexes.len();
     for regex in due {
-        let topics = matched(&regex, &names);
-        if group.regexes.get(&regex).is_some_and(|known| known.topics == topics) {
+        let known = group.regexes.get(&regex).map(|known| &known.topics);
+        // What takes too much with the topics that there are now matches those that it did.
+        let matched = matched(&regex, &names).or_else(|| known.cloned());
+        let topics = matched.unwrap_or_default();
+        if known == Some(&topics) {
             continue;
         }
         let version = i64::try_from(catalog.version()).unwrap_or(i64::MAX);
@@ -45,7 +47,7 @@ pub(super) fn resolve(draft: &mut Draft<'_>) -> bool {
     draft.regexes.len() > before
 }
 
-/// One that cannot be read, of a later version perhaps, or takes too much with the topics that there are now, matches nothing.
-fn matched(regex: &str, names: &[Topic]) -> BTreeSet<Topic> {
-    Pattern::new(regex).and_then(|pattern| pattern.matched(names)).unwrap_or_default()
+/// `None` for one that cannot be read, of a later version perhaps, or takes too much.
+fn matched(regex: &str, names: &[Topic]) -> Option<BTreeSet<Topic>> {
+    Pattern::new(regex)?.matched(names)
 }
