@@ -7,11 +7,13 @@ mod support;
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use consumer_invariants::epochs_rise::Epochs;
 use consumer_invariants::offsets_are_kept::{Acknowledged, check_member};
 use consumer_invariants::one_reader::Readers;
 use consumer_invariants::{becomes_stable, replay_is_the_same, targets_are_valid};
-use klamm_coordinator::{Catalog, ConsumerHeartbeat, GroupConfig, GroupError, GroupId, Partitions};
+use klamm_coordinator::consumer_protocol::encode_assignment;
+use klamm_coordinator::{Catalog, ConsumerHeartbeat, GroupConfig, GroupError, GroupId, MemberId, Partitions};
 use support::consumers::{ConsumerWorld, GROUP, names};
 use support::random::Random;
 
@@ -123,7 +125,10 @@ impl Simulation {
     fn act_classic(&mut self, at: usize, name: &str) {
         let (done, next) = match self.phases[at] {
             Phase::Out | Phase::Unsure => (self.world.classic_join(name), Phase::Joined),
-            Phase::Joined => (self.world.classic_sync(name, Vec::new()), Phase::In),
+            Phase::Joined => {
+                let kept = self.kept();
+                (self.world.classic_sync(name, kept), Phase::In)
+            }
             Phase::In => (self.world.classic_beat(name), Phase::In),
         };
         match done {
@@ -132,6 +137,18 @@ impl Simulation {
             Err(GroupError::RebalanceInProgress) => self.phases[at] = Phase::Out,
             Err(error) => self.forget(at, &format!("{error:?}")),
         }
+    }
+
+    /// What a leader decides, should the group be classic: each keeps what it has.
+    fn kept(&mut self) -> Vec<(MemberId, Bytes)> {
+        let classic = self.names.clone().into_iter().zip(self.is_classic.clone());
+        let classic = classic.filter(|(_, is_classic)| *is_classic);
+        let kept = classic.map(|(name, _)| {
+            let consumer = self.world.consumer(&name).clone();
+            let own = self.world.named(&consumer.owned);
+            (MemberId::new(&consumer.member), encode_assignment(&own).unwrap())
+        });
+        kept.collect()
     }
 
     fn hear(&mut self, at: usize, done: Result<(), GroupError>) {
