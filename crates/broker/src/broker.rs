@@ -127,6 +127,7 @@ impl Broker {
             fetch_sessions: Arc::new(FetchSessions::new(config.max_fetch_sessions)),
             clock: Arc::clone(&environment.clock),
             metrics,
+            stuck: Arc::default(),
             quotas: Arc::new(QuotaMeter::new()),
             probe: environment.probe.clone(),
             advertised,

@@ -20,6 +20,7 @@ mod purgatory;
 mod quotas;
 mod shared;
 mod storage;
+mod stuck;
 pub mod testing;
 
 pub use broker::{Broker, StartError};

@@ -14,6 +14,7 @@ use crate::metrics::Metrics;
 use crate::probe::Probe;
 use crate::purgatory::Purgatory;
 use crate::quotas::{ClientKey, Quota, QuotaMeter};
+use crate::stuck::Stuck;
 
 /// What all connections and handlers share.
 #[derive(Clone, Debug)]
@@ -25,6 +26,7 @@ pub(crate) struct Shared {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) quotas: Arc<QuotaMeter>,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) stuck: Arc<Stuck>,
     pub(crate) probe: Probe,
     /// What clients are told to connect to.
     pub(crate) advertised: ListenerAddress,

@@ -156,7 +156,8 @@ fn append(
     check_batches(records, version)?;
     let Prepared { mut batch, append_time, depth } = prepare(records, config, shared.now())?;
     let appended = log.append_batches(&mut batch, topic.leader_epoch(data.index), depth, Durability::Written);
-    let appended = appended.map_err(|error| refused(log.partition(), &error))?;
+    let appended = appended.map_err(|error| refused(shared, log.partition(), &error))?;
+    shared.stuck.goes_on(log.partition());
     let count = appended.next_offset.since(appended.base_offset);
     shared.metrics.appended(topic.name.as_str(), batch.len(), if appended.is_duplicate { 0 } else { count });
     shared.purgatory.grown(log.partition());
@@ -174,10 +175,10 @@ fn no_log(error: &TopicError, version: i16) -> Refusal {
 }
 
 /// What fails on the disk is told to the operator too: a client may show the code alone.
-fn refused(partition: &TopicPartition, error: &AppendError) -> Refusal {
+fn refused(shared: &Shared, partition: &TopicPartition, error: &AppendError) -> Refusal {
     let code = error.wire();
     if code == ErrorCode::KafkaStorageError {
-        tracing::error!(%partition, %error, "records were not appended");
+        shared.stuck.note(partition, error);
     }
     let record = if let AppendError::NoKey { record, .. } = error { Some(*record) } else { None };
     Refusal { error: code, words: Some(error.to_string()), record }
