@@ -1,11 +1,15 @@
 //! Members of groups, as clients that speak the classic protocol by hand.
 
+use std::path::Path;
+
+use klamm_broker::Broker;
 use klamm_protocol::ByteString;
 use klamm_protocol::messages::find_coordinator_request::FindCoordinatorRequest;
 use klamm_protocol::messages::heartbeat_request::HeartbeatRequest;
 use klamm_protocol::messages::join_group_request::{JoinGroupRequest, JoinGroupRequestProtocol};
 use klamm_protocol::messages::join_group_response::JoinGroupResponse;
 use klamm_protocol::messages::leave_group_request::{LeaveGroupRequest, MemberIdentity};
+use klamm_protocol::messages::list_groups_request::ListGroupsRequest;
 use klamm_protocol::messages::offset_commit_request::{
     OffsetCommitRequest, OffsetCommitRequestPartition, OffsetCommitRequestTopic,
 };
@@ -15,6 +19,7 @@ use klamm_protocol::messages::offset_fetch_request::{
 use klamm_protocol::messages::sync_group_request::{SyncGroupRequest, SyncGroupRequestAssignment};
 use klamm_protocol::messages::sync_group_response::SyncGroupResponse;
 
+use crate::admin::create;
 use crate::client::Client;
 
 /// A connection, and what it was told.
@@ -192,6 +197,36 @@ pub fn committed(client: &mut Client, group: &str, topic: &str) -> i64 {
     told.groups[0].topics[0].partitions[0].committed_offset
 }
 
+/// Waits until no partition of groups is being read any more.
+pub fn wait_until_loaded(client: &mut Client) {
+    while client.call(&ListGroupsRequest::default(), 5).error_code == LOAD_IN_PROGRESS {
+        std::thread::yield_now();
+    }
+}
+
+/// The groups `a` and `b` commit twenty times: of two partitions `a` belongs to the second, `b` to the first.
+///
+/// # Panics
+/// When the broker does not take the commits.
+pub fn commit_in_two_partitions(broker: &Broker) {
+    create(&mut Client::connect(broker), "t", 1, &[]);
+    for group in ["a", "b"] {
+        let mut own = Member::new(Client::connect(broker), group);
+        (0..20).for_each(|offset| assert_eq!(own.commit("t", offset), 0));
+    }
+}
+
+/// Damages the second partition of groups in a broker's folder.
+///
+/// # Panics
+/// When it is not there.
+pub fn damage_the_second_partition(folder: &Path) {
+    let file = folder.join("__consumer_offsets-1/00000000000000000000.log");
+    let mut bytes = std::fs::read(&file).expect("its log");
+    bytes[70] ^= 0xff;
+    std::fs::write(&file, bytes).expect("a log that can be written");
+}
+
 /// ConsumerProtocol, version 0: topics, and no words beside them.
 #[must_use]
 pub fn subscription(topics: &[&str]) -> Vec<u8> {
@@ -206,3 +241,4 @@ pub fn subscription(topics: &[&str]) -> Vec<u8> {
 }
 
 const MEMBER_ID_REQUIRED: i16 = 79;
+const LOAD_IN_PROGRESS: i16 = 14;

@@ -22,7 +22,7 @@ use klamm_protocol::messages::offset_fetch_request::{
 };
 use klamm_tests::admin::create;
 use klamm_tests::client::Client;
-use klamm_tests::groups::{Member, committed, subscription};
+use klamm_tests::groups::{Member, committed, subscription, wait_until_loaded};
 use klamm_tests::requests::{batch_of, produce, topic};
 
 fn start() -> (Broker, Client) {
@@ -361,10 +361,7 @@ fn what_kafka_has_logged_of_groups_is_loaded() {
     let config = BrokerConfig { log_dirs: vec![folder.path().to_owned()], ..BrokerConfig::for_test() };
     let broker = Broker::start(config).unwrap();
     let mut client = Client::connect(&broker);
-    // Until no partition of the topic is being read any more.
-    while client.call(&ListGroupsRequest::default(), 5).error_code == 14 {
-        std::thread::yield_now();
-    }
+    wait_until_loaded(&mut client);
     let table = std::fs::read_to_string(klamm_tests::fixtures::root().join("consumer-groups.txt")).unwrap();
     let rows = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
     let rows: Vec<_> = rows.filter(|row| row.len() == 9 && row[0] != "GROUP").collect();

@@ -6,10 +6,9 @@ use std::path::PathBuf;
 
 use klamm_broker::{Broker, BrokerConfig};
 use klamm_protocol::messages::fetch_request::{FetchPartition, FetchRequest, FetchTopic};
-use klamm_tests::admin::create;
 use klamm_tests::client::Client;
 use klamm_tests::consumers::Consumer;
-use klamm_tests::groups::Member;
+use klamm_tests::groups::{Member, commit_in_two_partitions, damage_the_second_partition};
 use klamm_tests::requests::{batch_of, produce, topic};
 
 fn config() -> BrokerConfig {
@@ -148,11 +147,7 @@ fn health_and_metrics_tell_of_groups_that_cannot_be_read() {
     let folder = tempfile::tempdir().unwrap();
     let config = BrokerConfig { log_dirs: vec![folder.path().to_owned()], offsets_partitions: 2, ..config() };
     let broker = Broker::start(config.clone()).unwrap();
-    create(&mut Client::connect(&broker), "t", 1, &[]);
-    for group in ["a", "b"] {
-        let mut own = Member::new(Client::connect(&broker), group);
-        (0..20).for_each(|offset| assert_eq!(own.commit("t", offset), 0));
-    }
+    commit_in_two_partitions(&broker);
     let address = broker.http_address().unwrap();
     assert_eq!(ask(address, "GET /healthz").1, "ok\n");
     let count = |address, state: &str| {
@@ -161,10 +156,7 @@ fn health_and_metrics_tell_of_groups_that_cannot_be_read() {
     };
     assert!((count(address, "active") - 2.0).abs() < 0.5);
     broker.stop().unwrap();
-    let file = folder.path().join("__consumer_offsets-1/00000000000000000000.log");
-    let mut bytes = std::fs::read(&file).unwrap();
-    bytes[70] ^= 0xff;
-    std::fs::write(&file, bytes).unwrap();
+    damage_the_second_partition(folder.path());
     let broker = Broker::start(config).unwrap();
     let address = broker.http_address().unwrap();
     while count(address, "loading") > 0.5 {

@@ -10,7 +10,7 @@ use klamm_protocol::messages::offset_commit_request::{
 };
 use klamm_tests::admin::create;
 use klamm_tests::client::Client;
-use klamm_tests::groups::{Member, committed};
+use klamm_tests::groups::{Member, commit_in_two_partitions, committed, damage_the_second_partition};
 
 fn start() -> (Broker, Client) {
     let broker = Broker::start(BrokerConfig::for_test()).unwrap();
@@ -112,16 +112,9 @@ fn groups_beside_a_damaged_partition_are_listed() {
         ..BrokerConfig::for_test()
     };
     let broker = Broker::start(config.clone()).unwrap();
-    create(&mut Client::connect(&broker), "t", 1, &[]);
-    for group in ["a", "b"] {
-        let mut own = member(&broker, group);
-        (0..20).for_each(|offset| assert_eq!(own.commit("t", offset), 0));
-    }
+    commit_in_two_partitions(&broker);
     broker.stop().unwrap();
-    let file = folder.path().join("__consumer_offsets-1/00000000000000000000.log");
-    let mut bytes = std::fs::read(&file).unwrap();
-    bytes[70] ^= 0xff;
-    std::fs::write(&file, bytes).unwrap();
+    damage_the_second_partition(folder.path());
     let broker = Broker::start(config).unwrap();
     let mut client = Client::connect(&broker);
     let told = loop {

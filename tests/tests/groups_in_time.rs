@@ -4,11 +4,10 @@ use std::time::Duration;
 
 use klamm_broker::testing::TestBroker;
 use klamm_broker::{Broker, BrokerConfig};
-use klamm_protocol::messages::list_groups_request::ListGroupsRequest;
 use klamm_protocol::messages::metadata_request::MetadataRequest;
 use klamm_tests::admin::{TOPIC, create, value};
 use klamm_tests::client::Client;
-use klamm_tests::groups::{Member, committed};
+use klamm_tests::groups::{Member, committed, wait_until_loaded};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -93,9 +92,7 @@ fn what_is_left_of_a_compacted_topic_is_all_that_counts() {
     broker.restart().unwrap();
     drop(client);
     client = Client::connect(broker.running());
-    while client.call(&ListGroupsRequest::default(), 5).error_code == 14 {
-        std::thread::yield_now();
-    }
+    wait_until_loaded(&mut client);
     assert_eq!(["one", "other"].map(|group| committed(&mut client, group, "t")), [2999, 7]);
     let broker: &Broker = broker.running();
     assert!(broker.metrics().contains("num_partitions{state=\"failed\"} 0"));

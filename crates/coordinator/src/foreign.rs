@@ -23,7 +23,7 @@ impl ForeignRecord {
     /// [`RecordError::NoKind`] without a kind, [`RecordError::NoGroup`] without a name behind it.
     pub fn decode(key: &Bytes, value: Option<&Bytes>) -> Result<Option<ForeignRecord>, RecordError> {
         let (kind, key) = split(key)?;
-        if !KINDS.contains(&kind) {
+        if !is_foreign(kind) {
             return Ok(None);
         }
         let group = name(&key).ok_or(RecordError::NoGroup { kind })?;
@@ -41,8 +41,11 @@ fn name(key: &Bytes) -> Option<GroupId> {
     std::str::from_utf8(rest.get(..length)?).ok().map(GroupId::new)
 }
 
-/// All that is logged of a share group (9 to 15) or a streams group (17 to 23).
-const KINDS: [i16; 14] = [9, 10, 11, 12, 13, 14, 15, 17, 18, 19, 20, 21, 22, 23];
+/// Whether it is something of a share group, or of a streams group.
+fn is_foreign(kind: i16) -> bool {
+    matches!(kind, 9..=15 | 17..=23)
+}
+
 /// The groups themselves.
 const GROUPS: [i16; 2] = [11, 17];
 

@@ -73,7 +73,7 @@ impl Shard {
     }
 
     pub(super) fn is_loading(&self) -> bool {
-        matches!(*self.state.lock(), State::Loading)
+        self.standing() == Some(Standing::Loading)
     }
 
     /// Whether its groups are served; `None` of a topic that is gone.

@@ -13,8 +13,6 @@ const GROUP: i8 = 0;
 /// That of a transactional id, and the last kind that there is, of a share group's partition.
 const TRANSACTION: i8 = 1;
 const SHARE: i8 = 2;
-/// None of them.
-const UNKNOWN: i8 = i8::MAX;
 /// From this version on several are asked for at a time (KIP-699).
 const BATCHED: i16 = 4;
 /// From this version on there are share groups (KIP-932).
@@ -22,11 +20,7 @@ const SHARES: i16 = 6;
 
 pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, HandleError> {
     let request = super::read::<FindCoordinatorRequest>(head)?;
-    let kind = match request.key_type {
-        SHARE if head.version < SHARES => UNKNOWN,
-        kind => kind,
-    };
-    let find = |key: &ByteString| found(shared, key, kind);
+    let find = |key: &ByteString| found(shared, key, request.key_type, head.version);
     let response = if head.version >= BATCHED {
         let coordinators = request.coordinator_keys.iter().map(find).collect();
         FindCoordinatorResponse { coordinators, ..FindCoordinatorResponse::default() }
@@ -37,8 +31,9 @@ pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, Han
     answer(&response, ApiKey::FindCoordinator, head)
 }
 
-fn found(shared: &Shared, key: &ByteString, kind: i8) -> Coordinator {
-    let error = shared.permit().map_err(|error| error.wire()).and_then(|()| ready(shared, kind)).err();
+fn found(shared: &Shared, key: &ByteString, kind: i8, version: i16) -> Coordinator {
+    let error =
+        shared.permit().map_err(|error| error.wire()).and_then(|()| ready(shared, kind, version)).err();
     let is_here = error.is_none();
     Coordinator {
         key: key.clone(),
@@ -50,10 +45,11 @@ fn found(shared: &Shared, key: &ByteString, kind: i8) -> Coordinator {
     }
 }
 
-fn ready(shared: &Shared, kind: i8) -> Result<(), ErrorCode> {
+fn ready(shared: &Shared, kind: i8, version: i16) -> Result<(), ErrorCode> {
     match kind {
         GROUP => shared.groups.ensure_topic(),
-        TRANSACTION | SHARE => Err(ErrorCode::CoordinatorNotAvailable),
+        TRANSACTION => Err(ErrorCode::CoordinatorNotAvailable),
+        SHARE if version >= SHARES => Err(ErrorCode::CoordinatorNotAvailable),
         _ => Err(ErrorCode::InvalidRequest),
     }
 }

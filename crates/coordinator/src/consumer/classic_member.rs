@@ -26,7 +26,7 @@ impl Draft<'_> {
         self.begin(who);
         let said = subscribed(join, &wants, self.said());
         if said != *self.said() {
-            self.change(said)?;
+            self.change(said);
         }
         let id = |own: &TopicPartition| Some((self.catalog.find(&own.topic)?.id, own.partition));
         let owned: Partitions = wants.owned.iter().filter_map(id).collect();
@@ -41,7 +41,7 @@ impl Draft<'_> {
             member: self.id.clone(),
             members: Vec::new(),
         };
-        Ok((self.decided(), joined))
+        Ok((self.records, joined))
     }
 }
 
@@ -64,8 +64,9 @@ impl ConsumerGroup {
 
     /// Whether all classic members can do one of these, so that they could go on without the broker.
     fn can_do_one_of(&self, protocols: &[(ProtocolName, Bytes)]) -> bool {
-        let classic = || self.members().filter_map(|member| member.said.classic.as_ref());
-        let (counted, all) = (counted(classic().map(|own| &*own.protocols)), classic().count());
+        let classic = self.members().filter_map(|member| member.said.classic.as_ref());
+        let all = self.members().len() - self.modern_members();
+        let counted = counted(classic.map(|own| &*own.protocols));
         all == 0 || protocols.iter().any(|(name, _)| counted.get(name) == Some(&all))
     }
 

@@ -102,11 +102,8 @@ impl<'a> Draft<'a> {
     }
 
     /// The member says something new of itself.
-    pub(super) fn change(&mut self, said: Subscribed) -> Result<(), GroupError> {
+    pub(super) fn change(&mut self, said: Subscribed) {
         let is_regex_new = said.regex != self.said.regex;
-        if is_regex_new {
-            regex::check(self.group, self.catalog, &said.regex)?;
-        }
         self.has_changed = is_regex_new || said.topics != self.said.topics;
         self.records.push(ConsumerRecord::Member(self.id.clone(), Some(Box::new(said.clone()))));
         let before = std::mem::replace(&mut self.said, Cow::Owned(said)).regex.clone();
@@ -114,13 +111,12 @@ impl<'a> Draft<'a> {
             self.records.push(ConsumerRecord::Regex(Arc::clone(&before), None));
             self.regexes.insert(before, None);
         }
-        Ok(())
     }
 
     /// All that follows from what the member has said, and from what the topics are now. Whether it is told of other partitions than before.
     pub(super) fn settle(&mut self, owned: Option<&Partitions>) -> Result<bool, GroupError> {
         if self.has_changed || self.is_converted || self.are_topics_others() {
-            self.look_at_topics();
+            self.look_at_topics()?;
         }
         let target_epoch = if self.is_assignment_due() { self.assign() } else { self.group.target_epoch };
         self.reconcile(target_epoch, owned)
@@ -132,8 +128,8 @@ impl<'a> Draft<'a> {
     }
 
     /// The epoch rises when members want other topics, or the topics are others.
-    fn look_at_topics(&mut self) {
-        let is_resolved_anew = regex::resolve(self) || !self.regexes.is_empty();
+    fn look_at_topics(&mut self) -> Result<(), GroupError> {
+        let is_resolved_anew = regex::resolve(self)? || !self.regexes.is_empty();
         let hash = match self.are_topics_others() || is_resolved_anew || self.changes_wanted() {
             true => metadata::hash(&self.wanted(), self.catalog),
             false => self.group.metadata_hash,
@@ -141,11 +137,13 @@ impl<'a> Draft<'a> {
         if self.has_changed || self.is_converted || is_resolved_anew || hash != self.group.metadata_hash {
             self.epoch = self.group.next_epoch();
             let value = GroupEpoch { epoch: self.epoch, metadata_hash: hash };
-            self.records.push(ConsumerRecord::Group(Some(value)));
+            // First, so that what a crash leaves of this is assigned anew.
+            self.records.insert(0, ConsumerRecord::Group(Some(value)));
         }
         if self.group.has_old_metadata {
             self.records.push(ConsumerRecord::OldMetadata(false));
         }
+        Ok(())
     }
 
     fn is_assignment_due(&self) -> bool {
@@ -157,12 +155,6 @@ impl<'a> Draft<'a> {
         let records = target::assign(self, self.epoch);
         self.records.extend(records);
         self.epoch
-    }
-
-    /// All that is decided. The group's epoch is first, so that what a crash leaves of this is assigned anew.
-    pub(super) fn decided(mut self) -> Vec<ConsumerRecord> {
-        self.records.sort_by_key(|record| !matches!(record, ConsumerRecord::Group(Some(_))));
-        self.records
     }
 
     /// What the member is to have, as far as that is decided.

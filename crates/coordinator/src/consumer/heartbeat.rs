@@ -181,7 +181,7 @@ impl Draft<'_> {
         let who = self.group.who(beat, self.config.consumer.max_size)?;
         self.begin(who);
         if let Some(said) = beat.update(self.said()) {
-            self.change(said)?;
+            self.change(said);
         }
         let has_other = self.settle(beat.owned.as_ref())?;
         let tells = beat.joins() || beat.is_full() || has_other;
@@ -191,7 +191,7 @@ impl Draft<'_> {
             interval: self.config.consumer.times_of(&self.group.id).heartbeat_interval,
             assignment: tells.then(|| self.current().assigned.partitions()),
         };
-        Ok((self.decided(), answer))
+        Ok((self.records, answer))
     }
 }
 

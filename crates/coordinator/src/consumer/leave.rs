@@ -6,8 +6,9 @@ use super::catalog::Catalog;
 use super::group::{ConsumerGroup, Member};
 use super::heartbeat::{ConsumerHeartbeat, IS_AWAY};
 use super::record::{ConsumerRecord, Current, GroupEpoch};
+use super::wanted::Wanted;
 use super::{Held, metadata};
-use crate::{GroupError, MemberId};
+use crate::{GroupError, MemberId, Topic};
 
 /// What takes a member away.
 pub(super) fn removal(id: &MemberId) -> [ConsumerRecord; 3] {
@@ -48,16 +49,16 @@ impl ConsumerGroup {
 
     /// The records of members that go for good. Others are given their partitions when they come next.
     pub(crate) fn remove_members(&self, gone: &[MemberId], catalog: &dyn Catalog) -> Vec<ConsumerRecord> {
-        let mut left = self.wanted.clone();
-        gone.iter().filter_map(|id| self.member(id)).for_each(|member| left.take(&member.said));
-        let is_used = |regex: &Arc<str>| left.users(regex) > 0;
+        let mut going = Wanted::default();
+        gone.iter().filter_map(|id| self.member(id)).for_each(|member| going.add(&member.said));
+        let is_used = |regex: &Arc<str>| going.users(regex) < self.wanted.users(regex);
+        let is_wanted = |topic: &&Topic| going.count(topic) < self.wanted.count(topic);
         let (used, unused): (Vec<_>, Vec<_>) = self.regexes.iter().partition(|(regex, _)| is_used(regex));
-        let is_lost = left.topics().count() < self.wanted.topics().count();
-        let metadata_hash = if unused.is_empty() && !is_lost {
+        let metadata_hash = if unused.is_empty() && going.topics().all(|topic| is_wanted(&topic)) {
             self.metadata_hash
         } else {
             let matched = used.iter().flat_map(|(_, resolved)| &resolved.topics);
-            metadata::hash(&left.topics().chain(matched).collect(), catalog)
+            metadata::hash(&self.wanted.topics().filter(is_wanted).chain(matched).collect(), catalog)
         };
         // First, so that what a crash leaves of this is assigned anew.
         let epoch = GroupEpoch { epoch: self.next_epoch(), metadata_hash };

@@ -20,8 +20,11 @@ impl Pattern {
     pub(super) fn new(expression: &str) -> Option<Pattern> {
         let text = &for_the_engine(expression)?;
         // By itself first: what is no expression may be one with something around it.
-        either(text)?;
-        either(&format!(r"\A(?:{text})\z")).map(Pattern)
+        let is_one =
+            [false, true].into_iter().any(|unicode| syntax::parse_with(text, &syntax(unicode)).is_ok());
+        let whole = is_one.then(|| format!(r"\A(?:{text})\z"))?;
+        // Names are ASCII, so that its classes are, unless it names others.
+        build(&whole, false).or_else(|| build(&whole, true)).map(Pattern)
     }
 
     /// Those of the names that match; `None` when that takes too much.
@@ -42,9 +45,8 @@ impl Pattern {
     }
 }
 
-/// Names are ASCII, so that its classes are, unless it names others.
-fn either(text: &str) -> Option<DFA> {
-    build(text, false).or_else(|| build(text, true))
+fn syntax(unicode: bool) -> syntax::Config {
+    syntax::Config::new().unicode(unicode).utf8(false).nest_limit(NESTED)
 }
 
 fn build(text: &str, unicode: bool) -> Option<DFA> {
@@ -56,7 +58,7 @@ fn build(text: &str, unicode: bool) -> Option<DFA> {
         .unicode_word_boundary(true);
     DFA::builder()
         .configure(bounded)
-        .syntax(syntax::Config::new().unicode(unicode).utf8(false).nest_limit(NESTED))
+        .syntax(syntax(unicode))
         .thompson(thompson::Config::new().utf8(false).nfa_size_limit(Some(LARGEST)))
         .build(text)
         .ok()

@@ -22,13 +22,6 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// Whether the rest begins so; it is then behind it.
-    fn skip(&mut self, prefix: &str) -> bool {
-        let rest = self.rest.strip_prefix(prefix);
-        self.rest = rest.unwrap_or(self.rest);
-        rest.is_some()
-    }
-
     /// As many bytes go out as they are.
     fn copy(&mut self, bytes: usize) -> bool {
         let (copied, rest) = self.rest.split_at(bytes);
@@ -42,13 +35,11 @@ impl Reader<'_> {
     }
 
     fn pass_quoted(&mut self) -> bool {
-        let is_quoted = self.skip("\\Q");
-        if is_quoted {
-            let (letters, after) = self.rest.split_once("\\E").unwrap_or((self.rest, ""));
-            self.out.push_str(&regex_syntax::escape(letters));
-            self.rest = after;
-        }
-        is_quoted
+        let Some(quoted) = self.rest.strip_prefix("\\Q") else { return false };
+        let (letters, after) = quoted.split_once("\\E").unwrap_or((quoted, ""));
+        self.out.push_str(&regex_syntax::escape(letters));
+        self.rest = after;
+        true
     }
 
     /// An escape with what belongs to it: `\.`, `\p{Greek}`, `\x{2d}`.

@@ -3,27 +3,16 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::catalog::Catalog;
 use super::draft::Draft;
-use super::group::ConsumerGroup;
 use super::pattern::Pattern;
 use super::record::{ConsumerRecord, Resolved};
 use crate::{GroupError, Topic};
 
-/// Whether an expression can be used with these topics. What the group has is known to be good.
-pub(super) fn check(
-    group: &ConsumerGroup,
-    catalog: &dyn Catalog,
-    regex: &Arc<str>,
-) -> Result<(), GroupError> {
-    if regex.is_empty() || group.wanted.users(regex) > 0 {
-        return Ok(());
-    }
-    matched(regex, &catalog.names()).map(drop).ok_or(GroupError::InvalidRegularExpression)
-}
-
 /// Matches what has not been, or has been with other topics. Whether any matches other topics than before.
-pub(super) fn resolve(draft: &mut Draft<'_>) -> bool {
+///
+/// # Errors
+/// When the member's own is new to the group, and cannot be used with these topics. What the group has is known to be good.
+pub(super) fn resolve(draft: &mut Draft<'_>) -> Result<bool, GroupError> {
     let (group, catalog) = (draft.group, draft.catalog);
     let is_old = draft.are_topics_others();
     let used: BTreeSet<Arc<str>> = draft.used_regexes().cloned().collect();
@@ -33,9 +22,12 @@ pub(super) fn resolve(draft: &mut Draft<'_>) -> bool {
     let before = draft.regexes.len();
     for regex in due {
         let known = group.regexes.get(&regex).map(|known| &known.topics);
+        let matched = matched(&regex, &names);
+        if matched.is_none() && regex == draft.said().regex && group.wanted.users(&regex) == 0 {
+            return Err(GroupError::InvalidRegularExpression);
+        }
         // What takes too much with the topics that there are now matches those that it did.
-        let matched = matched(&regex, &names).or_else(|| known.cloned());
-        let topics = matched.unwrap_or_default();
+        let topics = matched.or_else(|| known.cloned()).unwrap_or_default();
         if known == Some(&topics) {
             continue;
         }
@@ -44,7 +36,7 @@ pub(super) fn resolve(draft: &mut Draft<'_>) -> bool {
         draft.records.push(ConsumerRecord::Regex(Arc::clone(&regex), Some(resolved.clone())));
         draft.regexes.insert(regex, Some(resolved));
     }
-    draft.regexes.len() > before
+    Ok(draft.regexes.len() > before)
 }
 
 /// `None` for one that cannot be read, of a later version perhaps, or takes too much.

@@ -120,8 +120,7 @@ impl GroupCoordinator {
 
     /// All groups but those of protocols that are not spoken here.
     pub fn list(&self) -> impl Iterator<Item = GroupListing> {
-        let own = self.groups.iter().filter(|(id, _)| !self.foreign.contains(*id));
-        own.map(|(_, group)| match &group.kind {
+        self.own_groups().map(|(_, group)| match &group.kind {
             Kind::Classic(group) => GroupListing::of(group),
             Kind::Consumer(group) => GroupListing::of_consumer(group),
         })
@@ -244,6 +243,11 @@ impl GroupCoordinator {
             out.answers.extend(classic.refusals(error));
         }
         group.kind = Kind::Consumer(before);
+    }
+
+    /// The groups that are looked after here.
+    fn own_groups(&self) -> impl Iterator<Item = (&GroupId, &Group)> {
+        self.groups.iter().filter(|(id, _)| !self.foreign.contains(*id))
     }
 
     /// The group, unless it is none that is looked after here.

@@ -118,8 +118,7 @@ impl GroupCoordinator {
             }
             records
         };
-        let own = self.groups.iter().filter(|(id, _)| !self.foreign.contains(*id));
-        Effects::of(own.flat_map(of).collect())
+        Effects::of(self.own_groups().flat_map(of).collect())
     }
 
     /// The offset that a group has committed for a partition.
