@@ -9,10 +9,14 @@ const KAFKA: &str = include_str!("../fixtures/topic_settings.txt");
 
 /// Settings of which Kafka takes values that this broker does not, and why.
 const STRICTER: &[(&str, &str)] = &[
-    ("cleanup.policy", "records would neither be deleted nor compacted"),
     ("index.interval.bytes", "0: an entry for each batch"),
     ("internal.segment.bytes", "a log's least is 1,024"),
+    ("local.retention.bytes", "there is no tiered storage"),
+    ("local.retention.ms", "there is no tiered storage"),
     ("max.message.bytes", "below 61, a batch's header, nothing can be written"),
+    ("remote.log.copy.disable", "there is no tiered storage"),
+    ("remote.log.delete.on.disable", "there is no tiered storage"),
+    ("remote.storage.enable", "there is no tiered storage"),
     ("retention.bytes", "no meaning below -1"),
     ("segment.index.bytes", "below 24 there is no room for an entry of each index"),
 ];

@@ -103,6 +103,7 @@ impl Broker {
     }
 
     pub(crate) fn start_in(config: &BrokerConfig, environment: &Environment) -> Result<Broker, StartError> {
+        tell_what_is_passed_over(config);
         let listener = listen(&config.listener)?;
         let port = listener.local_addr()?.port();
         let address = ListenerAddress { host: config.listener.host.clone(), port };
@@ -211,6 +212,17 @@ impl Drop for Broker {
         if let Err(error) = self.halt() {
             tracing::error!("the broker did not stop cleanly: {error}");
         }
+    }
+}
+
+/// What a file for Kafka asks for and does not get.
+fn tell_what_is_passed_over(config: &BrokerConfig) {
+    for listener in &config.controller_listeners {
+        tracing::info!(%listener, "a controller's listener is not opened: the controller runs inside the broker");
+    }
+    if !config.without_effect.is_empty() {
+        let settings = config.without_effect.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+        tracing::warn!("settings of Kafka that have no effect on this broker: {settings}");
     }
 }
 

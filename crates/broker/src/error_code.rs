@@ -152,6 +152,7 @@ impl WireError for TopicError {
             | TopicError::Twice
             | TopicError::Quota(_)
             | TopicError::ReadOnly { .. }
+            | TopicError::OneBroker { .. }
             | TopicError::NoGroupName
             | TopicError::UnknownBroker { .. } => ErrorCode::InvalidRequest,
             TopicError::DeletionDisabled => ErrorCode::TopicDeletionDisabled,

@@ -58,7 +58,11 @@ pub(crate) fn prepare(batch: &[u8], topic: &TopicConfig, now: Timestamp) -> Resu
             compress_again(
                 &header,
                 batch,
-                BatchOptions { compression: codec, ..BatchOptions::of(&header) },
+                BatchOptions {
+                    compression: codec,
+                    level: topic.levels.of(codec),
+                    ..BatchOptions::of(&header)
+                },
                 limit,
             )?
         }

@@ -25,6 +25,6 @@ pub mod testing;
 
 pub use broker::{Broker, StartError};
 pub use config::{
-    BatchCompression, BrokerConfig, ConsumerBounds, ListenerAddress, SettingError, SettingInfo, Settings,
-    TopicConfig,
+    BatchCompression, BrokerConfig, CompressionLevels, ConsumerBounds, ListenerAddress, SettingError,
+    SettingInfo, Settings, TopicConfig,
 };

@@ -1,5 +1,6 @@
 //! What appending changes, behind one lock: the active segment, its end, the epochs, the indexes' pace.
 
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use klamm_record::BatchHeader;
@@ -95,7 +96,14 @@ impl Appender {
             (Some(first), Some(newest)) => newest.since(first),
             _ => self.began.map_or_else(Default::default, |began| clock.now().since(began)),
         };
-        Ok(age > self.config.segment_age())
+        Ok(age > self.config.segment_age(self.seed()))
+    }
+
+    /// A number that is the segment's own: another segment, or another log, has another.
+    fn seed(&self) -> u64 {
+        let mut hasher = std::hash::DefaultHasher::new();
+        (self.folder.path(), self.active.base().get()).hash(&mut hasher);
+        hasher.finish()
     }
 
     fn first_time(&mut self) -> Result<Option<Timestamp>, ReadError> {

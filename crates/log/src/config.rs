@@ -11,6 +11,9 @@ pub struct LogConfig {
     pub segment_bytes: u32,
     /// Age, counted from its first record, after which a segment is closed even if it is not full; 7 days (`segment.ms`).
     pub segment_time: Duration,
+    /// The most that a segment is closed before [`segment_time`](LogConfig::segment_time), so that not all logs begin
+    /// new segments at the same time; none (`segment.jitter.ms`).
+    pub segment_jitter: Duration,
     /// Bytes of an index after which a new segment is begun; 10 MiB (`segment.index.bytes`).
     pub segment_index_bytes: u32,
     /// Bytes of batches between two index entries; 4,096 (`index.interval.bytes`).
@@ -64,19 +67,21 @@ pub enum CleanupPolicy {
     Compact,
     /// Both.
     CompactAndDelete,
+    /// Neither: every record stays.
+    Keep,
 }
 
 impl CleanupPolicy {
     /// Whether records give way to later ones with their key.
     #[must_use]
     pub fn compacts(self) -> bool {
-        self != CleanupPolicy::Delete
+        matches!(self, CleanupPolicy::Compact | CleanupPolicy::CompactAndDelete)
     }
 
     /// Whether segments are deleted by time and size.
     #[must_use]
     pub fn deletes(self) -> bool {
-        self != CleanupPolicy::Compact
+        matches!(self, CleanupPolicy::Delete | CleanupPolicy::CompactAndDelete)
     }
 }
 
@@ -141,6 +146,7 @@ impl Default for LogConfig {
         LogConfig {
             segment_bytes: 1 << 30,
             segment_time: DAY * 7,
+            segment_jitter: Duration::ZERO,
             segment_index_bytes: 10 << 20,
             index_interval_bytes: 4096,
             max_message_bytes: (1 << 20) + 12,
@@ -189,10 +195,12 @@ impl LogConfig {
         }
     }
 
-    /// Age at which a segment is closed.
-    pub(crate) fn segment_age(&self) -> Duration {
+    /// Age at which a segment is closed. The jitter follows from `seed`, which differs between segments.
+    pub(crate) fn segment_age(&self, seed: u64) -> Duration {
         let lag = self.max_compaction_lag.filter(|_| self.cleanup_policy.compacts());
-        lag.map_or(self.segment_time, |lag| lag.min(self.segment_time))
+        let age = lag.map_or(self.segment_time, |lag| lag.min(self.segment_time));
+        let most = u64::try_from(self.segment_jitter.min(age).as_millis()).unwrap_or(u64::MAX);
+        age - Duration::from_millis(seed.checked_rem(most).unwrap_or(0))
     }
 }
 
@@ -210,3 +218,20 @@ fn between_0_and_1(setting: &'static str, got: f64) -> Result<(), ConfigError> {
 }
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn jitter_closes_a_segment_earlier_by_less_than_its_bound() {
+        let hour = Duration::from_secs(3600);
+        let config =
+            |jitter| LogConfig { segment_time: hour, segment_jitter: jitter, ..LogConfig::default() };
+        assert_eq!(config(Duration::ZERO).segment_age(7), hour);
+        let ages: Vec<_> = (0..100).map(|seed| config(hour / 2).segment_age(seed * 7_919_317)).collect();
+        assert!(ages.iter().all(|age| *age > hour / 2 && *age <= hour), "{ages:?}");
+        assert!(ages.windows(2).any(|pair| pair[0] != pair[1]));
+        assert!(config(hour * 9).segment_age(u64::MAX) > Duration::ZERO, "never more than the age itself");
+    }
+}

@@ -1,16 +1,17 @@
 //! The broker's settings, under Kafka's names.
 
 pub(crate) mod consumer_group;
+mod listeners;
 pub(crate) mod row;
 mod sources;
 mod table;
 pub(crate) mod topic;
+pub(crate) mod without_effect;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::time::Duration;
 
 use klamm_coordinator::{ConsumerGroupConfig, ConsumerTimes, GroupConfig};
@@ -18,11 +19,12 @@ use klamm_log::CleanerConfig;
 use thiserror::Error;
 
 use row::{Row, WrongSetting, set_all};
+use without_effect::WithoutEffect;
 
 pub use consumer_group::ConsumerBounds;
 pub use sources::{SettingInfo, Settings};
 pub(crate) use table::MOST_THREADS;
-pub use topic::{BatchCompression, TopicConfig};
+pub use topic::{BatchCompression, CompressionLevels, TopicConfig};
 
 /// How a broker behaves. Each field names Kafka's property and its default; where ours differs, it says so.
 #[derive(Clone, PartialEq, Debug)]
@@ -33,6 +35,16 @@ pub struct BrokerConfig {
     pub listener: ListenerAddress,
     /// What clients are told to connect to; the listener (`advertised.listeners`).
     pub advertised: Option<ListenerAddress>,
+    /// Name of the listener for clients; `PLAINTEXT` (`listeners`).
+    pub listener_name: String,
+    /// Names of listeners that belong to a controller and are not opened; `CONTROLLER`, Kafka has none
+    /// (`controller.listener.names`).
+    pub controller_listener_names: Vec<String>,
+    /// Listeners of a controller in `listeners`, each as it was given.
+    pub controller_listeners: Vec<String>,
+    /// Security protocols of listeners by their names (`listener.security.protocol.map`). The listener for clients
+    /// must have `PLAINTEXT`. A name that is not in the map is the name of its protocol.
+    pub security_protocols: BTreeMap<String, String>,
     /// Where it answers HTTP, with metrics and a page; nowhere. It takes the feature `http`, and Kafka has no such setting
     /// (`http.listener`).
     pub http_listener: Option<SocketAddr>,
@@ -87,6 +99,8 @@ pub struct BrokerConfig {
     pub offsets_partitions: i32,
     /// Bytes of its segments; 100 MiB (`offsets.topic.segment.bytes`).
     pub offsets_segment_bytes: u32,
+    /// Settings of Kafka that were given and have no effect on this broker, by their names.
+    pub without_effect: BTreeMap<String, String>,
 }
 
 /// A host and a port, shown as `PLAINTEXT://host:port`.
@@ -148,6 +162,10 @@ impl Default for BrokerConfig {
             node_id: 1,
             listener: ListenerAddress { host: "127.0.0.1".into(), port: 9092 },
             advertised: None,
+            listener_name: listeners::PLAINTEXT.to_owned(),
+            controller_listener_names: vec!["CONTROLLER".to_owned()],
+            controller_listeners: Vec::new(),
+            security_protocols: BTreeMap::new(),
             http_listener: None,
             rack: None,
             log_dirs: vec!["./klamm-data".into()],
@@ -174,6 +192,7 @@ impl Default for BrokerConfig {
             consumer_bounds: ConsumerBounds::default(),
             offsets_partitions: 50,
             offsets_segment_bytes: 100 << 20,
+            without_effect: BTreeMap::new(),
         }
     }
 }
@@ -189,13 +208,28 @@ impl BrokerConfig {
     /// The settings with others over them.
     pub(crate) fn with(&self, changed: &BTreeMap<String, String>) -> Result<BrokerConfig, WrongSetting> {
         let mut config = self.clone();
-        set_all(&mut config, changed, table::TABLE)?;
+        let is_without_effect = |key: &String| WithoutEffect::named(key).is_some();
+        let (without_effect, effective) =
+            changed.clone().into_iter().partition(|(key, _)| is_without_effect(key));
+        set_all(&mut config, &effective, table::TABLE)?;
+        config.set_without_effect(without_effect)?;
         config.topic.log.validate()?;
         config.cleaner.validate()?;
         if config.groups.consumer.times != self.groups.consumer.times {
             config.consumer_bounds.check(&config.groups.consumer.times)?;
         }
         Ok(config)
+    }
+
+    fn set_without_effect(&mut self, given: BTreeMap<String, String>) -> Result<(), WrongSetting> {
+        for (key, value) in given {
+            let checked = WithoutEffect::find(&key).map_or(Ok(()), |row| row.check(&value));
+            if let Err(expected) = checked {
+                return Err(WrongSetting { key, value, expected });
+            }
+            self.without_effect.insert(key, value);
+        }
+        Ok(())
     }
 
     /// For a test: a free port on 127.0.0.1, and a temporary folder that goes with the broker. Groups do not wait for more members,
@@ -224,18 +258,6 @@ impl BrokerConfig {
             offsets_partitions: 1,
             ..BrokerConfig::default()
         }
-    }
-}
-
-impl FromStr for ListenerAddress {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<ListenerAddress, ()> {
-        let (host, port) =
-            text.trim().strip_prefix("PLAINTEXT://").and_then(|rest| rest.rsplit_once(':')).ok_or(())?;
-        let host = host.trim_start_matches('[').trim_end_matches(']');
-        let port = port.parse().map_err(|_| ())?;
-        Ok(ListenerAddress { host: if host.is_empty() { "0.0.0.0" } else { host }.to_owned(), port })
     }
 }
 

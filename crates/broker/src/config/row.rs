@@ -38,9 +38,27 @@ pub(crate) enum Kind {
     Boolean = 1,
     String = 2,
     Int = 3,
+    Short = 4,
     Long = 5,
     Double = 6,
     List = 7,
+    Class = 8,
+    Password = 9,
+}
+
+impl Kind {
+    /// Whether `value` is of this kind; an error says what it has to be.
+    pub(crate) fn check(self, value: &str) -> Result<(), &'static str> {
+        let (is_fitting, expected) = match self {
+            Kind::Boolean => (switch(value).is_some(), SWITCH),
+            Kind::Short => (value.parse::<i16>().is_ok(), "a number from -32,768 to 32,767"),
+            Kind::Int => (value.parse::<i32>().is_ok(), "a number from -2,147,483,648 to 2,147,483,647"),
+            Kind::Long => (value.parse::<i64>().is_ok(), "a number of 64 bits"),
+            Kind::Double => (value.parse::<f64>().is_ok_and(f64::is_finite), "a number"),
+            Kind::String | Kind::List | Kind::Class | Kind::Password => (true, "a text"),
+        };
+        if is_fitting { Ok(()) } else { Err(expected) }
+    }
 }
 
 impl<C> Row<C> {
@@ -144,8 +162,14 @@ pub(crate) const SWITCH: &str = "true or false";
 pub(crate) const MILLIS: &str = "a number of milliseconds, at least 1";
 pub(crate) const AGE: &str = "a number of milliseconds";
 pub(crate) const RATIO: &str = "a number from 0 to 1";
-pub(crate) const POLICY: &str = "delete, compact, or compact,delete";
+pub(crate) const POLICY: &str = "delete, compact, compact,delete, or nothing";
 pub(crate) const OR_NONE: &str = "a number, or -1 for none";
+pub(crate) const GZIP_LEVEL: &str = "a number from 1 to 9, or -1 for the codec's own";
+pub(crate) const LZ4_LEVEL: &str = "a number from 1 to 17";
+pub(crate) const ZSTD_LEVEL: &str = "a number from -131,072 to 22";
+pub(crate) const NOT_TIERED: &str = "false: this broker has no tiered storage";
+pub(crate) const AS_WHOLE: &str = "-2, as for the whole log: this broker has no tiered storage";
+pub(crate) const THROTTLED: &str = "*, nothing, or pairs PARTITION:BROKER with commas between them";
 pub(crate) const CODEC: &str = "producer, uncompressed, gzip, snappy, lz4 or zstd";
 pub(crate) const TIME: &str = "CreateTime or LogAppendTime";
 
@@ -212,6 +236,9 @@ pub(crate) fn ratio(value: &str) -> Option<f64> {
 }
 
 pub(crate) fn policy(value: &str) -> Option<CleanupPolicy> {
+    if value.is_empty() {
+        return Some(CleanupPolicy::Keep);
+    }
     let mut policies: Vec<_> = value.split(',').map(str::trim).collect();
     policies.sort_unstable();
     policies.dedup();
@@ -221,6 +248,34 @@ pub(crate) fn policy(value: &str) -> Option<CleanupPolicy> {
         ["compact", "delete"] => Some(CleanupPolicy::CompactAndDelete),
         _ => None,
     }
+}
+
+/// A level of gzip; `-1` is the codec's own.
+pub(crate) fn gzip_level(value: &str) -> Option<i32> {
+    number(value, -1).filter(|level| matches!(level, -1 | 1..=9))
+}
+
+pub(crate) fn lz4_level(value: &str) -> Option<i32> {
+    number(value, 1).filter(|level| *level <= 17)
+}
+
+pub(crate) fn zstd_level(value: &str) -> Option<i32> {
+    number(value, -131_072).filter(|level| *level <= 22)
+}
+
+/// Replicas whose replication is limited: all, or pairs of partition and broker.
+pub(crate) fn throttled_replicas(value: &str) -> Option<String> {
+    let is_pair = |pair: &str| {
+        let pair = pair.split_once(':');
+        pair.is_some_and(|(partition, broker)| number(partition, 0).is_some() && number(broker, 0).is_some())
+    };
+    let is_fitting = matches!(value, "" | "*") || value.split(',').map(str::trim).all(is_pair);
+    is_fitting.then(|| value.to_owned())
+}
+
+/// A setting of tiered storage, which this broker does not have, at the value that leaves it off.
+pub(crate) fn neutral(expected: &'static str, value: &str) -> Option<()> {
+    value.eq_ignore_ascii_case(expected).then_some(())
 }
 
 pub(crate) fn codec(value: &str) -> Option<BatchCompression> {
@@ -282,6 +337,7 @@ pub(crate) fn policy_name(policy: &CleanupPolicy) -> String {
         CleanupPolicy::Delete => "delete",
         CleanupPolicy::Compact => "compact",
         CleanupPolicy::CompactAndDelete => "compact,delete",
+        CleanupPolicy::Keep => "",
     }
     .to_owned()
 }

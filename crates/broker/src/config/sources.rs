@@ -2,6 +2,7 @@
 
 use super::row::{Row, WrongSetting};
 use super::table::TABLE;
+use super::without_effect::WithoutEffect;
 use super::{BrokerConfig, SettingError, TopicConfig};
 
 /// Settings from one or more sources, as texts.
@@ -94,12 +95,30 @@ impl Settings {
                 (row.set)(&mut config, value).ok_or_else(|| wrong_value(row, value, origin))?;
             }
         }
+        self.note_without_effect(&mut config)?;
         check_together(&config)?;
         Ok(config)
     }
 
+    fn note_without_effect(&self, config: &mut BrokerConfig) -> Result<(), SettingError> {
+        for (key, value, origin) in &self.given {
+            let Some(row) = WithoutEffect::find(key) else { continue };
+            let wrong = |expected| SettingError::Value {
+                origin: origin.clone(),
+                key: row.key,
+                value: value.clone(),
+                expected,
+            };
+            row.check(value).map_err(wrong)?;
+            config.without_effect.insert(key.clone(), value.clone());
+        }
+        Ok(())
+    }
+
     fn check_keys(&self) -> Result<(), SettingError> {
-        match self.given.iter().find(|(key, ..)| TABLE.iter().all(|row| row.key != key)) {
+        let is_known =
+            |key: &str| TABLE.iter().any(|row| row.key == key) || WithoutEffect::find(key).is_some();
+        match self.given.iter().find(|(key, ..)| !is_known(key)) {
             None => Ok(()),
             Some((key, _, origin)) => {
                 Err(SettingError::Unknown { origin: origin.clone(), key: key.clone(), similar: similar(key) })
@@ -186,7 +205,7 @@ mod tests {
             (
                 "listeners",
                 "9092",
-                "flag --listeners: listeners is \"9092\", expected one address such as PLAINTEXT://127.0.0.1:9092, with a port up to 65535; no other protocol is spoken yet",
+                "flag --listeners: listeners is \"9092\", expected one listener for clients such as PLAINTEXT://127.0.0.1:9092, with a port up to 65535 and the protocol PLAINTEXT; others only of a controller (controller.listener.names)",
             ),
             (
                 "log.segment.bytes",
@@ -215,6 +234,47 @@ mod tests {
             line.ends_with(", line 1: expected a setting such as log.dirs=./klamm-data, got \"log.dirs\""),
             "{line}"
         );
+    }
+
+    /// The settings of the file `config/server.properties` that Kafka 4.3.1 ships.
+    const SHIPPED: &str = "process.roles=broker,controller\nnode.id=1\n\
+        controller.quorum.bootstrap.servers=localhost:9093\nlisteners=PLAINTEXT://:9092,CONTROLLER://:9093\n\
+        inter.broker.listener.name=PLAINTEXT\n\
+        advertised.listeners=PLAINTEXT://localhost:9092,CONTROLLER://localhost:9093\n\
+        controller.listener.names=CONTROLLER\n\
+        listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL\n\
+        num.network.threads=3\nnum.io.threads=8\nsocket.send.buffer.bytes=102400\nsocket.receive.buffer.bytes=102400\n\
+        socket.request.max.bytes=104857600\nlog.dirs=/tmp/kraft-combined-logs\nnum.partitions=1\n\
+        num.recovery.threads.per.data.dir=2\noffsets.topic.replication.factor=1\n\
+        share.coordinator.state.topic.replication.factor=1\nshare.coordinator.state.topic.min.isr=1\n\
+        transaction.state.log.replication.factor=1\ntransaction.state.log.min.isr=1\nlog.retention.hours=168\n\
+        log.segment.bytes=1073741824\nlog.retention.check.interval.ms=300000\n";
+
+    #[test]
+    fn the_file_that_kafka_ships_is_taken() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(&file, SHIPPED).unwrap();
+        let config = Settings::default().file(file.path().to_str().unwrap()).unwrap().resolve().unwrap();
+        assert_eq!(config.listener.to_string(), "PLAINTEXT://0.0.0.0:9092");
+        assert_eq!(config.advertised.unwrap().to_string(), "PLAINTEXT://localhost:9092");
+        assert_eq!(config.controller_listeners, ["CONTROLLER://0.0.0.0:9093"]);
+        assert!(config.without_effect.contains_key("controller.quorum.bootstrap.servers"));
+        assert!(!config.without_effect.contains_key("num.partitions"));
+    }
+
+    #[test]
+    fn a_setting_without_effect_is_noted_and_one_that_would_protect_is_refused() {
+        let noted = flags(&[("replica.fetch.max.bytes", "1"), ("listener.name.x.ssl.key.password", "s")]);
+        assert_eq!(noted.unwrap().without_effect.len(), 2);
+        for (key, value) in [
+            ("replica.fetch.max.bytes", "x"),
+            ("authorizer.class.name", "org.apache.kafka.metadata.authorizer.StandardAuthorizer"),
+            ("remote.log.storage.system.enable", "true"),
+            ("process.roles", "controller"),
+            ("listeners", "SASL_SSL://:9092"),
+        ] {
+            assert!(matches!(flags(&[(key, value)]), Err(SettingError::Value { .. })), "{key}={value}");
+        }
     }
 
     #[test]

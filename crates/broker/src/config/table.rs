@@ -5,18 +5,24 @@ use std::time::Duration;
 
 use klamm_coordinator::{Assignors, MigrationPolicy};
 
-use super::row::{
-    AGE, BYTES, CODEC, COUNT, Kind, MILLIS, NUMBER, OR_NONE, POLICY, RATIO, Row, SEGMENT, SWITCH, TIME, age,
-    at, bounded_count, bounded_millis, codec, codec_name, count, count_or_unbounded, in_millis, int_age,
-    int_millis, is_some, millis, millis_or_none, millis_or_unbounded, number, or_none, policy, policy_name,
-    preallocation, put, ratio, segment, size, switch, text, text_or_none, timestamp_type,
-    timestamp_type_name, unsigned,
+use super::BrokerConfig;
+use super::listeners::{
+    advertised_text, listeners_text, protocols_text, set_advertised, set_controller_names, set_listeners,
+    set_protocols,
 };
-use super::{BrokerConfig, ListenerAddress};
+use super::row::{
+    AGE, AS_WHOLE, BYTES, CODEC, COUNT, GZIP_LEVEL, Kind, LZ4_LEVEL, MILLIS, NUMBER, OR_NONE, POLICY, RATIO,
+    Row, SEGMENT, SWITCH, TIME, ZSTD_LEVEL, age, at, bounded_count, bounded_millis, codec, codec_name, count,
+    count_or_unbounded, gzip_level, in_millis, int_age, int_millis, is_some, lz4_level, millis,
+    millis_or_none, millis_or_unbounded, neutral, number, or_none, policy, policy_name, preallocation, put,
+    ratio, segment, size, switch, text, text_or_none, timestamp_type, timestamp_type_name, unsigned,
+    zstd_level,
+};
 
 const THREADS: &str = "a number from 1 to 1,024";
 const ID: &str = "a number from 0 to 2,147,483,647";
-const LISTENER: &str = "one address such as PLAINTEXT://127.0.0.1:9092, with a port up to 65535; no other protocol is spoken yet";
+const LISTENERS: &str = "one listener for clients such as PLAINTEXT://127.0.0.1:9092, with a port up to 65535 and the protocol PLAINTEXT; others only of a controller (controller.listener.names)";
+const ADVERTISED: &str = "one address of the listener for clients such as PLAINTEXT://kafka:9092, with a port from 1 to 65535; others only of a controller (controller.listener.names)";
 const FOLDERS: &str = "one or more folders, with commas between them";
 
 type Setting = Row<BrokerConfig>;
@@ -25,21 +31,54 @@ pub(super) const TABLE: &[Setting] = &[
     Setting::new("node.id", Kind::Int, ID, at!(node_id, id, text), "The broker's id."),
     Setting::new("broker.id", Kind::Int, ID, at!(node_id, id, text), "The same, as it was called before."),
     Setting::new(
-        "listeners",
+        "process.roles",
+        Kind::List,
+        "broker, or broker,controller",
+        (roles, |_| "broker,controller".to_owned()),
+        "What the node does. It is a broker with its own controller.",
+    ),
+    // Before the listeners, whose meaning they give.
+    Setting::new(
+        "controller.listener.names",
+        Kind::List,
+        "names of listeners, with commas between them",
+        (set_controller_names, |c| c.controller_listener_names.join(",")),
+        "Listeners that belong to a controller. They are not opened: the controller runs inside the broker.",
+    ),
+    Setting::new(
+        "listener.security.protocol.map",
         Kind::String,
-        LISTENER,
-        at!(listener, address, text),
+        "pairs NAME:PROTOCOL with commas between them, each protocol one of PLAINTEXT, SSL, SASL_PLAINTEXT, SASL_SSL",
+        (set_protocols, protocols_text),
+        "Security protocols of listeners by their names. The listener for clients must have PLAINTEXT.",
+    ),
+    Setting::new(
+        "listeners",
+        Kind::List,
+        LISTENERS,
+        (set_listeners, listeners_text),
         "Where the broker listens; port 0 takes a free one.",
     ),
     Setting::new(
         "advertised.listeners",
-        Kind::String,
-        LISTENER,
-        (
-            |c, v| put(&mut c.advertised, Some(address(v)?)),
-            |c| c.advertised.as_ref().unwrap_or(&c.listener).to_string(),
-        ),
+        Kind::List,
+        ADVERTISED,
+        (set_advertised, advertised_text),
         "What clients are told to connect to; the listener, unless it is given.",
+    ),
+    Setting::new(
+        "authorizer.class.name",
+        Kind::String,
+        "nothing: this broker has no access control",
+        (|_, v| v.is_empty().then_some(()), |_| String::new()),
+        "Access control, which this broker does not have: a value is refused, not ignored.",
+    ),
+    Setting::new(
+        "remote.log.storage.system.enable",
+        Kind::Boolean,
+        "false: this broker has no tiered storage",
+        (|_, v| (!switch(v)?).then_some(()), |_| "false".to_owned()),
+        "Tiered storage, which this broker does not have.",
     ),
     Setting::new(
         "http.listener",
@@ -199,6 +238,46 @@ pub(super) const TABLE: &[Setting] = &[
     )
     .dynamic(),
     Setting::new(
+        "compression.gzip.level",
+        Kind::Int,
+        GZIP_LEVEL,
+        at!(topic.levels.gzip, gzip_level, text),
+        "Level of gzip where `compression.type` is gzip and the producer's codec is another.",
+    )
+    .dynamic(),
+    Setting::new(
+        "compression.lz4.level",
+        Kind::Int,
+        LZ4_LEVEL,
+        at!(topic.levels.lz4, lz4_level, text),
+        "Level of lz4. This broker's lz4 has one level: no effect.",
+    )
+    .dynamic(),
+    Setting::new(
+        "compression.zstd.level",
+        Kind::Int,
+        ZSTD_LEVEL,
+        at!(topic.levels.zstd, zstd_level, text),
+        "Level of zstd where `compression.type` is zstd and the producer's codec is another.",
+    )
+    .dynamic(),
+    Setting::new(
+        "log.local.retention.bytes",
+        Kind::Long,
+        AS_WHOLE,
+        (|_, v| neutral("-2", v), |_| "-2".to_owned()),
+        "Bytes of a partition that stay here when older ones are in tiered storage.",
+    )
+    .dynamic(),
+    Setting::new(
+        "log.local.retention.ms",
+        Kind::Long,
+        AS_WHOLE,
+        (|_, v| neutral("-2", v), |_| "-2".to_owned()),
+        "Age of records that stay here when older ones are in tiered storage.",
+    )
+    .dynamic(),
+    Setting::new(
         "min.insync.replicas",
         Kind::Int,
         NUMBER,
@@ -253,6 +332,21 @@ pub(super) const TABLE: &[Setting] = &[
         at!(topic.log.segment_time, hours, in_hours),
         "Age after which a segment is closed even if it is not full, in hours.",
     ),
+    Setting::new(
+        "log.roll.jitter.hours",
+        Kind::Int,
+        "a number of hours",
+        at!(topic.log.segment_jitter, jitter_hours, in_hours),
+        "The most that a segment is closed before its age. `log.roll.jitter.ms` wins.",
+    ),
+    Setting::new(
+        "log.roll.jitter.ms",
+        Kind::Long,
+        AGE,
+        at!(topic.log.segment_jitter, age, in_millis),
+        "The most that a segment is closed before its age, so that not all logs begin new segments together.",
+    )
+    .dynamic(),
     Setting::new(
         "log.roll.ms",
         Kind::Long,
@@ -633,8 +727,10 @@ fn rate_text(rate: &Option<u64>) -> String {
     rate.map_or_else(|| ANY_RATE.to_owned(), |rate| rate.to_string())
 }
 
-fn address(value: &str) -> Option<ListenerAddress> {
-    value.parse().ok()
+fn roles(_: &mut BrokerConfig, value: &str) -> Option<()> {
+    let roles: Vec<&str> = value.split(',').map(str::trim).collect();
+    let are_known = roles.iter().all(|role| matches!(*role, "broker" | "controller"));
+    (are_known && roles.contains(&"broker")).then_some(())
 }
 
 fn assignors(value: &str) -> Option<Assignors> {
@@ -665,6 +761,11 @@ fn seconds(value: &str, each: u64) -> Option<Duration> {
 
 fn hours(value: &str) -> Option<Duration> {
     seconds(value, 3600)
+}
+
+/// Unlike [`hours`], none is a value.
+fn jitter_hours(value: &str) -> Option<Duration> {
+    number(value, 0)?.try_into().ok().and_then(|hours: u64| hours.checked_mul(3600)).map(Duration::from_secs)
 }
 
 fn minutes(value: &str) -> Option<Duration> {

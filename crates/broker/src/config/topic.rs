@@ -7,11 +7,12 @@ use klamm_log::{Compression, LogConfig};
 use klamm_record::TimestampType;
 
 use super::row::{
-    AGE, BYTES, CODEC, COUNT, Kind, MILLIS, NUMBER, OR_NONE, POLICY, RATIO, Row, SEGMENT, SWITCH, TIME,
-    WrongSetting, age, at, bounded_count, bounded_millis, codec, codec_name, count, count_or_unbounded,
-    in_millis, is_some, millis, millis_or_none, millis_or_unbounded, number, or_none, policy, policy_name,
-    preallocation, put, ratio, segment, set_all, switch, text, text_or_none, timestamp_type,
-    timestamp_type_name, unsigned,
+    AGE, AS_WHOLE, BYTES, CODEC, COUNT, GZIP_LEVEL, Kind, LZ4_LEVEL, MILLIS, NOT_TIERED, NUMBER, OR_NONE,
+    POLICY, RATIO, Row, SEGMENT, SWITCH, THROTTLED, TIME, WrongSetting, ZSTD_LEVEL, age, at, bounded_count,
+    bounded_millis, codec, codec_name, count, count_or_unbounded, gzip_level, in_millis, is_some, lz4_level,
+    millis, millis_or_none, millis_or_unbounded, neutral, number, or_none, policy, policy_name,
+    preallocation, put, ratio, segment, set_all, switch, text, text_or_none, throttled_replicas,
+    timestamp_type, timestamp_type_name, unsigned, zstd_level,
 };
 
 /// How a topic behaves. Each field names Kafka's topic property and its default.
@@ -33,6 +34,41 @@ pub struct TopicConfig {
     /// Whether a replica that lacks records may lead; no. There is one replica, so that it has no effect yet
     /// (`unclean.leader.election.enable`).
     pub unclean_leader_election: bool,
+    /// Levels of the codecs with which batches are compressed again (`compression.gzip.level` and so on).
+    pub levels: CompressionLevels,
+    /// Replicas of leaders whose replication is limited; none. There is no replication, so that it has no effect yet
+    /// (`leader.replication.throttled.replicas`).
+    pub leader_throttled_replicas: String,
+    /// Replicas of followers whose replication is limited; none (`follower.replication.throttled.replicas`).
+    pub follower_throttled_replicas: String,
+}
+
+/// Levels of codecs, which count where a topic's codec is not its producer's.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct CompressionLevels {
+    /// 1 to 9; -1 is the codec's own (`compression.gzip.level`).
+    pub gzip: i32,
+    /// 1 to 17; 9. This broker's codec has one level, so that it has no effect (`compression.lz4.level`).
+    pub lz4: i32,
+    /// -131,072 to 22; 3 (`compression.zstd.level`).
+    pub zstd: i32,
+}
+
+impl Default for CompressionLevels {
+    fn default() -> CompressionLevels {
+        CompressionLevels { gzip: -1, lz4: 9, zstd: 3 }
+    }
+}
+
+impl CompressionLevels {
+    /// The level for `codec`; `None` for the codec's own.
+    pub(crate) fn of(&self, codec: Compression) -> Option<i32> {
+        match codec {
+            Compression::Gzip => Some(self.gzip).filter(|level| *level > 0),
+            Compression::Zstd => Some(self.zstd),
+            Compression::None | Compression::Snappy | Compression::Lz4 => None,
+        }
+    }
 }
 
 /// The codec that a topic's batches are stored with (`compression.type`).
@@ -56,6 +92,9 @@ impl Default for TopicConfig {
             timestamp_after_max: Some(Duration::from_secs(3600)),
             min_insync_replicas: 1,
             unclean_leader_election: false,
+            levels: CompressionLevels::default(),
+            leader_throttled_replicas: String::new(),
+            follower_throttled_replicas: String::new(),
         }
     }
 }
@@ -89,6 +128,22 @@ const TABLE: &[Setting] = &[
     )
     .inherits(&["log.cleanup.policy"]),
     Setting::new(
+        "compression.gzip.level",
+        Kind::Int,
+        GZIP_LEVEL,
+        at!(levels.gzip, gzip_level, text),
+        "Level of gzip where `compression.type` is gzip and the producer's codec is another.",
+    )
+    .inherits(&["compression.gzip.level"]),
+    Setting::new(
+        "compression.lz4.level",
+        Kind::Int,
+        LZ4_LEVEL,
+        at!(levels.lz4, lz4_level, text),
+        "Level of lz4. This broker's lz4 has one level: no effect.",
+    )
+    .inherits(&["compression.lz4.level"]),
+    Setting::new(
         "compression.type",
         Kind::String,
         CODEC,
@@ -96,6 +151,14 @@ const TABLE: &[Setting] = &[
         "Codec that batches are stored with; `producer` keeps each as it came.",
     )
     .inherits(&["compression.type"]),
+    Setting::new(
+        "compression.zstd.level",
+        Kind::Int,
+        ZSTD_LEVEL,
+        at!(levels.zstd, zstd_level, text),
+        "Level of zstd where `compression.type` is zstd and the producer's codec is another.",
+    )
+    .inherits(&["compression.zstd.level"]),
     Setting::new(
         "delete.retention.ms",
         Kind::Long,
@@ -129,6 +192,13 @@ const TABLE: &[Setting] = &[
     )
     .inherits(&["log.flush.interval.ms"]),
     Setting::new(
+        "follower.replication.throttled.replicas",
+        Kind::List,
+        THROTTLED,
+        at!(follower_throttled_replicas, throttled_replicas, String::clone),
+        "Replicas of followers whose replication is limited. There is one replica: no effect yet.",
+    ),
+    Setting::new(
         "index.interval.bytes",
         Kind::Int,
         BYTES,
@@ -136,6 +206,29 @@ const TABLE: &[Setting] = &[
         "Bytes of records between two entries of the offset index.",
     )
     .inherits(&["log.index.interval.bytes"]),
+    Setting::new(
+        "leader.replication.throttled.replicas",
+        Kind::List,
+        THROTTLED,
+        at!(leader_throttled_replicas, throttled_replicas, String::clone),
+        "Replicas of leaders whose replication is limited. There is one replica: no effect yet.",
+    ),
+    Setting::new(
+        "local.retention.bytes",
+        Kind::Long,
+        AS_WHOLE,
+        (|_, v| neutral("-2", v), |_| "-2".to_owned()),
+        "Bytes of a partition that stay here when older ones are in tiered storage.",
+    )
+    .inherits(&["log.local.retention.bytes"]),
+    Setting::new(
+        "local.retention.ms",
+        Kind::Long,
+        AS_WHOLE,
+        (|_, v| neutral("-2", v), |_| "-2".to_owned()),
+        "Age of records that stay here when older ones are in tiered storage.",
+    )
+    .inherits(&["log.local.retention.ms"]),
     Setting::new(
         "max.compaction.lag.ms",
         Kind::Long,
@@ -209,6 +302,27 @@ const TABLE: &[Setting] = &[
     )
     .inherits(&["log.preallocate"]),
     Setting::new(
+        "remote.log.copy.disable",
+        Kind::Boolean,
+        NOT_TIERED,
+        (|_, v| neutral("false", v), |_| "false".to_owned()),
+        "Whether segments are no more copied to tiered storage.",
+    ),
+    Setting::new(
+        "remote.log.delete.on.disable",
+        Kind::Boolean,
+        NOT_TIERED,
+        (|_, v| neutral("false", v), |_| "false".to_owned()),
+        "Whether segments in tiered storage are deleted when it is turned off.",
+    ),
+    Setting::new(
+        "remote.storage.enable",
+        Kind::Boolean,
+        NOT_TIERED,
+        (|_, v| neutral("false", v), |_| "false".to_owned()),
+        "Whether old segments go to tiered storage.",
+    ),
+    Setting::new(
         "retention.bytes",
         Kind::Long,
         OR_NONE,
@@ -249,6 +363,14 @@ const TABLE: &[Setting] = &[
         "Bytes of an index after which a new segment is begun.",
     )
     .inherits(&["log.index.size.max.bytes"]),
+    Setting::new(
+        "segment.jitter.ms",
+        Kind::Long,
+        AGE,
+        at!(log.segment_jitter, age, in_millis),
+        "The most that a segment is closed before its age, so that not all logs begin new segments together.",
+    )
+    .inherits(&["log.roll.jitter.ms", "log.roll.jitter.hours"]),
     Setting::new(
         "segment.ms",
         Kind::Long,

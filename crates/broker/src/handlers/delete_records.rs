@@ -37,7 +37,7 @@ pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, Han
 fn delete(shared: &Shared, topic: &Topic, wanted: &DeleteRecordsPartition) -> Result<Offset, ErrorCode> {
     shared.permit().map_err(|error| error.wire())?;
     let config = shared.metadata.topic_config(topic);
-    if !config.log.cleanup_policy.deletes() {
+    if config.log.cleanup_policy.compacts() && !config.log.cleanup_policy.deletes() {
         return Err(ErrorCode::PolicyViolation);
     }
     let log = shared.metadata.log(topic, wanted.partition_index).map_err(|error| error.wire())?;

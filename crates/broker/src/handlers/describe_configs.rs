@@ -48,17 +48,18 @@ fn entries(shared: &Shared, asked: &DescribeConfigsResource) -> Result<Vec<Confi
 
 fn told(entry: &ConfigEntry, request: &DescribeConfigsRequest) -> DescribeConfigsResourceResult {
     let synonyms = entry.given.iter().filter(|_| request.include_synonyms);
+    let shown = |value: &str| (!entry.is_sensitive).then(|| value.into());
     let synonyms = synonyms.map(|given| DescribeConfigsSynonym {
         name: given.key.into(),
-        value: Some(given.value.as_str().into()),
+        value: shown(&given.value),
         source: given.by as i8,
     });
     DescribeConfigsResourceResult {
         name: entry.key.into(),
-        value: Some(entry.value.as_str().into()),
+        value: shown(&entry.value),
         read_only: entry.is_read_only,
         config_source: entry.source() as i8,
-        is_sensitive: false,
+        is_sensitive: entry.is_sensitive,
         synonyms: synonyms.collect(),
         config_type: entry.kind as i8,
         documentation: request.include_documentation.then(|| entry.meaning.into()),

@@ -9,6 +9,7 @@ use super::plan_configs::{Change, Resource, plan_changes};
 use super::{Metadata, Topic, TopicError};
 use crate::config::consumer_group::GroupSettings;
 use crate::config::row::{Kind, Row, WrongSetting, set_all, set_what_fits};
+use crate::config::without_effect::{self, WithoutEffect};
 use crate::config::{BrokerConfig, TopicConfig};
 
 /// A setting as it is now.
@@ -18,6 +19,8 @@ pub(crate) struct ConfigEntry {
     pub(crate) kind: Kind,
     pub(crate) meaning: &'static str,
     pub(crate) is_read_only: bool,
+    /// Whether the value is a secret, which is never returned.
+    pub(crate) is_sensitive: bool,
     pub(crate) value: String,
     /// Where a value for it is given, what wins first.
     pub(crate) given: Vec<Given>,
@@ -109,10 +112,12 @@ impl Metadata {
             Resource::Group(name) => Ok(self.describe_group(name)),
             Resource::Broker(name) if name.is_empty() => {
                 let entries = BrokerConfig::TABLE.iter().map(|row| self.broker_entry(row));
+                let entries = entries.chain(self.entries_without_effect());
                 Ok(entries.filter_map(ConfigEntry::of_all_brokers).collect())
             }
             Resource::Broker(name) if *name == node.to_string() => {
-                Ok(BrokerConfig::TABLE.iter().map(|row| self.broker_entry(row)).collect())
+                let entries = BrokerConfig::TABLE.iter().map(|row| self.broker_entry(row));
+                Ok(entries.chain(self.entries_without_effect()).collect())
             }
             Resource::Broker(name) => Err(TopicError::UnknownBroker { got: name.clone(), node }),
         }
@@ -154,22 +159,51 @@ impl Metadata {
         let started = row.inherits.first().and_then(|key| BrokerConfig::row(key)).map(|r| self.started(r));
         let given = own.into_iter().chain(inherited).chain(started.into_iter().flatten()).collect();
         let (key, kind, meaning) = (row.key, row.kind, row.meaning);
-        ConfigEntry { key, kind, meaning, is_read_only: false, value: (row.get)(config), given }
+        let (value, is_sensitive) = ((row.get)(config), false);
+        ConfigEntry { key, kind, meaning, is_read_only: false, is_sensitive, value, given }
     }
 
     fn broker_entry(&self, row: &'static Row<BrokerConfig>) -> ConfigEntry {
         let value = (row.get)(&self.config());
         let given = self.changed(row).chain(self.started(row)).collect();
         let (key, kind, meaning) = (row.key, row.kind, row.meaning);
-        ConfigEntry { key, kind, meaning, is_read_only: !row.is_dynamic, value, given }
+        let (is_read_only, is_sensitive) = (!row.is_dynamic, false);
+        ConfigEntry { key, kind, meaning, is_read_only, is_sensitive, value, given }
+    }
+
+    /// The settings of Kafka that were given and have no effect on this broker.
+    fn entries_without_effect(&self) -> Vec<ConfigEntry> {
+        let config = self.config();
+        let given = config.without_effect.keys().filter_map(|key| WithoutEffect::named(key));
+        given.map(|row| self.entry_without_effect(row)).collect()
+    }
+
+    fn entry_without_effect(&self, row: &'static WithoutEffect) -> ConfigEntry {
+        let at_start = self.started_with.without_effect.get(row.key);
+        let at_start = at_start.map(|value| Given { key: row.key, value: value.clone(), by: Source::Start });
+        let default = Given { key: row.key, value: row.default.to_owned(), by: Source::Default };
+        let given: Vec<_> = self.changed_key(row.key).chain(at_start).chain([default]).collect();
+        ConfigEntry {
+            key: row.key,
+            kind: row.kind,
+            meaning: without_effect::MEANING,
+            is_read_only: !row.is_dynamic(false),
+            is_sensitive: row.is_sensitive(),
+            value: given.first().map(|given| given.value.clone()).unwrap_or_default(),
+            given,
+        }
     }
 
     /// What a setting of the broker was changed to.
     fn changed(&self, row: &'static Row<BrokerConfig>) -> impl Iterator<Item = Given> + use<> {
+        self.changed_key(row.key)
+    }
+
+    fn changed_key(&self, key: &'static str) -> impl Iterator<Item = Given> + use<> {
         let (image, node) = (self.image(), self.started_with.node_id.to_string());
         let by = move |broker: &str, by| {
-            let value = image.broker_configs(broker).get(row.key)?.clone();
-            Some(Given { key: row.key, value, by })
+            let value = image.broker_configs(broker).get(key)?.clone();
+            Some(Given { key, value, by })
         };
         [by(&node, Source::Broker), by("", Source::AllBrokers)].into_iter().flatten()
     }

@@ -33,6 +33,8 @@ pub(crate) enum TopicError {
     Threads { key: &'static str, before: usize, now: usize },
     #[error("{key} cannot be changed while the broker runs")]
     ReadOnly { key: String },
+    #[error("{key} can be changed for one broker, not for all brokers")]
+    OneBroker { key: String },
     #[error("{key} has one value; APPEND and SUBTRACT are for lists")]
     NotAList { key: String },
     #[error("the topic has {has} partitions, the wanted {got} are not more")]

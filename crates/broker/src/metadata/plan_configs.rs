@@ -7,6 +7,7 @@ use super::record::MetadataRecord;
 use super::{MetadataImage, Topic, TopicError};
 use crate::config::consumer_group::GroupSettings;
 use crate::config::row::{Kind, Row, WrongSetting, set_what_fits};
+use crate::config::without_effect::WithoutEffect;
 use crate::config::{BrokerConfig, TopicConfig};
 
 /// What has settings.
@@ -93,7 +94,8 @@ pub(crate) fn plan_changes(
             let (has, below) =
                 (image.broker_configs(name), if name.is_empty() { started_with } else { &all });
             let (shown, misfits) = set_what_fits(below.clone(), has, BrokerConfig::with);
-            let wanted = changed(has, changes, replace, |key| broker_row(key, &shown))?;
+            let for_all = name.is_empty();
+            let wanted = changed(has, changes, replace, |key| broker_row(key, &shown, for_all))?;
             let now = below.with(&without(&wanted, has, &misfits))?;
             let above = Some(image.broker_configs(&node.to_string())).filter(|_| name.is_empty());
             let now = above.map_or(Ok(now.clone()), |above| over(&shown, &now, above, BrokerConfig::with))?;
@@ -146,12 +148,32 @@ fn group_row(key: &str) -> Result<(Kind, String), TopicError> {
     GroupSettings::row(key).map(|row| (row.kind, String::new())).ok_or_else(|| unknown(key))
 }
 
-fn broker_row(key: &str, config: &BrokerConfig) -> Result<(Kind, String), TopicError> {
+fn broker_row(key: &str, config: &BrokerConfig, for_all: bool) -> Result<(Kind, String), TopicError> {
+    if let Some(row) = WithoutEffect::named(key) {
+        return without_effect(row, config, for_all);
+    }
     let row: &Row<BrokerConfig> = BrokerConfig::row(key).ok_or_else(|| unknown(key))?;
     if !row.is_dynamic {
         return Err(TopicError::ReadOnly { key: key.to_owned() });
     }
     Ok((row.kind, (row.get)(config)))
+}
+
+/// Settings of Kafka that have no effect here are stored where Kafka would store them.
+fn without_effect(
+    row: &WithoutEffect,
+    config: &BrokerConfig,
+    for_all: bool,
+) -> Result<(Kind, String), TopicError> {
+    let key = row.key.to_owned();
+    match (row.is_dynamic(for_all), row.is_dynamic(false)) {
+        (true, _) => {
+            let given = config.without_effect.get(row.key);
+            Ok((row.kind, given.map_or(row.default, String::as_str).to_owned()))
+        }
+        (false, true) => Err(TopicError::OneBroker { key }),
+        (false, false) => Err(TopicError::ReadOnly { key }),
+    }
 }
 
 /// The wanted settings but for those that did not fit before and are left as they are: Kafka, or another version, wrote them.
@@ -293,15 +315,33 @@ mod tests {
                 Ok("leader.replication.throttled.replicas=gone"),
             ),
             (&all, "background.threads", Delete, false, Ok("background.threads=gone")),
+            (&all, "background.threads", set("12"), false, Ok("background.threads=12")),
+            (
+                &all,
+                "background.threads",
+                set("x"),
+                false,
+                Err("background.threads is \"x\", expected a number from -2,147,483,648 to 2,147,483,647"),
+            ),
+            (&this, "ssl.keystore.type", set("PEM"), false, Ok("ssl.keystore.type=PEM")),
+            (
+                &all,
+                "ssl.keystore.type",
+                set("PEM"),
+                false,
+                Err("ssl.keystore.type can be changed for one broker, not for all brokers"),
+            ),
+            (
+                &this,
+                "replica.fetch.max.bytes",
+                set("1"),
+                false,
+                Err("replica.fetch.max.bytes cannot be changed while the broker runs"),
+            ),
+            (&this, "ssl.cipher.suites", Append("A".into()), false, Ok("ssl.cipher.suites=A")),
             (&topic, "segment.ms", Delete, false, Ok("")),
             (&topic, "cleanup.policy", Append("compact".into()), false, Ok("cleanup.policy=delete,compact")),
-            (
-                &topic,
-                "cleanup.policy",
-                Subtract("delete".into()),
-                false,
-                Err("cleanup.policy is \"\", expected delete, compact, or compact,delete"),
-            ),
+            (&topic, "cleanup.policy", Subtract("delete".into()), false, Ok("cleanup.policy=")),
             (
                 &topic,
                 "segment.ms",
