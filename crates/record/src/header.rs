@@ -307,6 +307,15 @@ impl BatchHeader {
         Ok(self.compression.decompress(body, limit)?)
     }
 
+    /// The most bytes that [`BatchHeader::decompress`] can give for `body`, from the headers of frames and blocks alone:
+    /// nothing is decompressed.
+    ///
+    /// # Errors
+    /// [`BatchError::Compression`] when these headers are not what the codec writes, or the codec's feature is off.
+    pub fn decompressed_bound(&self, body: &[u8]) -> Result<usize, BatchError> {
+        Ok(self.compression.decompressed_bound(body)?)
+    }
+
     fn has(&self, bit: u32) -> bool {
         self.attributes & (1 << bit) != 0
     }

@@ -16,4 +16,11 @@ pub(super) fn decompress(records: &[u8], limit: usize) -> Result<Vec<u8>, Compre
     read_capped(Compression::Gzip, MultiGzDecoder::new(records), records.len() * 2, limit)
 }
 
+/// A frame says its size at its end, modulo 2^32 and unchecked, so the codec's largest ratio counts.
+pub(super) fn decompressed_bound(records: &[u8]) -> usize {
+    records.len().saturating_mul(LARGEST_RATIO)
+}
+
+/// Of deflate, which encodes up to 258 bytes in two bits.
+const LARGEST_RATIO: usize = 1032;
 const DEFAULT_LEVEL: u32 = 6;

@@ -26,3 +26,33 @@ fn has_end_mark(records: &[u8]) -> bool {
     let end = records.len().saturating_sub(checksum);
     records[..end].ends_with(&[0; 4])
 }
+
+/// From the headers of the blocks; from the codec's largest ratio where they cannot be read.
+pub(super) fn decompressed_bound(records: &[u8]) -> usize {
+    let by_ratio = records.len().saturating_mul(LARGEST_RATIO);
+    bound_of_blocks(records).unwrap_or(by_ratio).min(by_ratio)
+}
+
+/// `None` of anything but one frame.
+fn bound_of_blocks(records: &[u8]) -> Option<usize> {
+    let [_, _, _, _, flags, sizes, ..] = *records else { return None };
+    let has = |bit: u8, bytes: usize| if flags & bit == 0 { 0 } else { bytes };
+    let largest = 1usize << (8 + 2 * (sizes >> 4 & 7));
+    // Magic, flags, block size, size of the content, id of a dictionary, checksum of this header.
+    let mut rest = records.get(7 + has(0x08, 8) + has(0x01, 4)..)?;
+    let mut bound = 0usize;
+    loop {
+        let (size, behind) = rest.split_first_chunk()?;
+        let size = usize::try_from(u32::from_le_bytes(*size) & !STORED).ok()?;
+        if size == 0 {
+            return (behind.len() == has(0x04, 4)).then_some(bound);
+        }
+        rest = behind.get(size.checked_add(has(0x10, 4))?..)?;
+        bound = bound.saturating_add(largest.min(size.saturating_mul(LARGEST_RATIO)));
+    }
+}
+
+/// The bit of a block's size that says that the block is not compressed.
+const STORED: u32 = 1 << 31;
+/// A byte of a block extends a match by at most 255 bytes.
+const LARGEST_RATIO: usize = 255;

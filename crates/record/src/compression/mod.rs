@@ -155,6 +155,28 @@ impl Compression {
         }
     }
 
+    /// The most bytes that `records` can decompress to, from the headers of frames and blocks alone, or from the largest
+    /// ratio of the codec where there are none (gzip).
+    #[cfg_attr(
+        not(any(feature = "gzip", feature = "snappy", feature = "lz4", feature = "zstd")),
+        allow(unused_variables)
+    )]
+    pub(crate) fn decompressed_bound(self, records: &[u8]) -> Result<usize, CompressionError> {
+        match self {
+            Compression::None => Ok(records.len()),
+            #[cfg(feature = "gzip")]
+            Compression::Gzip => Ok(gzip::decompressed_bound(records)),
+            #[cfg(feature = "snappy")]
+            Compression::Snappy => snappy::decompressed_bound(records),
+            #[cfg(feature = "lz4")]
+            Compression::Lz4 => Ok(lz4::decompressed_bound(records)),
+            #[cfg(feature = "zstd")]
+            Compression::Zstd => zstd::decompressed_bound(records),
+            #[allow(unreachable_patterns)]
+            codec => Err(CompressionError::feature_off(codec)),
+        }
+    }
+
     #[cfg(any(feature = "gzip", feature = "snappy", feature = "lz4", feature = "zstd"))]
     fn corrupt(self, reason: impl fmt::Display) -> CompressionError {
         CompressionError::Corrupt { codec: self, reason: reason.to_string() }

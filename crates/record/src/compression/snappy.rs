@@ -40,6 +40,22 @@ pub(super) fn decompress(records: &[u8], limit: usize) -> Result<Vec<u8>, Compre
     Ok(out)
 }
 
+/// Each block says its size.
+pub(super) fn decompressed_bound(records: &[u8]) -> Result<usize, CompressionError> {
+    let Some(framed) = records.strip_prefix(&MAGIC) else { return size_of(records) };
+    let mut rest = framed.get(VERSIONS.len()..).unwrap_or_default();
+    let mut bound = 0usize;
+    while let Some((block, behind)) = split_block(rest) {
+        bound = bound.saturating_add(size_of(block)?);
+        rest = behind;
+    }
+    Ok(bound)
+}
+
+fn size_of(block: &[u8]) -> Result<usize, CompressionError> {
+    decompress_len(block).map_err(|e| Compression::Snappy.corrupt(e))
+}
+
 fn split_block(rest: &[u8]) -> Option<(&[u8], &[u8])> {
     let (length, rest) = rest.split_first_chunk()?;
     rest.split_at_checked(usize::try_from(u32::from_be_bytes(*length)).ok()?)
@@ -47,7 +63,7 @@ fn split_block(rest: &[u8]) -> Option<(&[u8], &[u8])> {
 
 /// A raw block says its own decompressed size; snappy cannot shrink by more than a factor of 64, so a larger claim is a lie.
 fn decompress_block(block: &[u8], limit: usize, out: &mut Vec<u8>) -> Result<(), CompressionError> {
-    let size = decompress_len(block).map_err(|e| Compression::Snappy.corrupt(e))?;
+    let size = size_of(block)?;
     let end = out
         .len()
         .checked_add(size)

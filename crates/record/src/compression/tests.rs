@@ -34,6 +34,19 @@ fn more_than_the_limit_is_an_error_that_costs_no_more_than_the_limit() {
 }
 
 #[test]
+fn the_decompressed_bound_holds_and_is_near_where_blocks_say_their_size() {
+    for codec in available() {
+        for size in [0, 1, 5000, 70_000, MOST] {
+            let compressed = codec.compress(&text(size), None).unwrap().unwrap();
+            let bound = codec.decompressed_bound(&compressed).unwrap();
+            assert!(bound >= size, "{codec} {size}: {bound}");
+            let is_near = bound <= size + 128 * 1024;
+            assert!(is_near || codec == Compression::Gzip, "{codec} {size}: {bound}");
+        }
+    }
+}
+
+#[test]
 fn cut_and_foreign_bytes_are_errors() {
     for codec in available() {
         let whole = codec.compress(&text(5000), None).unwrap().unwrap();
@@ -69,7 +82,10 @@ proptest! {
     #[test]
     fn random_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
         for codec in available() {
-            let _ = codec.decompress(&bytes, 1 << 16);
+            let bound = codec.decompressed_bound(&bytes);
+            if let Ok(Some(records)) = codec.decompress(&bytes, 1 << 16) {
+                prop_assert!(records.len() <= bound.unwrap());
+            }
         }
     }
 }
