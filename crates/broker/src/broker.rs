@@ -22,6 +22,7 @@ use crate::purgatory::Purgatory;
 use crate::quotas::QuotaMeter;
 use crate::shared::Shared;
 use crate::storage::{Maintenance, Storage, StorageError};
+use crate::work::{Counters, WorkFigures};
 
 /// A running broker. It stops when it is dropped; [`Broker::stop`] does so and tells of errors.
 ///
@@ -129,6 +130,7 @@ impl Broker {
             clock: Arc::clone(&environment.clock),
             metrics,
             stuck: Arc::default(),
+            work: Arc::new(Counters::new(config.decompression_memory)),
             quotas: Arc::new(QuotaMeter::new()),
             probe: environment.probe.clone(),
             advertised,
@@ -181,6 +183,11 @@ impl Broker {
     #[must_use]
     pub fn path(&self) -> &Path {
         self.paths.first().map_or(Path::new(""), PathBuf::as_path)
+    }
+
+    /// Returns what the requests so far have become: items, decompressed bytes, slices.
+    pub(crate) fn work(&self) -> WorkFigures {
+        self.shared.work.figures()
     }
 
     /// Does what is due at `now`: in all folders, compaction too, and what groups have committed and nobody uses.

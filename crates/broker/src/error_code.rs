@@ -3,7 +3,7 @@
 use klamm_coordinator::GroupError;
 use klamm_log::{AppendError, LogError, OpenError, ProducerError, ReadError};
 use klamm_protocol::ErrorCode;
-use klamm_record::BatchError;
+use klamm_record::{BatchError, CompressionError};
 
 use crate::incoming::Refused;
 use crate::metadata::TopicError;
@@ -46,6 +46,7 @@ impl WireError for BatchError {
         match self {
             BatchError::Magic { .. } => ErrorCode::UnsupportedForMessageFormat,
             BatchError::Codec { .. } => ErrorCode::UnsupportedCompressionType,
+            BatchError::Compression(CompressionError::TooLarge { .. }) => ErrorCode::MessageTooLarge,
             BatchError::Field { .. } | BatchError::Record(_) => ErrorCode::InvalidRecord,
             _ => ErrorCode::CorruptMessage,
         }

@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use klamm_record::{
-    BatchBuilder, BatchError, BatchHeader, BatchOptions, BuildError, Depth, NewRecord, RecordIter,
-    TimestampType, validate,
+    BatchBuilder, BatchError, BatchHeader, BatchOptions, BuildError, CompressionError, Depth, NewRecord,
+    RecordIter, TimestampType, validate,
 };
 use klamm_types::Timestamp;
 use thiserror::Error;
@@ -29,6 +29,14 @@ pub(crate) enum Refused {
     Build(#[from] BuildError),
 }
 
+impl Refused {
+    /// Whether the records have more bytes after decompression than the caller's limit.
+    pub(crate) fn is_over_limit(&self) -> bool {
+        let Refused::Batch(BatchError::Compression(error)) = self else { return false };
+        matches!(error, CompressionError::TooLarge { .. })
+    }
+}
+
 /// A batch as its topic stores it.
 #[derive(Debug)]
 pub(crate) struct Prepared {
@@ -37,13 +45,20 @@ pub(crate) struct Prepared {
     pub(crate) append_time: Option<Timestamp>,
     /// What of it is still to be checked: records that were walked here are not walked again.
     pub(crate) depth: Depth,
+    /// Bytes of its records after decompression.
+    pub(crate) decompressed: usize,
 }
 
-pub(crate) fn prepare(batch: &[u8], topic: &TopicConfig, now: Timestamp) -> Result<Prepared, Refused> {
-    let limit = topic.log.max_decompressed_bytes;
+/// Checks a batch and stores it as its topic wants. Its records may have `limit` bytes after decompression.
+pub(crate) fn prepare(
+    batch: &[u8],
+    topic: &TopicConfig,
+    now: Timestamp,
+    limit: usize,
+) -> Result<Prepared, Refused> {
     let depth = Depth::Records { limit };
     let Ok(header) = BatchHeader::parse(batch) else {
-        return Ok(Prepared { batch: batch.to_vec(), append_time: None, depth });
+        return Ok(Prepared { batch: batch.to_vec(), append_time: None, depth, decompressed: 0 });
     };
     let most = topic.log.max_message_bytes as usize;
     if header.size() > most {
@@ -69,14 +84,15 @@ pub(crate) fn prepare(batch: &[u8], topic: &TopicConfig, now: Timestamp) -> Resu
         _ => batch.to_vec(),
     };
     if topic.timestamp_type == TimestampType::CreateTime {
-        let latest = latest_time(&header, batch, topic, now)?;
+        let (latest, decompressed) = latest_time(&header, batch, topic, now, limit)?;
         if header.max_timestamp() != latest {
             mend(&mut stored, |stored| BatchHeader::set_max_timestamp(stored, latest))?;
         }
-        return Ok(Prepared { batch: stored, append_time: None, depth: Depth::Header });
+        return Ok(Prepared { batch: stored, append_time: None, depth: Depth::Header, decompressed });
     }
     mend(&mut stored, |stored| BatchHeader::set_log_append_time(stored, now))?;
-    Ok(Prepared { batch: stored, append_time: Some(now), depth })
+    let decompressed = walk(&header, batch, limit, |_, _| Ok(()))?;
+    Ok(Prepared { batch: stored, append_time: Some(now), depth: Depth::Header, decompressed })
 }
 
 /// The CRC that came has to be right before it is made anew.
@@ -111,20 +127,35 @@ fn latest_time(
     batch: &[u8],
     topic: &TopicConfig,
     now: Timestamp,
-) -> Result<Option<Timestamp>, Refused> {
+    limit: usize,
+) -> Result<(Option<Timestamp>, usize), Refused> {
     let from_now = |time: Option<Duration>| time.and_then(|time| i64::try_from(time.as_millis()).ok());
     let most = from_now(topic.timestamp_after_max).map_or(i64::MAX, |t| now.as_millis().saturating_add(t));
     let least = from_now(topic.timestamp_before_max).map_or(i64::MIN, |t| now.as_millis().saturating_sub(t));
-    let body = &batch[BatchHeader::SIZE..header.size().min(batch.len())];
-    let decompressed = header.decompress(body, topic.log.max_decompressed_bytes)?;
     let mut latest = None;
-    for (number, record) in RecordIter::new(header, decompressed.as_deref().unwrap_or(body)).enumerate() {
-        let time = record.map_err(BatchError::from)?.timestamp;
+    let decompressed = walk(header, batch, limit, |number, time| {
         let got = time.map(Timestamp::as_millis);
-        if let Some(got) = got.filter(|time| !(least..=most).contains(time)) {
-            return Err(Refused::Timestamp { record: number, got, least, most });
-        }
         latest = latest.max(time);
+        match got.filter(|time| !(least..=most).contains(time)) {
+            Some(got) => Err(Refused::Timestamp { record: number, got, least, most }),
+            None => Ok(()),
+        }
+    })?;
+    Ok((latest, decompressed))
+}
+
+/// Checks every record, and has `check` look at its number and its time; bytes of all records after decompression.
+fn walk(
+    header: &BatchHeader,
+    batch: &[u8],
+    limit: usize,
+    mut check: impl FnMut(usize, Option<Timestamp>) -> Result<(), Refused>,
+) -> Result<usize, Refused> {
+    let body = &batch[BatchHeader::SIZE..header.size().min(batch.len())];
+    let decompressed = header.decompress(body, limit)?;
+    let body = decompressed.as_deref().unwrap_or(body);
+    for (number, record) in RecordIter::new(header, body).enumerate() {
+        check(number, record.map_err(BatchError::from)?.timestamp)?;
     }
-    Ok(latest)
+    Ok(body.len())
 }

@@ -22,6 +22,7 @@ mod shared;
 mod storage;
 mod stuck;
 pub mod testing;
+mod work;
 
 pub use broker::{Broker, StartError};
 pub use config::{

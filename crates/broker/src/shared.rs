@@ -15,6 +15,7 @@ use crate::probe::Probe;
 use crate::purgatory::Purgatory;
 use crate::quotas::{ClientKey, Quota, QuotaMeter};
 use crate::stuck::Stuck;
+use crate::work::Counters;
 
 /// What all connections and handlers share.
 #[derive(Clone, Debug)]
@@ -27,6 +28,7 @@ pub(crate) struct Shared {
     pub(crate) quotas: Arc<QuotaMeter>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) stuck: Arc<Stuck>,
+    pub(crate) work: Arc<Counters>,
     pub(crate) probe: Probe,
     /// What clients are told to connect to.
     pub(crate) advertised: ListenerAddress,

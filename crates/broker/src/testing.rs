@@ -50,6 +50,7 @@ use klamm_types::Timestamp;
 use tempfile::TempDir;
 
 pub use crate::probe::Fault;
+pub use crate::work::WorkFigures;
 
 use crate::environment::Environment;
 use crate::probe::Probe;
@@ -159,6 +160,15 @@ impl TestBroker {
     #[must_use]
     pub fn all_requests(&self) -> Vec<RequestHead> {
         self.environment.probe.requests()
+    }
+
+    /// Returns what the requests since the start have become: items, decompressed bytes, slices on each kind of thread.
+    ///
+    /// # Panics
+    /// When it is stopped.
+    #[must_use]
+    pub fn work(&self) -> WorkFigures {
+        self.running().work()
     }
 
     /// From now on the disk has no room: producers are told, reads go on.

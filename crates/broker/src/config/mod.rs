@@ -67,6 +67,15 @@ pub struct BrokerConfig {
     pub max_queued_bytes: usize,
     /// The most requests that wait for a thread; 500 (`queued.max.requests`).
     pub max_queued_requests: usize,
+    /// Partitions, groups or resources that a request works on before others have their turn; 1,000
+    /// (`request.slice.items`, which Kafka does not have).
+    pub slice_items: usize,
+    /// Bytes of records that a request decompresses or checks before others have their turn; 1 MiB
+    /// (`request.slice.bytes`, which Kafka does not have).
+    pub slice_bytes: usize,
+    /// The most bytes that all requests together have for the output of decompression, beside one slice each; 128 MiB
+    /// (`decompression.memory.bytes`, which Kafka does not have).
+    pub decompression_memory: usize,
     /// Threads that answer requests; 8 (`num.io.threads`).
     pub io_threads: usize,
     /// Threads that read and write sockets; 3 (`num.network.threads`).
@@ -176,6 +185,9 @@ impl Default for BrokerConfig {
             max_request_bytes: 100 << 20,
             max_queued_bytes: 256 << 20,
             max_queued_requests: 500,
+            slice_items: 1000,
+            slice_bytes: 1 << 20,
+            decompression_memory: 128 << 20,
             io_threads: 8,
             network_threads: 3,
             max_connections: 10_000,

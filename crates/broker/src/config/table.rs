@@ -161,6 +161,27 @@ pub(super) const TABLE: &[Setting] = &[
         "Requests that wait for a thread; who comes then waits.",
     ),
     Setting::new(
+        "request.slice.items",
+        Kind::Int,
+        NUMBER,
+        at!(slice_items, size, text),
+        "Partitions, groups or resources that a request works on before others have their turn. (Not a setting of Kafka's.)",
+    ),
+    Setting::new(
+        "request.slice.bytes",
+        Kind::Int,
+        BYTES,
+        at!(slice_bytes, size, text),
+        "Bytes of records that a request decompresses or checks before others have their turn. (Not a setting of Kafka's.)",
+    ),
+    Setting::new(
+        "decompression.memory.bytes",
+        Kind::Long,
+        BYTES,
+        at!(decompression_memory, size, text),
+        "Memory of all requests together for the output of decompression; a batch that needs more than a slice waits for it. (Not a setting of Kafka's.)",
+    ),
+    Setting::new(
         "num.io.threads",
         Kind::Int,
         THREADS,
@@ -229,6 +250,13 @@ pub(super) const TABLE: &[Setting] = &[
         "The largest batch that is taken, in bytes, as it comes (compressed).",
     )
     .dynamic(),
+    Setting::new(
+        "message.max.decompressed.bytes",
+        Kind::Int,
+        BYTES,
+        at!(topic.log.max_decompressed_bytes, size, text),
+        "The most bytes of a batch's records after decompression; a larger batch is refused with MESSAGE_TOO_LARGE. (Not a setting of Kafka's.)",
+    ),
     Setting::new(
         "compression.type",
         Kind::String,

@@ -5,10 +5,10 @@ use klamm_protocol::messages::consumer_group_describe_request::ConsumerGroupDesc
 use klamm_protocol::messages::consumer_group_describe_response::{
     Assignment, ConsumerGroupDescribeResponse, DescribedGroup, Member, TopicPartitions,
 };
-use klamm_protocol::{ApiKey, ByteString, ErrorCode, RequestHead};
+use klamm_protocol::{ApiKey, ByteString, ErrorCode};
 
 use super::operations::{OF_A_GROUP, if_asked};
-use super::{HandleError, Outcome, answer, once};
+use super::{HandleError, Outcome, Sliced, answer, once};
 use crate::error_code::WireError;
 use crate::metadata::MetadataImage;
 use crate::shared::Shared;
@@ -17,10 +17,12 @@ use crate::shared::Shared;
 const CLASSIC: i8 = 0;
 const CONSUMER: i8 = 1;
 
-pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, HandleError> {
+pub(super) async fn handle(call: Sliced) -> Result<Outcome, HandleError> {
+    let (shared, head) = (&call.shared, &call.head);
     let request = super::read::<ConsumerGroupDescribeRequest>(head)?;
     let operations = if_asked(request.include_authorized_operations, OF_A_GROUP);
-    let groups = once(&request.group_ids, |name| name).map(|name| group(shared, name, operations)).collect();
+    let groups = once(&request.group_ids, |name| name);
+    let groups = call.each(groups, |name| group(shared, name, operations)).await;
     answer(
         &ConsumerGroupDescribeResponse { groups, ..Default::default() },
         ApiKey::ConsumerGroupDescribe,

@@ -23,7 +23,7 @@ use crate::shared::Shared;
 /// From this version on members give themselves an id (KIP-1082).
 const OWN_ID: i16 = 1;
 
-pub(super) fn handle(shared: &Shared, head: &RequestHead, turn: Turn) -> Result<Outcome, HandleError> {
+pub(super) fn handle(shared: &Arc<Shared>, head: &RequestHead, turn: Turn) -> Result<Outcome, HandleError> {
     let request = super::read::<ConsumerGroupHeartbeatRequest>(head)?;
     let heard = shared.permit().map_err(|error| error.wire()).and_then(|()| {
         let beat = beat(&request, head, turn.peer)?;

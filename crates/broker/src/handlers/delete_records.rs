@@ -5,10 +5,10 @@ use klamm_protocol::messages::delete_records_request::{DeleteRecordsPartition, D
 use klamm_protocol::messages::delete_records_response::{
     DeleteRecordsPartitionResult, DeleteRecordsResponse, DeleteRecordsTopicResult,
 };
-use klamm_protocol::{ApiKey, ErrorCode, RequestHead};
+use klamm_protocol::{ApiKey, ErrorCode};
 use klamm_types::Offset;
 
-use super::{HandleError, Outcome, answer};
+use super::{HandleError, Outcome, Sliced, answer};
 use crate::error_code::WireError;
 use crate::metadata::{Topic, TopicError};
 use crate::shared::Shared;
@@ -16,20 +16,23 @@ use crate::shared::Shared;
 /// Stands for the end of what is committed.
 const ALL: i64 = -1;
 
-pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, HandleError> {
+pub(super) async fn handle(call: Sliced) -> Result<Outcome, HandleError> {
+    let (shared, head) = (&call.shared, &call.head);
     let request = super::read::<DeleteRecordsRequest>(head)?;
     let image = shared.metadata.image();
-    let topics = request.topics.iter().map(|asked| {
+    let mut topics = Vec::new();
+    for asked in &request.topics {
+        call.work.item().await;
         let topic = image.topic(&asked.name).ok_or(TopicError::Unknown);
         let delete = |partition: &DeleteRecordsPartition| {
             let done =
                 topic.as_ref().map_err(WireError::wire).and_then(|topic| delete(shared, topic, partition));
             result(partition.partition_index, done)
         };
-        let partitions = asked.partitions.iter().map(delete).collect();
-        DeleteRecordsTopicResult { name: asked.name.clone(), partitions }
-    });
-    let response = DeleteRecordsResponse { topics: topics.collect(), ..Default::default() };
+        let partitions = call.each(&asked.partitions, delete).await;
+        topics.push(DeleteRecordsTopicResult { name: asked.name.clone(), partitions });
+    }
+    let response = DeleteRecordsResponse { topics, ..Default::default() };
     answer(&response, ApiKey::DeleteRecords, head)
 }
 

@@ -1,17 +1,18 @@
 //! Telling the settings of topics, of the broker and of groups.
 
+use klamm_protocol::ApiKey;
 use klamm_protocol::messages::describe_configs_request::{DescribeConfigsRequest, DescribeConfigsResource};
 use klamm_protocol::messages::describe_configs_response::{
     DescribeConfigsResourceResult, DescribeConfigsResponse, DescribeConfigsResult, DescribeConfigsSynonym,
 };
-use klamm_protocol::{ApiKey, RequestHead};
 
 use super::resources::{Refusal, refusal, resource};
-use super::{HandleError, Outcome, answer, once};
+use super::{HandleError, Outcome, Sliced, answer, once};
 use crate::metadata::ConfigEntry;
 use crate::shared::Shared;
 
-pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, HandleError> {
+pub(super) async fn handle(call: Sliced) -> Result<Outcome, HandleError> {
+    let (shared, head) = (&call.shared, &call.head);
     let request = super::read::<DescribeConfigsRequest>(head)?;
     let describe = |asked: &DescribeConfigsResource| {
         let result = DescribeConfigsResult {
@@ -32,7 +33,7 @@ pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, Han
         }
     };
     let results = once(&request.resources, |asked| (asked.resource_type, &asked.resource_name));
-    let results = results.map(describe).collect();
+    let results = call.each(results, describe).await;
     answer(&DescribeConfigsResponse { results, ..Default::default() }, ApiKey::DescribeConfigs, head)
 }
 

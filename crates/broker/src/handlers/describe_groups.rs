@@ -5,10 +5,10 @@ use klamm_protocol::messages::describe_groups_request::DescribeGroupsRequest;
 use klamm_protocol::messages::describe_groups_response::{
     DescribeGroupsResponse, DescribedGroup, DescribedGroupMember,
 };
-use klamm_protocol::{ApiKey, ByteString, ErrorCode, RequestHead};
+use klamm_protocol::{ApiKey, ByteString, ErrorCode};
 
 use super::operations::{OF_A_GROUP, if_asked};
-use super::{HandleError, Outcome, answer, once};
+use super::{HandleError, Outcome, Sliced, answer, once};
 use crate::error_code::WireError;
 use crate::shared::Shared;
 
@@ -16,11 +16,12 @@ use crate::shared::Shared;
 const WITH_NOT_FOUND: i16 = 6;
 const DEAD: &str = "Dead";
 
-pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, HandleError> {
+pub(super) async fn handle(call: Sliced) -> Result<Outcome, HandleError> {
+    let (shared, head) = (&call.shared, &call.head);
     let request = super::read::<DescribeGroupsRequest>(head)?;
     let operations = if_asked(request.include_authorized_operations, OF_A_GROUP);
     let groups = once(&request.groups, |name| name);
-    let groups = groups.map(|name| group(shared, name, head.version, operations)).collect();
+    let groups = call.each(groups, |name| group(shared, name, head.version, operations)).await;
     answer(&DescribeGroupsResponse { groups, ..Default::default() }, ApiKey::DescribeGroups, head)
 }
 

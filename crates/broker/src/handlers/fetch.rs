@@ -11,7 +11,7 @@ use klamm_protocol::messages::fetch_response::{
 use klamm_protocol::{ApiKey, ByteString, ErrorCode, Records, Region, RequestHead, Uuid, encode_response};
 use klamm_types::{Offset, TopicName, TopicPartition};
 
-use super::{Answer, Delayed, HandleError, Outcome, Turn, leader_epoch};
+use super::{Answer, Delayed, HandleError, Outcome, Sliced, leader_epoch};
 use crate::error_code::WireError;
 use crate::fetch_sessions::{SessionPartition, TopicKey};
 use crate::metadata::{MetadataImage, Topic};
@@ -46,7 +46,8 @@ struct Fetching<'a> {
     partitions: BTreeSet<TopicPartition>,
 }
 
-pub(super) fn handle(shared: &Shared, head: &RequestHead, turn: Turn) -> Result<Outcome, HandleError> {
+pub(super) async fn handle(call: Sliced) -> Result<Outcome, HandleError> {
+    let (shared, head) = (&*call.shared, &call.head);
     let begun = Instant::now();
     let request = super::read::<FetchRequest>(head)?;
     let context = match shared.fetch_sessions.context(&request, head.version >= WITH_TOPIC_IDS) {
@@ -56,15 +57,16 @@ pub(super) fn handle(shared: &Shared, head: &RequestHead, turn: Turn) -> Result<
     let budget = usize::try_from(request.max_bytes).unwrap_or(0).min(shared.config().max_fetch_bytes);
     let visibility = visibility(request.isolation_level);
     let (slices, partitions, read) = (HashMap::new(), BTreeSet::new(), Vec::new());
-    if !turn.may_block && context.partitions.iter().any(|wanted| is_old(shared, wanted)) {
-        return Ok(Outcome::Blocks);
+    call.work.expect_items(context.partitions.len()).await;
+    if call.work.is_on_network() && context.partitions.iter().any(|wanted| is_old(shared, wanted)) {
+        call.work.worker().await;
     }
     let mut fetching =
         Fetching { shared, visibility, left: budget, slices, bytes: 0, urgent: false, read, partitions };
-    let found: Vec<_> = context.partitions.iter().map(|partition| fetching.asked(partition)).collect();
+    let found = call.each(&context.partitions, |partition| fetching.asked(partition)).await;
     let enough = fetching.bytes >= usize::try_from(request.min_bytes).unwrap_or(0).min(budget);
     let max_wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0));
-    if !enough && !fetching.urgent && turn.round == Round::MayWait && !max_wait.is_zero() {
+    if !enough && !fetching.urgent && call.turn.round == Round::MayWait && !max_wait.is_zero() {
         return Ok(Outcome::Wait(Delayed {
             partitions: fetching.partitions.into_iter().collect(),
             max_wait,

@@ -1,5 +1,7 @@
 //! A member of a group is alive.
 
+use std::sync::Arc;
+
 use klamm_coordinator::{GroupId, Heartbeat, InstanceId, MemberId};
 use klamm_protocol::messages::heartbeat_request::HeartbeatRequest;
 use klamm_protocol::messages::heartbeat_response::HeartbeatResponse;
@@ -8,7 +10,7 @@ use klamm_protocol::{ApiKey, ErrorCode, RequestHead};
 use super::{HandleError, Outcome, Turn, answer, decide, is_large};
 use crate::shared::Shared;
 
-pub(super) fn handle(shared: &Shared, head: &RequestHead, turn: Turn) -> Result<Outcome, HandleError> {
+pub(super) fn handle(shared: &Arc<Shared>, head: &RequestHead, turn: Turn) -> Result<Outcome, HandleError> {
     if is_large(head, turn) {
         return Ok(Outcome::Blocks);
     }

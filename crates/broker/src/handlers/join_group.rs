@@ -25,7 +25,7 @@ const NULL_PROTOCOL: i16 = 7;
 /// From this version on a leader can be told to leave the assignment as it is (KIP-814).
 const CAN_SKIP: i16 = 9;
 
-pub(super) fn handle(shared: &Shared, head: &RequestHead, turn: Turn) -> Result<Outcome, HandleError> {
+pub(super) fn handle(shared: &Arc<Shared>, head: &RequestHead, turn: Turn) -> Result<Outcome, HandleError> {
     let request = super::read::<JoinGroupRequest>(head)?;
     let begun = shared.permit().map_err(|error| error.wire()).and_then(|()| {
         let join = join(&request, head, turn.peer)?;

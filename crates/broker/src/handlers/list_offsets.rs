@@ -7,11 +7,11 @@ use klamm_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListO
 use klamm_protocol::messages::list_offsets_response::{
     ListOffsetsPartitionResponse, ListOffsetsResponse, ListOffsetsTopicResponse,
 };
-use klamm_protocol::{ApiKey, ErrorCode, RequestHead};
+use klamm_protocol::{ApiKey, ErrorCode};
 use klamm_types::{LeaderEpoch, Timestamp};
 
 use super::fetch::visibility;
-use super::{HandleError, Outcome, answer, leader_epoch};
+use super::{HandleError, Outcome, Sliced, answer, leader_epoch};
 use crate::error_code::WireError;
 use crate::metadata::{Topic, TopicError};
 use crate::shared::Shared;
@@ -31,11 +31,14 @@ const WITH_EPOCHS: i16 = 4;
 type Found = (i64, i64, i32);
 const NOTHING: Found = (-1, -1, -1);
 
-pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, HandleError> {
+pub(super) async fn handle(call: Sliced) -> Result<Outcome, HandleError> {
+    let (shared, head) = (&call.shared, &call.head);
     let request = super::read::<ListOffsetsRequest>(head)?;
     let image = shared.metadata.image();
     let mut seen = BTreeSet::new();
-    let topics = request.topics.iter().map(|asked| {
+    let mut topics = Vec::new();
+    for asked in &request.topics {
+        call.work.item().await;
         let topic = image.topic(&asked.name);
         let of = |partition: &ListOffsetsPartition| {
             // A lookup can be work: each partition has one.
@@ -45,12 +48,10 @@ pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, Han
             let found = find(shared, topic, partition, request.isolation_level);
             respond(found, partition, head.version)
         };
-        ListOffsetsTopicResponse {
-            name: asked.name.clone(),
-            partitions: asked.partitions.iter().map(of).collect(),
-        }
-    });
-    let response = ListOffsetsResponse { topics: topics.collect(), ..Default::default() };
+        let partitions = call.each(&asked.partitions, of).await;
+        topics.push(ListOffsetsTopicResponse { name: asked.name.clone(), partitions });
+    }
+    let response = ListOffsetsResponse { topics, ..Default::default() };
     answer(&response, ApiKey::ListOffsets, head)
 }
 

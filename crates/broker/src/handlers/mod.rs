@@ -52,41 +52,43 @@ use klamm_protocol::{
 };
 use klamm_types::TopicPartition;
 use thiserror::Error;
+use tracing::Instrument;
 
 use crate::error_code::WireError;
 use crate::net::{Lane, Share};
 use crate::shared::Shared;
+use crate::work::{Place, Running, Work};
 
 pub(crate) use fetch::Round;
 
 /// An API, the versions of it that are served, and what answers it.
 type Served = (ApiKey, RangeInclusive<i16>, Handler);
-type Handler = fn(&Shared, &RequestHead, Turn) -> Result<Outcome, HandleError>;
+type Handler = fn(&Arc<Shared>, &RequestHead, Turn) -> Result<Outcome, HandleError>;
 
 const SERVED: &[Served] = &[
-    (ApiKey::Produce, 3..=13, produce::handle),
-    (ApiKey::Fetch, 4..=18, fetch::handle),
-    (ApiKey::ListOffsets, 1..=11, |s, h, _| list_offsets::handle(s, h)),
+    (ApiKey::Produce, 3..=13, |s, h, t| Sliced::begin(s, h, t, produce::handle)),
+    (ApiKey::Fetch, 4..=18, |s, h, t| Sliced::begin(s, h, t, fetch::handle)),
+    (ApiKey::ListOffsets, 1..=11, |s, h, t| Sliced::begin(s, h, t, list_offsets::handle)),
     (ApiKey::Metadata, 0..=13, |s, h, _| metadata::handle(s, h)),
-    (ApiKey::OffsetCommit, 2..=10, offset_commit::handle),
-    (ApiKey::OffsetFetch, 1..=10, |s, h, _| offset_fetch::handle(s, h)),
+    (ApiKey::OffsetCommit, 2..=10, |s, h, t| Sliced::begin(s, h, t, offset_commit::handle)),
+    (ApiKey::OffsetFetch, 1..=10, |s, h, t| Sliced::begin(s, h, t, offset_fetch::handle)),
     (ApiKey::FindCoordinator, 0..=6, |s, h, _| find_coordinator::handle(s, h)),
     (ApiKey::JoinGroup, 0..=9, join_group::handle),
     (ApiKey::Heartbeat, 0..=4, heartbeat::handle),
     (ApiKey::LeaveGroup, 0..=5, |s, h, _| leave_group::handle(s, h)),
     (ApiKey::SyncGroup, 0..=5, |s, h, _| sync_group::handle(s, h)),
-    (ApiKey::DescribeGroups, 0..=6, |s, h, _| describe_groups::handle(s, h)),
+    (ApiKey::DescribeGroups, 0..=6, |s, h, t| Sliced::begin(s, h, t, describe_groups::handle)),
     (ApiKey::ListGroups, 0..=5, |s, h, _| list_groups::handle(s, h)),
     (ApiKey::ApiVersions, 0..=4, |s, h, _| api_versions::handle(s, h)),
     (ApiKey::CreateTopics, 2..=7, |s, h, _| create_topics::handle(s, h)),
     (ApiKey::DeleteTopics, 1..=6, |s, h, _| delete_topics::handle(s, h)),
-    (ApiKey::DeleteRecords, 0..=2, |s, h, _| delete_records::handle(s, h)),
+    (ApiKey::DeleteRecords, 0..=2, |s, h, t| Sliced::begin(s, h, t, delete_records::handle)),
     (ApiKey::InitProducerId, 0..=5, |s, h, _| init_producer_id::handle(s, h)),
-    (ApiKey::OffsetForLeaderEpoch, 2..=4, |s, h, _| offset_for_leader_epoch::handle(s, h)),
-    (ApiKey::DescribeConfigs, 1..=4, |s, h, _| describe_configs::handle(s, h)),
+    (ApiKey::OffsetForLeaderEpoch, 2..=4, |s, h, t| Sliced::begin(s, h, t, offset_for_leader_epoch::handle)),
+    (ApiKey::DescribeConfigs, 1..=4, |s, h, t| Sliced::begin(s, h, t, describe_configs::handle)),
     (ApiKey::AlterConfigs, 0..=2, |s, h, _| alter_configs::handle(s, h)),
     (ApiKey::DescribeLogDirs, 1..=5, |s, h, _| describe_log_dirs::handle(s, h)),
-    (ApiKey::DeleteGroups, 0..=2, |s, h, _| delete_groups::handle(s, h)),
+    (ApiKey::DeleteGroups, 0..=2, |s, h, t| Sliced::begin(s, h, t, delete_groups::handle)),
     (ApiKey::OffsetDelete, 0..=0, |s, h, _| offset_delete::handle(s, h)),
     (ApiKey::CreatePartitions, 0..=3, |s, h, _| create_partitions::handle(s, h)),
     (ApiKey::IncrementalAlterConfigs, 0..=1, |s, h, _| incremental_alter_configs::handle(s, h)),
@@ -95,7 +97,7 @@ const SERVED: &[Served] = &[
     (ApiKey::DescribeUserScramCredentials, 0..=0, |s, h, _| describe_user_scram_credentials::handle(s, h)),
     (ApiKey::DescribeCluster, 0..=2, |s, h, _| describe_cluster::handle(s, h)),
     (ApiKey::ConsumerGroupHeartbeat, 0..=1, consumer_group_heartbeat::handle),
-    (ApiKey::ConsumerGroupDescribe, 0..=1, |s, h, _| consumer_group_describe::handle(s, h)),
+    (ApiKey::ConsumerGroupDescribe, 0..=1, |s, h, t| Sliced::begin(s, h, t, consumer_group_describe::handle)),
     (ApiKey::ListConfigResources, 0..=1, |s, h, _| list_config_resources::handle(s, h)),
     (ApiKey::DescribeTopicPartitions, 0..=0, |s, h, _| describe_topic_partitions::handle(s, h)),
 ];
@@ -108,6 +110,13 @@ pub(crate) struct Turn {
     pub(crate) may_block: bool,
     /// Where the request comes from.
     pub(crate) peer: IpAddr,
+}
+
+impl Turn {
+    /// The kind of thread that the request is on.
+    pub(crate) fn place(self) -> Place {
+        if self.may_block { Place::Worker } else { Place::Network }
+    }
 }
 
 /// What is to be done after a request.
@@ -123,6 +132,8 @@ pub(crate) enum Outcome {
     Close(String),
     /// Ask again where it may wait for a disk.
     Blocks,
+    /// Run it slice by slice; the last one gives the outcome.
+    Sliced(Box<Running<Outcome>>),
     /// Send what comes of this.
     Later(Later),
     /// Ask again when one of the partitions has grown, or at the deadline, which answers in any case.
@@ -167,7 +178,7 @@ pub(crate) enum HandleError {
 }
 
 /// Answers a request.
-pub(crate) fn handle(shared: &Shared, head: &RequestHead, turn: Turn) -> Outcome {
+pub(crate) fn handle(shared: &Arc<Shared>, head: &RequestHead, turn: Turn) -> Outcome {
     let Some((api, versions, handler)) = SERVED.iter().find(|(api, ..)| api.code() == head.api_key) else {
         return Outcome::Close(format!("API {} is not served", head.api_key));
     };
@@ -201,6 +212,17 @@ pub(crate) fn lane(api_key: i16) -> Lane {
     if is_of(&commands) { Lane::Command } else { Lane::Io }
 }
 
+/// Whether a request is too large for a network thread: decoding alone is much work.
+pub(crate) fn has_large_frame(head: &RequestHead) -> bool {
+    // The records of a Produce are not decoded, only its partitions.
+    let limit = if head.api_key == ApiKey::Produce.code() { LARGE_PRODUCE } else { LARGE_FRAME };
+    head.body.len() > limit
+}
+
+/// Bytes of a frame from which on a request never runs on a network thread.
+const LARGE_FRAME: usize = 64 << 10;
+const LARGE_PRODUCE: usize = 512 << 10;
+
 /// Whether this version of an API is served.
 pub(crate) fn is_served(api: ApiKey, version: i16) -> bool {
     SERVED.iter().any(|(served, versions, _)| *served == api && versions.contains(&version))
@@ -229,6 +251,54 @@ fn host(peer: IpAddr) -> Arc<str> {
 fn message(text: &str) -> klamm_protocol::ByteString {
     let cut = text.char_indices().map(|(at, _)| at).take_while(|at| *at <= 1000).last().unwrap_or(0);
     if text.len() <= 1000 { text.into() } else { text[..cut].into() }
+}
+
+/// A request that is answered in slices: its handler keeps what it needs of the request.
+#[derive(Clone, Debug)]
+struct Sliced {
+    shared: Arc<Shared>,
+    head: RequestHead,
+    turn: Turn,
+    work: Work,
+}
+
+impl Sliced {
+    /// Begins to answer a request in slices; nothing runs before the first one.
+    fn begin<F>(
+        shared: &Arc<Shared>,
+        head: &RequestHead,
+        turn: Turn,
+        handler: impl FnOnce(Sliced) -> F,
+    ) -> Result<Outcome, HandleError>
+    where
+        F: Future<Output = Result<Outcome, HandleError>> + Send + 'static,
+    {
+        let work = Work::new(&shared.config(), &shared.work, turn.place());
+        let sliced = Sliced { shared: Arc::clone(shared), head: head.clone(), turn, work: work.clone() };
+        let (handled, version) = (handler(sliced), head.version);
+        let name = ApiKey::from_code(head.api_key).map_or("API", ApiKey::name);
+        let outcome = async move {
+            handled.await.unwrap_or_else(|error| Outcome::Close(format!("{name} {version}: {error}")))
+        };
+        Ok(Outcome::Sliced(Box::new(Running::new(work, outcome.in_current_span()))))
+    }
+}
+
+impl Sliced {
+    /// Whether it may block now, and who asks.
+    fn turn(&self) -> Turn {
+        Turn { may_block: !self.work.is_on_network(), ..self.turn }
+    }
+
+    /// Answers each of some items in their order.
+    async fn each<T, R>(&self, items: impl IntoIterator<Item = T>, mut answer: impl FnMut(T) -> R) -> Vec<R> {
+        let mut answers = Vec::new();
+        for item in items {
+            answers.push(answer(item));
+            self.work.item().await;
+        }
+        answers
+    }
 }
 
 /// Whether a request to a group is to be asked again where it may wait, for it has much to say.

@@ -10,12 +10,11 @@ use klamm_protocol::messages::offset_fetch_response::{
     OffsetFetchResponse, OffsetFetchResponseGroup, OffsetFetchResponsePartition,
     OffsetFetchResponsePartitions, OffsetFetchResponseTopic, OffsetFetchResponseTopics,
 };
-use klamm_protocol::{ApiKey, ByteString, ErrorCode, RequestHead, Uuid};
+use klamm_protocol::{ApiKey, ByteString, ErrorCode, Uuid};
 
-use super::{HandleError, Outcome, answer, once};
+use super::{HandleError, Outcome, Sliced, answer, once};
 use crate::error_code::WireError;
 use crate::metadata::MetadataImage;
-use crate::shared::Shared;
 
 /// From this version on several groups are asked for at a time (KIP-709).
 const SEVERAL: i16 = 8;
@@ -26,14 +25,18 @@ const WITH_EPOCHS: i16 = 9;
 /// From this version on there is an error of the whole.
 const WITH_ERROR: i16 = 2;
 
-pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, HandleError> {
+pub(super) async fn handle(call: Sliced) -> Result<Outcome, HandleError> {
+    let head = &call.head;
     let request = super::read::<OffsetFetchRequest>(head)?;
     let response = if head.version >= SEVERAL {
-        let groups = once(&request.groups, |asked| &asked.group_id);
-        let groups = groups.map(|asked| group(shared, asked, head.version)).collect();
+        let mut groups = Vec::new();
+        for asked in once(&request.groups, |asked| &asked.group_id) {
+            call.work.item().await;
+            groups.push(group(&call, asked).await);
+        }
         OffsetFetchResponse { groups, ..OffsetFetchResponse::default() }
     } else {
-        one(&group(shared, &first(&request), head.version), head.version)
+        one(&group(&call, &first(&request)).await, head.version)
     };
     answer(&response, ApiKey::OffsetFetch, head)
 }
@@ -70,30 +73,42 @@ fn one(group: &OffsetFetchResponseGroup, version: i16) -> OffsetFetchResponse {
     OffsetFetchResponse { topics, error_code: group.error_code, ..OffsetFetchResponse::default() }
 }
 
-fn group(shared: &Shared, asked: &OffsetFetchRequestGroup, version: i16) -> OffsetFetchResponseGroup {
-    let (id, image) = (GroupId::new(&asked.group_id), shared.metadata.image());
-    let read = |groups: &GroupCoordinator| {
-        if version >= WITH_EPOCHS {
-            check(groups, &id, asked).map_err(|error| error.wire())?;
-        }
-        Ok(match &asked.topics {
-            Some(topics) => once(topics, |topic| (&topic.name, topic.topic_id))
-                .map(|topic| named(groups, &id, topic, &image, version))
-                .collect(),
-            None => all(groups, &id, &image, version),
-        })
-    };
-    let permitted = shared.permit().map_err(|error| error.wire());
-    let found = permitted.and_then(|()| shared.groups.read(&id, read)?);
-    let (topics, error) = match found {
+async fn group(call: &Sliced, asked: &OffsetFetchRequestGroup) -> OffsetFetchResponseGroup {
+    let (topics, error) = match offsets(call, asked).await {
         Ok(topics) => (topics, ErrorCode::None),
         // Where there is no error of the whole the partitions carry it.
         Err(error) => {
-            let named = asked.topics.iter().flatten().filter(|_| version < WITH_ERROR);
+            let named = asked.topics.iter().flatten().filter(|_| call.head.version < WITH_ERROR);
             (named.map(|topic| none_of(topic, ErrorCode::None)).collect(), error)
         }
     };
     OffsetFetchResponseGroup { group_id: asked.group_id.clone(), topics, error_code: error.code() }
+}
+
+/// The offsets of the topics that are named, or of all.
+async fn offsets(
+    call: &Sliced,
+    asked: &OffsetFetchRequestGroup,
+) -> Result<Vec<OffsetFetchResponseTopics>, ErrorCode> {
+    let (shared, version) = (&call.shared, call.head.version);
+    let (id, image) = (GroupId::new(&asked.group_id), shared.metadata.image());
+    shared.permit().map_err(|error| error.wire())?;
+    let checked = |groups: &GroupCoordinator| match version >= WITH_EPOCHS {
+        true => check(groups, &id, asked).map_err(|error| error.wire()),
+        false => Ok(()),
+    };
+    shared.groups.read(&id, checked)??;
+    let Some(topics) = &asked.topics else {
+        let all = shared.groups.read(&id, |groups| all(groups, &id, &image, version))?;
+        call.work.items(all.iter().map(|topic| topic.partitions.len()).sum()).await;
+        return Ok(all);
+    };
+    let mut found = Vec::new();
+    for topic in once(topics, |topic| (&topic.name, topic.topic_id)) {
+        call.work.item().await;
+        found.push(named(call, &id, topic, &image).await?);
+    }
+    Ok(found)
 }
 
 /// One that says who it is has to be that.
@@ -104,17 +119,16 @@ fn check(groups: &GroupCoordinator, id: &GroupId, asked: &OffsetFetchRequestGrou
     }
 }
 
-fn named(
-    groups: &GroupCoordinator,
+async fn named(
+    call: &Sliced,
     id: &GroupId,
     asked: &OffsetFetchRequestTopics,
     image: &MetadataImage,
-    version: i16,
-) -> OffsetFetchResponseTopics {
-    let name: ByteString = if version >= WITH_TOPIC_IDS {
+) -> Result<OffsetFetchResponseTopics, ErrorCode> {
+    let name: ByteString = if call.head.version >= WITH_TOPIC_IDS {
         match image.topic_by_id(asked.topic_id) {
             Some(topic) => topic.name.as_str().into(),
-            None => return none_of(asked, ErrorCode::UnknownTopicId),
+            None => return Ok(none_of(asked, ErrorCode::UnknownTopicId)),
         }
     } else {
         asked.name.clone()
@@ -123,15 +137,21 @@ fn named(
     let own: Option<Uuid> = image.topic(&name).map(|topic| topic.id.into());
     let is_own =
         |found: &&CommittedOffset| found.topic_id.zip(own).is_none_or(|(committed, own)| committed == own);
-    let partition = |number: &i32| match groups.committed(id, &name, *number).filter(is_own) {
-        Some(found) => told(*number, found),
-        None => none(*number, ErrorCode::None),
-    };
-    OffsetFetchResponseTopics {
-        name: name.clone(),
-        topic_id: asked.topic_id,
-        partitions: once(&asked.partition_indexes, |number| *number).map(partition).collect(),
+    let numbers: Vec<i32> = once(&asked.partition_indexes, |number| *number).copied().collect();
+    let mut partitions = Vec::with_capacity(numbers.len());
+    // The shard has other groups too, which are not kept waiting.
+    for some in numbers.chunks(call.shared.config().slice_items.max(1)) {
+        let look = |groups: &GroupCoordinator| {
+            let partition = |number: &i32| match groups.committed(id, &name, *number).filter(is_own) {
+                Some(found) => told(*number, found),
+                None => none(*number, ErrorCode::None),
+            };
+            partitions.extend(some.iter().map(partition));
+        };
+        call.shared.groups.read(id, look)?;
+        call.work.items(some.len()).await;
     }
+    Ok(OffsetFetchResponseTopics { name: name.clone(), topic_id: asked.topic_id, partitions })
 }
 
 /// Where topics have ids, those that are gone have none to be named by.

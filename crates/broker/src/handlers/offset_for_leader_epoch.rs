@@ -8,10 +8,10 @@ use klamm_protocol::messages::offset_for_leader_epoch_request::{
 use klamm_protocol::messages::offset_for_leader_epoch_response::{
     EpochEndOffset, OffsetForLeaderEpochResponse, OffsetForLeaderTopicResult,
 };
-use klamm_protocol::{ApiKey, ErrorCode, RequestHead};
+use klamm_protocol::{ApiKey, ErrorCode};
 use klamm_types::LeaderEpoch;
 
-use super::{HandleError, Outcome, answer, leader_epoch};
+use super::{HandleError, Outcome, Sliced, answer, leader_epoch};
 use crate::error_code::WireError;
 use crate::metadata::{Topic, TopicError};
 use crate::shared::Shared;
@@ -19,16 +19,19 @@ use crate::shared::Shared;
 /// There is no such epoch.
 const UNDEFINED: (i32, i64) = (-1, -1);
 
-pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, HandleError> {
+pub(super) async fn handle(call: Sliced) -> Result<Outcome, HandleError> {
+    let (shared, head) = (&call.shared, &call.head);
     let request = super::read::<OffsetForLeaderEpochRequest>(head)?;
     let image = shared.metadata.image();
-    let topics = request.topics.iter().map(|asked| {
+    let mut topics = Vec::new();
+    for asked in &request.topics {
+        call.work.item().await;
         let topic = image.topic(&asked.topic);
         let end = |partition: &OffsetForLeaderPartition| respond(partition, end(shared, topic, partition));
-        let partitions = asked.partitions.iter().map(end).collect();
-        OffsetForLeaderTopicResult { topic: asked.topic.clone(), partitions }
-    });
-    let response = OffsetForLeaderEpochResponse { topics: topics.collect(), ..Default::default() };
+        let partitions = call.each(&asked.partitions, end).await;
+        topics.push(OffsetForLeaderTopicResult { topic: asked.topic.clone(), partitions });
+    }
+    let response = OffsetForLeaderEpochResponse { topics, ..Default::default() };
     answer(&response, ApiKey::OffsetForLeaderEpoch, head)
 }
 

@@ -1,30 +1,30 @@
 //! Appending what producers send. With one broker what is appended is committed, so that acks 1 and all are the same.
 
+use std::collections::{HashMap, HashSet};
 use std::time::Instant;
 
-use klamm_log::{AppendError, Appended, Durability};
+use klamm_log::{AppendError, Appended, Durability, Log};
 use klamm_protocol::messages::produce_request::{PartitionProduceData, ProduceRequest, TopicProduceData};
 use klamm_protocol::messages::produce_response::{
     BatchIndexAndErrorMessage, PartitionProduceResponse, ProduceResponse, TopicProduceResponse,
 };
-use klamm_protocol::{ApiKey, ErrorCode, RequestHead};
+use klamm_protocol::{ApiKey, ErrorCode, RequestHead, Uuid};
 use klamm_record::{BatchHeader, Compression};
 use klamm_types::{Offset, Timestamp, TopicPartition};
 
-use super::{HandleError, Outcome, Turn, answer};
+use super::{HandleError, Outcome, Sliced, answer};
 use crate::config::{BatchCompression, TopicConfig};
 use crate::error_code::WireError;
 use crate::incoming::{Prepared, Refused, prepare};
 use crate::metadata::{MetadataImage, Topic, TopicError};
 use crate::quotas::Quota;
 use crate::shared::Shared;
+use crate::work::Work;
 
 /// From this version on a topic is named by its id.
 const WITH_TOPIC_IDS: i16 = 13;
 /// From this version on zstd is known (KIP-110).
 const WITH_ZSTD: i16 = 7;
-/// Bytes of a request that is much work in any case: to hand it to another thread is little beside that.
-const LARGE: usize = 512 * 1024;
 /// The client id of an administrator who writes to internal topics, as in Kafka.
 const MENDER: &str = "__admin_client";
 /// The `acks` of a producer that waits for all replicas.
@@ -68,14 +68,11 @@ impl From<Refused> for Refusal {
     }
 }
 
-pub(super) fn handle(shared: &Shared, head: &RequestHead, turn: Turn) -> Result<Outcome, HandleError> {
+pub(super) async fn handle(call: Sliced) -> Result<Outcome, HandleError> {
     let begun = Instant::now();
+    let (shared, head) = (&call.shared, &call.head);
     let request = super::read::<ProduceRequest>(head)?;
-    let is_slow = |topic: &TopicProduceData| is_slow(shared, topic, head.version);
-    if !turn.may_block && (head.body.len() > LARGE || request.topic_data.iter().any(is_slow)) {
-        return Ok(Outcome::Blocks);
-    }
-    let responses: Vec<_> = request.topic_data.iter().map(|t| topic(shared, t, request.acks, head)).collect();
+    let responses = append_all(&call, &request).await;
     let throttle_time_ms = shared.charge(head, Quota::Produce, head.body.len(), begun);
     if request.acks != 0 {
         let response = ProduceResponse { responses, throttle_time_ms, ..Default::default() };
@@ -90,19 +87,68 @@ pub(super) fn handle(shared: &Shared, head: &RequestHead, turn: Turn) -> Result<
     })
 }
 
-/// Whether appending to a topic may have to wait for the disk, or is much work.
-fn is_slow(shared: &Shared, data: &TopicProduceData, version: i16) -> bool {
-    let image = shared.metadata.image();
-    let Ok(topic) = find(&image, data, version) else { return false };
-    let config = shared.metadata.topic_config(topic);
+/// Appends to each partition once, and answers each once. Of a partition that is named several times the last is used,
+/// as in Kafka.
+async fn append_all(call: &Sliced, request: &ProduceRequest) -> Vec<TopicProduceResponse> {
+    let count = request.topic_data.iter().map(|topic| topic.partition_data.len()).sum();
+    call.work.expect_items(count).await;
+    let mut topics = Topics::default();
+    let last = last_of_each(request, count);
+    let mut position = 0;
+    for data in &request.topic_data {
+        for partition in &data.partition_data {
+            // What is passed over is an item too.
+            call.work.item().await;
+            if last.as_ref().is_none_or(|last| last.contains(&position)) {
+                let done = append_to(call, data, partition, request.acks).await;
+                topics.response(data).push(respond(partition.index, done));
+            }
+            position += 1;
+        }
+    }
+    topics.responses
+}
+
+/// The positions, among all partitions of a request, of the last with each name; `None` where there is one partition.
+fn last_of_each(request: &ProduceRequest, count: usize) -> Option<HashSet<usize>> {
+    if count < 2 {
+        return None;
+    }
+    let topics = request.topic_data.iter();
+    let named = topics.flat_map(|topic| topic.partition_data.iter().map(move |p| (key(topic), p.index)));
+    let last: HashMap<_, _> = named.enumerate().map(|(position, name)| (name, position)).collect();
+    Some(last.into_values().collect())
+}
+
+/// What a request names a topic by.
+fn key(topic: &TopicProduceData) -> (&str, Uuid) {
+    (&topic.name, topic.topic_id)
+}
+
+/// The responses of a request, each topic once.
+#[derive(Default)]
+struct Topics<'a> {
+    responses: Vec<TopicProduceResponse>,
+    places: HashMap<(&'a str, Uuid), usize>,
+}
+
+impl<'a> Topics<'a> {
+    /// The partitions of a topic so far.
+    fn response(&mut self, data: &'a TopicProduceData) -> &mut Vec<PartitionProduceResponse> {
+        let place = *self.places.entry(key(data)).or_insert(self.responses.len());
+        if place == self.responses.len() {
+            let (name, topic_id) = (data.name.clone(), data.topic_id);
+            self.responses.push(TopicProduceResponse { name, topic_id, ..Default::default() });
+        }
+        &mut self.responses[place].partition_responses
+    }
+}
+
+/// Whether an append may have to wait for the disk, or is much work.
+fn is_slow(config: &TopicConfig, log: &Log) -> bool {
     // The first append notes the leader's epoch, durably.
-    let is_first = |data: &PartitionProduceData| {
-        let log = shared.metadata.log(topic, data.index);
-        log.is_ok_and(|log| log.bounds().end() == Offset::ZERO)
-    };
-    config.log.flush_messages.is_some()
-        || config.compression != BatchCompression::Producer
-        || data.partition_data.iter().any(is_first)
+    let is_first = log.bounds().end() == Offset::ZERO;
+    is_first || config.log.flush_messages.is_some() || config.compression != BatchCompression::Producer
 }
 
 fn find<'a>(image: &'a MetadataImage, data: &TopicProduceData, version: i16) -> Result<&'a Topic, ErrorCode> {
@@ -113,18 +159,18 @@ fn find<'a>(image: &'a MetadataImage, data: &TopicProduceData, version: i16) -> 
     }
 }
 
-fn topic(shared: &Shared, data: &TopicProduceData, acks: i16, head: &RequestHead) -> TopicProduceResponse {
-    let image = shared.metadata.image();
-    let found = find(&image, data, head.version).map_err(Refusal::from);
-    let found = found.and_then(|topic| check_internal(topic, head).map(|()| topic));
-    let found = found.map(|topic| (topic, shared.metadata.topic_config(topic)));
-    let append = |partition: &PartitionProduceData| {
-        let (topic, config) = found.as_ref().map_err(Refusal::clone)?;
-        append(shared, topic, config, partition, acks, head.version)
-            .inspect_err(|_| shared.metrics.refused(topic.name.as_str()))
-    };
-    let partition_responses = data.partition_data.iter().map(|p| respond(p.index, append(p))).collect();
-    TopicProduceResponse { name: data.name.clone(), topic_id: data.topic_id, partition_responses }
+async fn append_to(
+    call: &Sliced,
+    data: &TopicProduceData,
+    partition: &PartitionProduceData,
+    acks: i16,
+) -> Result<Done, Refusal> {
+    let image = call.shared.metadata.image();
+    let topic = find(&image, data, call.head.version)?;
+    check_internal(topic, &call.head)?;
+    let config = call.shared.metadata.topic_config(topic);
+    let done = append(call, topic, &config, partition, acks).await;
+    done.inspect_err(|_| call.shared.metrics.refused(topic.name.as_str()))
 }
 
 /// What the broker writes itself is nobody else's to write, but for who mends it.
@@ -135,14 +181,14 @@ fn check_internal(topic: &Topic, head: &RequestHead) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn append(
-    shared: &Shared,
+async fn append(
+    call: &Sliced,
     topic: &Topic,
     config: &TopicConfig,
     data: &PartitionProduceData,
     acks: i16,
-    version: i16,
 ) -> Result<Done, Refusal> {
+    let (shared, version) = (&call.shared, call.head.version);
     shared.permit().map_err(|error| Refusal::from(&error))?;
     if !matches!(acks, -1..=1) {
         return Err(ErrorCode::InvalidRequiredAcks.into());
@@ -154,7 +200,11 @@ fn append(
     let records = data.records.as_ref().and_then(|r| r.as_bytes()).filter(|b| !b.is_empty());
     let records = records.ok_or_else(|| Refusal::new(ErrorCode::InvalidRecord, "there are no records"))?;
     check_batches(records, version)?;
-    let Prepared { mut batch, append_time, depth } = prepare(records, config, shared.now())?;
+    if is_slow(config, &log) {
+        call.work.worker().await;
+    }
+    let Prepared { mut batch, append_time, depth, decompressed } =
+        prepared(&call.work, records, config, shared.now()).await?;
     let appended = log.append_batches(&mut batch, topic.leader_epoch(data.index), depth, Durability::Written);
     let appended = appended.map_err(|error| refused(shared, log.partition(), &error))?;
     shared.stuck.goes_on(log.partition());
@@ -163,7 +213,37 @@ fn append(
     shared.purgatory.grown(log.partition());
     // One that was there already bears the time that it got then.
     let time = if appended.is_duplicate { appended.max_timestamp } else { append_time };
-    Ok((appended, time, log.bounds().start().get()))
+    let done = (appended, time, log.bounds().start().get());
+    drop(batch);
+    call.work.bytes(decompressed).await;
+    Ok(done)
+}
+
+/// Prepares a batch. On a network thread no more is decompressed than what is left of the slice: a batch that holds more
+/// goes on on a worker thread, once there is memory for it.
+async fn prepared(
+    work: &Work,
+    records: &[u8],
+    config: &TopicConfig,
+    now: Timestamp,
+) -> Result<Prepared, Refused> {
+    let most = config.log.max_decompressed_bytes;
+    if work.is_on_network() {
+        let limit = most.min(work.bytes_left());
+        match prepare(records, config, now, limit) {
+            Err(error) if error.is_over_limit() && limit < most => work.worker().await,
+            done => return done,
+        }
+    }
+    let _memory = work.memory(output_of(records).min(most)).await;
+    prepare(records, config, now, most)
+}
+
+/// The most bytes that the records of a batch have after decompression; none where they are not compressed.
+fn output_of(records: &[u8]) -> usize {
+    let Ok(header) = BatchHeader::parse(records) else { return 0 };
+    let body = records.get(BatchHeader::SIZE..header.size()).unwrap_or_default();
+    if header.compression() == Compression::None { 0 } else { header.decompressed_bound(body).unwrap_or(0) }
 }
 
 /// A topic that is deleted between being found and being written to is not there, by the name that it was asked for.

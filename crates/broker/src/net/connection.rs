@@ -4,9 +4,11 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use klamm_protocol::{ApiKey, RequestHead};
+use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
@@ -15,9 +17,10 @@ use super::frame::{Frame, FrameReader};
 use super::memory::RequestMemory;
 use super::send::{Answers, send, share_of};
 use super::workers::{Lane, Workers};
-use crate::handlers::{Answer, Delayed, Later, Outcome, Round, Turn, handle, lane};
+use crate::handlers::{Answer, Delayed, Later, Outcome, Round, Turn, handle, has_large_frame, lane};
 use crate::probe::Fault;
 use crate::shared::Shared;
+use crate::work::{MemoryPermit, Place, Running};
 
 /// What a connection needs of its server.
 #[derive(Clone, Debug)]
@@ -108,7 +111,11 @@ impl Connection {
                 }
                 Outcome::Close(reason) => return Err(reason.into()),
                 Outcome::Gone => return Ok(()),
-                Outcome::Silence | Outcome::Wait(_) | Outcome::Later(_) | Outcome::Blocks => {}
+                Outcome::Silence
+                | Outcome::Wait(_)
+                | Outcome::Later(_)
+                | Outcome::Sliced(_)
+                | Outcome::Blocks => {}
             }
             if !wait.is_zero() {
                 self.flush(ready, stream).await?;
@@ -153,7 +160,8 @@ impl Connection {
     }
 
     async fn answer(&mut self, head: &RequestHead, stream: &TcpStream) -> Result<Outcome, String> {
-        match self.work(head, Round::MayWait).await? {
+        let outcome = self.work(head, Round::MayWait).await?;
+        match self.finish(outcome, stream).await? {
             Outcome::Wait(delayed) => self.wait(head, delayed, stream).await,
             Outcome::Later(later) => self.wait_for_others(later, stream).await,
             outcome => Ok(outcome),
@@ -181,7 +189,10 @@ impl Connection {
     }
 
     async fn work(&mut self, head: &RequestHead, round: Round) -> Result<Outcome, String> {
-        let lane = lane(head.api_key);
+        let mut lane = lane(head.api_key);
+        if lane != Lane::Command && has_large_frame(head) {
+            lane = Lane::Large;
+        }
         if lane == Lane::Network {
             let turn = Turn { round, may_block: false, peer: self.peer.ip() };
             let done = Workers::run_here(|| timed(&self.shared, head, turn));
@@ -205,6 +216,35 @@ impl Connection {
             answer.share = share_of(answer, &self.answers).await.map_err(|error| error.to_string())?;
         }
         Ok(outcome)
+    }
+
+    /// Runs the slices that are left of a request on worker threads. It is cancelled when its client disconnects, and a
+    /// large one when the broker stops.
+    async fn finish(&mut self, mut outcome: Outcome, stream: &TcpStream) -> Result<Outcome, String> {
+        let mut stopping = self.stopping.clone();
+        while let Outcome::Sliced(running) = outcome {
+            let is_large = running.is_large();
+            outcome = tokio::select! {
+                outcome = self.slice(running) => outcome?,
+                () = disconnected(stream), if is_large => Outcome::Gone,
+                _ = stopping.wait_for(|stopping| *stopping), if is_large => Outcome::Gone,
+            };
+        }
+        Ok(outcome)
+    }
+
+    async fn slice(&mut self, running: Box<Running<Outcome>>) -> Result<Outcome, String> {
+        let granted = match running.take_wanted() {
+            Some(bytes) => self.shared.work.memory(bytes).await,
+            None => None,
+        };
+        let lane = if running.is_large() { Lane::Large } else { Lane::Io };
+        let slice = move || {
+            let begun = std::time::Instant::now();
+            (sliced(running, Place::Worker, granted), begun.elapsed())
+        };
+        let (done, _place) = self.workers.run(lane, slice).await.unzip();
+        self.note(done).await
     }
 
     /// Until those have come that the answer depends on. They are not waited for when the broker stops.
@@ -233,13 +273,17 @@ impl Connection {
             // A partition may have grown before it was watched, and may grow with each look: the thread has other connections too.
             tokio::task::yield_now().await;
             let outcome = self.work(head, Round::MayWait).await?;
+            let outcome = self.finish(outcome, stream).await?;
             let waited = match outcome {
                 Outcome::Wait(_) => self.pause(&waiter, deadline, stream).await,
                 _ => Waited::Grown,
             };
             match (outcome, waited) {
                 (Outcome::Wait(_), Waited::Grown) => {}
-                (Outcome::Wait(_), Waited::TimeUp) => return self.work(head, Round::Last).await,
+                (Outcome::Wait(_), Waited::TimeUp) => {
+                    let outcome = self.work(head, Round::Last).await?;
+                    return self.finish(outcome, stream).await;
+                }
                 (Outcome::Wait(_), Waited::Gone) => return Ok(Outcome::Gone),
                 (outcome, _) => return Ok(outcome),
             }
@@ -256,9 +300,22 @@ impl Connection {
     }
 }
 
-fn timed(shared: &Shared, head: &RequestHead, turn: Turn) -> (Outcome, Duration) {
+/// The outcome of a request, or of its first slice.
+fn timed(shared: &Arc<Shared>, head: &RequestHead, turn: Turn) -> (Outcome, Duration) {
     let begun = std::time::Instant::now();
-    (handle(shared, head, turn), begun.elapsed())
+    let outcome = match handle(shared, head, turn) {
+        Outcome::Sliced(running) => sliced(running, turn.place(), None),
+        outcome => outcome,
+    };
+    (outcome, begun.elapsed())
+}
+
+/// The outcome of one slice.
+fn sliced(mut running: Box<Running<Outcome>>, place: Place, granted: Option<MemoryPermit>) -> Outcome {
+    match running.slice(place, granted) {
+        Poll::Ready(outcome) => outcome,
+        Poll::Pending => Outcome::Sliced(running),
+    }
 }
 
 /// How a wait ended.
@@ -277,6 +334,14 @@ async fn gone(stream: &TcpStream) {
     match stream.peek(&mut [0]).await {
         Ok(0) | Err(_) => {}
         Ok(_) => std::future::pending().await,
+    }
+}
+
+/// Resolves when the other side has closed, even if it had sent more before.
+async fn disconnected(stream: &TcpStream) {
+    match stream.ready(Interest::READABLE).await {
+        Ok(ready) if !ready.is_read_closed() => std::future::pending().await,
+        Ok(_) | Err(_) => {}
     }
 }
 

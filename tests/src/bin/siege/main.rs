@@ -3,11 +3,13 @@
 //! ```sh
 //! cargo run --release -p klamm-tests --bin siege -- frames 1000000   # hostile frames, of every API and version
 //! cargo run --release -p klamm-tests --bin siege -- flood            # 1,000 connections that send more than there is memory for
+//! cargo run --release -p klamm-tests --bin siege -- bombs            # small requests that become much work
 //! cargo run --release -p klamm-tests --bin siege -- kills 200        # kill -9 under load, and what was acknowledged
 //! ```
 //!
 //! A failure prints the seed with which the same is tried again: `--seed N`.
 
+mod bombs;
 mod bystander;
 mod dice;
 mod flood;
@@ -35,6 +37,11 @@ enum Kind {
         #[arg(default_value_t = 1000)]
         connections: usize,
     },
+    /// Small requests that become much work, from clients that disconnect.
+    Bombs {
+        #[arg(default_value_t = 8)]
+        connections: usize,
+    },
     /// Rounds of kill -9 under load.
     Kills {
         #[arg(default_value_t = 200)]
@@ -49,6 +56,7 @@ fn main() {
     let Siege { kind, seed } = Siege::parse();
     match kind {
         Kind::Frames { count } => frames::run(count, seed),
+        Kind::Bombs { connections } => bombs::run(connections),
         Kind::Flood { connections } => flood::run(connections, seed),
         Kind::Kills { rounds } => kills::run(rounds, seed),
         Kind::Serve { settings } => server::serve(&settings),

@@ -1,0 +1,177 @@
+//! Bounds the work of one request by what the request becomes, not by its bytes on the wire.
+//!
+//! A handler counts each item that it works on and each byte that it decompresses. When a slice is used up
+//! (`request.slice.items`, `request.slice.bytes`) the handler yields: the first slice runs on the network thread that
+//! read the request, all others run on worker threads (`num.io.threads`). Between two slices other requests have their
+//! turn, and the request is cancelled when its client has disconnected or the broker stops.
+//!
+//! ```text
+//!  network thread        worker thread        worker thread
+//!  [slice]  -- yields --> [slice]  -- yields --> [slice] --> response
+//! ```
+
+mod figures;
+mod running;
+
+use std::sync::Arc;
+use std::task::Poll;
+
+use parking_lot::Mutex;
+
+use crate::BrokerConfig;
+
+pub use figures::WorkFigures;
+pub(crate) use figures::{Counters, MemoryPermit};
+pub(crate) use running::Running;
+
+/// The thread that a slice runs on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Place {
+    /// A network thread: it must not wait for a disk, and has other connections.
+    Network,
+    /// A worker thread.
+    Worker,
+}
+
+/// The budget of one request. Its clones are the same budget: the handler spends it, the connection renews it.
+#[derive(Clone, Debug)]
+pub(crate) struct Work {
+    slice: Arc<Mutex<Slice>>,
+    counters: Arc<Counters>,
+}
+
+#[derive(Debug)]
+struct Slice {
+    place: Place,
+    /// Items and bytes of a whole slice.
+    items: usize,
+    bytes: usize,
+    spent_items: usize,
+    spent_bytes: usize,
+    /// Whether a slice was used up, or the next step needs more than one.
+    is_large: bool,
+    /// Decompression memory in bytes that the handler needs before it can go on.
+    wanted: Option<usize>,
+    granted: Option<MemoryPermit>,
+}
+
+impl Work {
+    pub(crate) fn new(config: &BrokerConfig, counters: &Arc<Counters>, place: Place) -> Work {
+        let slice = Slice {
+            place,
+            items: config.slice_items.max(1),
+            bytes: config.slice_bytes.max(1),
+            spent_items: 0,
+            spent_bytes: 0,
+            is_large: false,
+            wanted: None,
+            granted: None,
+        };
+        Work { slice: Arc::new(Mutex::new(slice)), counters: Arc::clone(counters) }
+    }
+
+    /// Counts one item, and yields when the slice is used up.
+    pub(crate) async fn item(&self) {
+        self.items(1).await;
+    }
+
+    /// Counts items, and yields when the slice is used up.
+    pub(crate) async fn items(&self, count: usize) {
+        if self.spend(count, 0) {
+            yield_once().await;
+        }
+    }
+
+    /// Counts bytes that were decompressed or walked, and yields when the slice is used up.
+    pub(crate) async fn bytes(&self, count: usize) {
+        if self.spend(0, count) {
+            yield_once().await;
+        }
+    }
+
+    /// Returns at once if so many items fit into one slice, otherwise on a worker thread.
+    pub(crate) async fn expect_items(&self, count: usize) {
+        if count > self.slice.lock().items {
+            self.slice.lock().is_large = true;
+            self.worker().await;
+        }
+    }
+
+    /// Returns on a worker thread, where the handler may wait for a disk.
+    pub(crate) async fn worker(&self) {
+        while self.is_on_network() {
+            yield_once().await;
+        }
+    }
+
+    /// Takes memory for the output of a decompression. A need of at most one slice is met at once. For more the handler
+    /// waits until others have returned theirs (`decompression.memory.bytes`).
+    pub(crate) async fn memory(&self, bytes: usize) -> Option<MemoryPermit> {
+        if !self.want(bytes) {
+            return None;
+        }
+        yield_once().await;
+        self.slice.lock().granted.take()
+    }
+
+    pub(crate) fn is_on_network(&self) -> bool {
+        self.slice.lock().place == Place::Network
+    }
+
+    /// The bytes that are left of this slice.
+    pub(crate) fn bytes_left(&self) -> usize {
+        let slice = self.slice.lock();
+        slice.bytes.saturating_sub(slice.spent_bytes)
+    }
+
+    /// Notes what was spent; says whether the slice is used up.
+    fn spend(&self, items: usize, bytes: usize) -> bool {
+        let mut slice = self.slice.lock();
+        slice.spent_items += items;
+        slice.spent_bytes += bytes;
+        let is_used_up = slice.spent_items >= slice.items || slice.spent_bytes >= slice.bytes;
+        slice.is_large |= is_used_up;
+        is_used_up
+    }
+
+    /// Asks for decompression memory before the next slice; says whether so much has to be asked for.
+    fn want(&self, bytes: usize) -> bool {
+        let mut slice = self.slice.lock();
+        let is_more = bytes > slice.bytes;
+        if is_more {
+            (slice.is_large, slice.wanted) = (true, Some(bytes));
+        }
+        is_more
+    }
+
+    fn is_large(&self) -> bool {
+        self.slice.lock().is_large
+    }
+
+    fn begin(&self, place: Place, granted: Option<MemoryPermit>) {
+        let mut slice = self.slice.lock();
+        (slice.place, slice.granted) = (place, granted);
+        (slice.spent_items, slice.spent_bytes) = (0, 0);
+    }
+
+    fn end(&self) {
+        let slice = self.slice.lock();
+        self.counters.slice(slice.place, slice.spent_items, slice.spent_bytes);
+    }
+
+    fn take_wanted(&self) -> Option<usize> {
+        self.slice.lock().wanted.take()
+    }
+}
+
+/// Is pending once: the future ends its slice here.
+async fn yield_once() {
+    let mut has_yielded = false;
+    std::future::poll_fn(|_| {
+        if std::mem::replace(&mut has_yielded, true) { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+}
+
+#[cfg(test)]
+mod tests;
