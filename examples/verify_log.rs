@@ -42,6 +42,11 @@ fn run(options: &Options, sound: &mut bool) -> Result<(), Box<dyn Error>> {
     let depth = if options.headers_only { Depth::Header } else { Depth::Records { limit: 256 << 20 } };
     let dir = LogDir::open_with(&options.dir, DirConfig { on_damage, ..DirConfig::default() })?;
     dir.cuts().iter().for_each(|cut| println!("{cut}"));
+    dir.inconsistencies().iter().for_each(|found| println!("{found}"));
+    for log in dir.offline() {
+        println!("{} cannot be opened: {}", log.partition, log.error);
+        *sound = false;
+    }
     let (mut logs, mut bytes, mut findings) = (0, 0, 0);
     for log in dir.logs() {
         for finding in log.verify(depth)? {

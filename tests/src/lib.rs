@@ -7,6 +7,7 @@ pub mod consumers;
 pub mod fixtures;
 pub mod groups;
 pub mod hostile;
+pub mod http;
 pub mod requests;
 
 /// The root's README, so that its snippets are compiled and run.

@@ -1,7 +1,5 @@
 //! What an operator looks at: metrics, health, the page.
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 
 use klamm_broker::{Broker, BrokerConfig};
@@ -9,22 +7,12 @@ use klamm_protocol::messages::fetch_request::{FetchPartition, FetchRequest, Fetc
 use klamm_tests::client::Client;
 use klamm_tests::consumers::Consumer;
 use klamm_tests::groups::{Member, commit_in_two_partitions, damage_the_second_partition};
+use klamm_tests::http::ask;
 use klamm_tests::requests::{batch_of, produce, topic};
 
 fn config() -> BrokerConfig {
     let http_listener = Some("127.0.0.1:0".parse().unwrap());
     BrokerConfig { http_listener, ..BrokerConfig::for_test() }
-}
-
-/// Status line and body.
-fn ask(address: SocketAddr, request: &str) -> (String, String) {
-    let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(std::time::Duration::from_secs(20))).unwrap();
-    write!(stream, "{request} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n").unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
-    (head.lines().next().unwrap().to_owned(), body.to_owned())
 }
 
 /// The value of a figure.

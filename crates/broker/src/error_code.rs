@@ -1,7 +1,7 @@
 //! Which of our errors is which of Kafka's: the one table.
 
 use klamm_coordinator::GroupError;
-use klamm_log::{AppendError, LogError, OpenError, ProducerError, ReadError};
+use klamm_log::{AppendError, LogError, ProducerError, ReadError};
 use klamm_protocol::ErrorCode;
 use klamm_record::{BatchError, CompressionError};
 
@@ -160,10 +160,7 @@ impl WireError for TopicError {
             TopicError::Fault(error) => *error,
             TopicError::Append(error) => error.wire(),
             TopicError::NoProducerIds => ErrorCode::UnknownServerError,
-            TopicError::Open(OpenError::File(_) | OpenError::Lost { .. }) | TopicError::Stranger { .. } => {
-                ErrorCode::KafkaStorageError
-            }
-            TopicError::Open(_) => ErrorCode::UnknownServerError,
+            TopicError::Open(_) | TopicError::Stranger { .. } => ErrorCode::KafkaStorageError,
         }
     }
 }

@@ -1,11 +1,14 @@
 //! The folders of the logs (`log.dirs`). One that fails when the broker starts takes its partitions with it; the others go on.
 
+use std::collections::BTreeMap;
+use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use klamm_log::{Background, CleanerConfig, DirConfig, Log, LogConfig, LogDir, LogError, OpenError};
 use klamm_protocol::Uuid;
 use klamm_types::{Timestamp, TopicId, TopicPartition};
+use parking_lot::Mutex;
 
 use crate::config::BrokerConfig;
 use crate::environment::Environment;
@@ -15,6 +18,8 @@ use crate::metadata::{Identity, IdentityError};
 #[derive(Debug)]
 pub(crate) struct Storage {
     folders: Vec<Folder>,
+    /// Partitions whose log cannot be opened, and why.
+    offline: Mutex<BTreeMap<TopicPartition, String>>,
 }
 
 /// One folder.
@@ -61,7 +66,26 @@ impl Storage {
             }
         }
         let identity = identity.ok_or(StorageError::NoFolder)?;
-        Ok((Storage { folders }, identity))
+        Ok((Storage { folders, offline: Mutex::default() }, identity))
+    }
+
+    /// Takes a partition offline, whose log cannot be opened or belongs to another topic.
+    pub(crate) fn take_offline(&self, partition: &TopicPartition, reason: &dyn Error) {
+        self.dirs().for_each(|dir| dir.release(partition));
+        let known = self.offline.lock().insert(partition.clone(), reason.to_string());
+        if known.is_none() {
+            tracing::error!(%partition, %reason, "a partition is offline; the others are served");
+        }
+    }
+
+    /// Notes that a partition is not offline any more: its log is open, or gone with its topic.
+    pub(crate) fn forget_offline(&self, partition: &TopicPartition) {
+        self.offline.lock().remove(partition);
+    }
+
+    /// The partitions whose log cannot be opened, and why.
+    pub(crate) fn offline(&self) -> Vec<(TopicPartition, String)> {
+        self.offline.lock().iter().map(|(partition, reason)| (partition.clone(), reason.clone())).collect()
     }
 
     /// The folders that have a log of this name on the disk, open or not.
@@ -108,7 +132,11 @@ impl Storage {
         // The metadata of older brokers names no folder: there was one.
         let is_home = |folder: &&Folder| home == Uuid::ZERO || folder.id == home;
         let dir = self.folders.iter().find(is_home)?.logs.as_ref()?;
-        Some(dir.create(partition, config, Some(topic)))
+        let log = dir.create(partition, config, Some(topic));
+        if log.is_ok() {
+            self.forget_offline(partition);
+        }
+        Some(log)
     }
 
     /// Changes how logs are compacted from now on.

@@ -2,7 +2,7 @@ use std::io;
 use std::path::PathBuf;
 
 use klamm_record::{BatchError, BuildError};
-use klamm_types::{LeaderEpoch, Offset};
+use klamm_types::{LeaderEpoch, Offset, TopicId};
 use thiserror::Error;
 
 use crate::{ConfigError, ProducerError};
@@ -91,6 +91,16 @@ pub enum OpenError {
         /// Up to where it had been synced.
         synced: Offset,
     },
+    /// A directory with records does not bear the id of the topic that it is opened for.
+    #[error("{}: got {}, expected topic id {expected}, since the log has records", path.display(), shown(*got))]
+    Topic {
+        /// The `partition.metadata` of the log.
+        path: PathBuf,
+        /// The topic that the log is opened for.
+        expected: TopicId,
+        /// The topic id in the file, if any.
+        got: Option<TopicId>,
+    },
     /// A setting is wrong.
     #[error(transparent)]
     Config(#[from] ConfigError),
@@ -100,6 +110,10 @@ pub enum OpenError {
     /// The folder has been closed.
     #[error("the folder of logs is closed")]
     Closed,
+}
+
+fn shown(id: Option<TopicId>) -> String {
+    id.map_or_else(|| "no topic id".to_owned(), |id| format!("topic id {id}"))
 }
 
 /// Why records were not appended. Nothing of the call is in the log then, unless the variant says otherwise.

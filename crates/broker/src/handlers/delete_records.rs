@@ -16,43 +16,55 @@ use crate::shared::Shared;
 /// Stands for the end of what is committed.
 const ALL: i64 = -1;
 
+/// A log, and the offset before which its records are to be deleted.
+type Wanted = Result<(Log, Offset), ErrorCode>;
+
 pub(super) async fn handle(call: Sliced) -> Result<Outcome, HandleError> {
     let (shared, head) = (&call.shared, &call.head);
     let request = super::read::<DeleteRecordsRequest>(head)?;
     let image = shared.metadata.image();
-    let mut topics = Vec::new();
+    let mut all = Vec::new();
     for asked in &request.topics {
         call.work.item().await;
         let topic = image.topic(&asked.name).ok_or(TopicError::Unknown);
-        let delete = |partition: &DeleteRecordsPartition| {
-            let done =
-                topic.as_ref().map_err(WireError::wire).and_then(|topic| delete(shared, topic, partition));
-            result(partition.partition_index, done)
+        let wanted = |partition: &DeleteRecordsPartition| {
+            topic.as_ref().map_err(WireError::wire).and_then(|topic| wanted(shared, topic, partition))
         };
-        let partitions = call.each(&asked.partitions, delete).await;
-        topics.push(DeleteRecordsTopicResult { name: asked.name.clone(), partitions });
+        all.extend(call.each(&asked.partitions, wanted).await);
     }
-    let response = DeleteRecordsResponse { topics, ..Default::default() };
+    let mut done = delete(all).into_iter();
+    let topics = request.topics.iter().map(|asked| {
+        let partitions = asked.partitions.iter().zip(&mut done);
+        let partitions =
+            partitions.map(|(partition, done)| result(partition.partition_index, done)).collect();
+        DeleteRecordsTopicResult { name: asked.name.clone(), partitions }
+    });
+    let response = DeleteRecordsResponse { topics: topics.collect(), ..Default::default() };
     answer(&response, ApiKey::DeleteRecords, head)
 }
 
-/// The log's start after it.
-fn delete(shared: &Shared, topic: &Topic, wanted: &DeleteRecordsPartition) -> Result<Offset, ErrorCode> {
+fn wanted(shared: &Shared, topic: &Topic, partition: &DeleteRecordsPartition) -> Wanted {
     shared.permit().map_err(|error| error.wire())?;
     let config = shared.metadata.topic_config(topic);
     if config.log.cleanup_policy.compacts() && !config.log.cleanup_policy.deletes() {
         return Err(ErrorCode::PolicyViolation);
     }
-    let log = shared.metadata.log(topic, wanted.partition_index).map_err(|error| error.wire())?;
-    advance(&log, wanted.offset)
+    let log = shared.metadata.log(topic, partition.partition_index).map_err(|error| error.wire())?;
+    let end = log.bounds().committed();
+    let start = if partition.offset == ALL { Some(end) } else { Offset::new(partition.offset) };
+    Ok((log, start.ok_or(ErrorCode::OffsetOutOfRange)?))
 }
 
-fn advance(log: &Log, wanted: i64) -> Result<Offset, ErrorCode> {
-    let end = log.bounds().committed();
-    let start = if wanted == ALL { Some(end) } else { Offset::new(wanted) };
-    let start = start.ok_or(ErrorCode::OffsetOutOfRange)?;
-    log.advance_start(start).map_err(|error| error.wire())?;
-    Ok(log.bounds().start())
+/// The logs' starts after it. All are written to the disk at once.
+fn delete(wanted: Vec<Wanted>) -> Vec<Result<Offset, ErrorCode>> {
+    let found: Vec<(Log, Offset)> =
+        wanted.iter().filter_map(|wanted| wanted.as_ref().ok().cloned()).collect();
+    let mut done = Log::advance_starts(&found).into_iter();
+    let mut start = |(log, _): (Log, Offset)| {
+        let advanced = done.next().expect("LOG-19: one result for each log");
+        advanced.map(|()| log.bounds().start()).map_err(|error| error.wire())
+    };
+    wanted.into_iter().map(|wanted| wanted.and_then(&mut start)).collect()
 }
 
 fn result(partition_index: i32, done: Result<Offset, ErrorCode>) -> DeleteRecordsPartitionResult {

@@ -93,15 +93,18 @@ fn respond(method: &Method, path: &str, shared: &Shared) -> Response<Full<Bytes>
     }
 }
 
-/// Well, or what failed: folders, and partitions of groups.
+/// Well, or what failed: folders, partitions, and partitions of groups.
 fn health(shared: &Shared) -> Response<Full<Bytes>> {
     let folders = shared.metadata.storage().folders().iter().filter(|folder| folder.logs().is_none());
     let folders = folders.map(|folder| format!("folder {} failed\n", folder.path.display()));
+    let offline = shared.metadata.storage().offline().into_iter();
+    let partitions =
+        offline.map(|(partition, reason)| format!("partition {partition} is offline: {reason}\n"));
     let standings = shared.groups.standings().into_iter().enumerate();
     let groups = standings.filter(|(_, standing)| *standing == Standing::Failed).map(|(partition, _)| {
         format!("the groups of {OFFSETS}-{partition} are not served: it cannot be read, the log says why\n")
     });
-    let failed: String = folders.chain(groups).collect();
+    let failed: String = folders.chain(partitions).chain(groups).collect();
     match failed.is_empty() {
         true => plain(StatusCode::OK, "ok\n"),
         false => response(StatusCode::SERVICE_UNAVAILABLE, TEXT, failed),

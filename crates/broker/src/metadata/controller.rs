@@ -56,11 +56,12 @@ impl Metadata {
         // Of the metadata log too, which was opened last.
         let cuts = metadata.storage.dirs().flat_map(LogDir::cuts);
         cuts.for_each(|cut| tracing::warn!("after an unclean stop: {cut}"));
+        let inconsistencies = metadata.storage.dirs().flat_map(LogDir::inconsistencies);
+        inconsistencies.for_each(|found| tracing::warn!("a file is not believed: {found}"));
         metadata.decide_features()?;
         metadata.resolve_config();
-        metadata.remove_leftovers().map_err(|e| e.to_string())?;
-        let image = metadata.image();
-        image.topics().try_for_each(|topic| metadata.open_logs(topic)).map_err(|e| e.to_string())?;
+        metadata.remove_leftovers();
+        metadata.image().topics().for_each(|topic| metadata.open_known_logs(topic));
         Ok(metadata)
     }
 

@@ -77,13 +77,14 @@ impl MetadataLog {
 /// an empty one all topics would be gone.
 fn find(storage: &Storage) -> Result<Log, String> {
     let name: TopicPartition = METADATA_LOG.parse().map_err(|e| format!("{e}"))?;
-    let open = |dir: &LogDir| {
-        dir.create(&name, LogConfig::default(), TopicId::new(METADATA_ID)).map_err(|e| e.to_string())
+    let open = |dir: &LogDir, topic_id| {
+        dir.create(&name, LogConfig::default(), topic_id).map_err(|error| error.to_string())
     };
     // The survey has seen to it that there is no second one.
     match storage.homes_of(METADATA_LOG).next() {
-        Some(home) => open(home),
-        None => begin(storage, open),
+        // Whatever its `partition.metadata` says: the name belongs to no other topic.
+        Some(home) => open(home, None),
+        None => begin(storage, |dir| open(dir, TopicId::new(METADATA_ID))),
     }
 }
 

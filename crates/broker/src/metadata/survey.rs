@@ -4,18 +4,15 @@
 use std::fs::DirEntry;
 use std::path::{Path, PathBuf};
 
-use klamm_log::format::PartitionMetadata;
-use klamm_types::TopicPartition;
-
 use super::bootstrap::bootstrap_file;
 use super::controller::METADATA_VERSION;
 use super::files::Tail;
 use super::log::METADATA_LOG;
 use super::replay::Replay;
-use super::{Identity, IdentityError, MetadataImage};
+use super::{Identity, IdentityError};
 
 /// Refuses folders that belong to another node or to several clusters, a metadata log that says what this broker, `node`, cannot
-/// carry over, and logs that it does not speak of. It changes nothing.
+/// carry over. It changes nothing.
 pub(crate) fn survey(folders: &[PathBuf], node: i32) -> Result<(), String> {
     same_cluster(folders, node)?;
     let replay =
@@ -27,7 +24,6 @@ pub(crate) fn survey(folders: &[PathBuf], node: i32) -> Result<(), String> {
                 return Err(format!("{METADATA_LOG} is in {a} and in {b}; move one away"));
             }
         };
-    let is_new = replay.is_none();
     let mut replay = replay.unwrap_or_else(|| Replay::new(node));
     if replay.image().feature(METADATA_VERSION).is_none() {
         let bootstrap = bootstrap_file(folders.iter().map(PathBuf::as_path));
@@ -42,7 +38,7 @@ pub(crate) fn survey(folders: &[PathBuf], node: i32) -> Result<(), String> {
             refusals.join("; ")
         ));
     }
-    if is_new { Ok(()) } else { no_strangers(folders, replay.image()) }
+    Ok(())
 }
 
 fn same_cluster(folders: &[PathBuf], node: i32) -> Result<(), String> {
@@ -75,31 +71,4 @@ fn entries(folder: &Path) -> impl Iterator<Item = DirEntry> {
 fn moving(entry: &DirEntry) -> Option<String> {
     let name = entry.file_name().into_string().ok().filter(|name| name.ends_with("-future"))?;
     Some(format!("{name}, a partition on its way from one folder to another (kafka-reassign-partitions)"))
-}
-
-/// A log that has records and is not of the topic whose name it has would be in that topic's way.
-fn no_strangers(folders: &[PathBuf], image: &MetadataImage) -> Result<(), String> {
-    for entry in folders.iter().flat_map(|folder| entries(folder)) {
-        let name = entry.file_name().into_string().unwrap_or_default();
-        let Ok(partition) = name.parse::<TopicPartition>() else { continue };
-        let Some(topic) = image.topic(partition.topic().as_str()) else { continue };
-        let metadata = std::fs::read_to_string(entry.path().join("partition.metadata")).ok();
-        let id = metadata.and_then(|text| PartitionMetadata::parse(&text).ok()).map(|found| found.topic_id);
-        let is_ours = id.map_or(!has_records(&entry.path()), |id| id == topic.id || image.is_removed(id));
-        if partition.partition() < topic.count() && !is_ours {
-            let path = entry.path();
-            return Err(format!(
-                "folder {} holds a log that belongs to no topic or to another; move it away first",
-                path.display()
-            ));
-        }
-    }
-    Ok(())
-}
-
-fn has_records(partition: &Path) -> bool {
-    entries(partition).any(|file| {
-        let is_segment = file.file_name().to_string_lossy().ends_with(".log");
-        is_segment && file.metadata().is_ok_and(|metadata| metadata.len() > 0)
-    })
 }

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use klamm_log::{Log, LogDir};
+use klamm_log::{Log, LogConfig, LogDir, OfflineLog};
+use klamm_protocol::Uuid;
 use klamm_types::{Offset, TopicPartition};
 
 use super::identity::random_id;
@@ -78,18 +79,42 @@ impl Metadata {
 
     /// Opens the logs of a topic, and gives them its settings. Those of a folder that failed stay away.
     pub(super) fn open_logs(&self, topic: &Topic) -> Result<(), TopicError> {
+        let config = self.settings_of_logs(topic);
+        let mut partitions = topic.partitions().zip(&topic.states);
+        partitions.try_for_each(|(partition, state)| self.open_log(topic, &partition, state.home, &config))
+    }
+
+    /// Opens the logs of a topic that was there before. A partition whose log cannot be opened is offline.
+    pub(super) fn open_known_logs(&self, topic: &Topic) {
+        let config = self.settings_of_logs(topic);
+        for (partition, state) in topic.partitions().zip(&topic.states) {
+            if let Err(error) = self.open_log(topic, &partition, state.home, &config) {
+                self.storage.take_offline(&partition, &error);
+            }
+        }
+    }
+
+    /// The settings of the logs of a topic.
+    fn settings_of_logs(&self, topic: &Topic) -> LogConfig {
         let (config, wrong) = self.fitting(topic);
         for WrongSetting { key, value, expected } in wrong {
             tracing::warn!(topic = %topic.name, key, value, "a setting of a topic is passed over, expected {expected}");
         }
         self.resolved.write().insert(topic.id, Arc::new(config.clone()));
-        let config = config.log;
-        for (partition, state) in topic.partitions().zip(&topic.states) {
-            self.make_way(&partition, topic)?;
-            match self.storage.create(&partition, state.home, config.clone(), topic.id) {
-                Some(log) => log?.set_config(config.clone()).map_err(klamm_log::OpenError::from)?,
-                None => tracing::warn!(%partition, "the folder of a partition is not there: it is offline"),
-            }
+        config.log
+    }
+
+    fn open_log(
+        &self,
+        topic: &Topic,
+        partition: &TopicPartition,
+        home: Uuid,
+        config: &LogConfig,
+    ) -> Result<(), TopicError> {
+        self.make_way(partition, topic)?;
+        match self.storage.create(partition, home, config.clone(), topic.id) {
+            Some(log) => log?.set_config(config.clone()).map_err(klamm_log::OpenError::from)?,
+            None => tracing::warn!(%partition, "the folder of a partition is not there: it is offline"),
         }
         Ok(())
     }
@@ -98,7 +123,8 @@ impl Metadata {
     fn remove_logs(&self, topic: &Topic) {
         self.resolved.write().remove(&topic.id);
         for partition in topic.partitions() {
-            for dir in self.storage.dirs().filter(|dir| dir.get(&partition).is_some()) {
+            self.storage.forget_offline(&partition);
+            for dir in self.storage.dirs() {
                 if dir.topic_id(&partition).is_ok_and(|id| id == Some(topic.id)) {
                     forget(dir, &partition);
                 }
@@ -107,22 +133,27 @@ impl Metadata {
     }
 
     /// What a removal that a crash cut short has left.
-    pub(super) fn remove_leftovers(&self) -> Result<(), TopicError> {
+    pub(super) fn remove_leftovers(&self) {
         let image = self.image();
         for dir in self.storage.dirs() {
             let logs = dir.logs().into_iter().filter(|log| log.partition().to_string() != METADATA_LOG);
             for log in logs {
-                match dir.topic_id(log.partition())? {
-                    Some(id) if image.is_removed(id) => forget(dir, log.partition()),
-                    Some(id) if image.topic_by_id(id.into()).is_some() => {}
-                    None if is_begun(&log) => forget(dir, log.partition()),
+                match dir.topic_id(log.partition()) {
+                    Ok(Some(id)) if image.is_removed(id) => forget(dir, log.partition()),
+                    Ok(Some(id)) if image.topic_by_id(id.into()).is_some() => {}
+                    Ok(None) if is_begun(&log) => forget(dir, log.partition()),
                     _ => {
                         tracing::warn!(folder = %log.path().display(), "a log that belongs to no topic is left alone");
                     }
                 }
             }
+            for OfflineLog { partition, error } in dir.offline() {
+                match dir.topic_id(&partition) {
+                    Ok(Some(id)) if image.is_removed(id) => forget(dir, &partition),
+                    _ => tracing::warn!(%partition, %error, "a log cannot be opened"),
+                }
+            }
         }
-        Ok(())
     }
 
     /// A log that is in the way: that of a removed topic goes, any other is not ours to touch.

@@ -110,7 +110,7 @@ impl Output {
     fn aborted_index(&self, aborted: Vec<AbortedEntry>) -> Result<Index<AbortedEntry>, FileError> {
         let name = self.segment.name(FileKind::TransactionIndex);
         let mut index = Index::in_memory(self.folder.clone(), name);
-        aborted.into_iter().try_for_each(|entry| index.push(entry))?;
+        aborted.into_iter().for_each(|entry| index.push(entry));
         Ok(index)
     }
 }

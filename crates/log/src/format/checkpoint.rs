@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::str::FromStr;
 
 use klamm_types::{EpochHistory, LeaderEpoch, Offset, TopicName, TopicPartition};
 use thiserror::Error;
@@ -39,15 +40,36 @@ impl OffsetCheckpoint {
     /// # Errors
     /// [`CheckpointError`] names the line.
     pub fn parse(text: &str) -> Result<OffsetCheckpoint, CheckpointError> {
+        let (checkpoint, errors) = OffsetCheckpoint::salvage(text);
+        errors.into_iter().next().map_or(Ok(checkpoint), Err)
+    }
+
+    /// Reads the lines that are as Kafka writes them, and returns an error for everything else. Of two lines for one
+    /// partition the smaller offset counts.
+    #[must_use]
+    pub fn salvage(text: &str) -> (OffsetCheckpoint, Vec<CheckpointError>) {
+        let mut checkpoint = OffsetCheckpoint::default();
         if text.is_empty() {
-            return Ok(OffsetCheckpoint::default());
+            return (checkpoint, Vec::new());
         }
-        let offsets = entries(text, "topic, partition and offset", |line| {
+        let (entries, mut errors) = entries(text, "topic, partition and offset", |line| {
             let [topic, partition, offset] = fields(line)?;
-            let partition = TopicPartition::new(TopicName::new(topic).ok()?, partition.parse().ok()?)?;
-            Some((partition, Offset::new(offset.parse().ok()?)?))
-        })?;
-        Ok(OffsetCheckpoint { offsets: offsets.into_iter().collect() })
+            let partition = TopicPartition::new(TopicName::new(topic).ok()?, number(partition)?)?;
+            Some((partition, Offset::new(number(offset)?)?))
+        });
+        for (line, (partition, offset)) in entries {
+            if let Some(before) = checkpoint.offsets.get_mut(&partition) {
+                *before = offset.min(*before);
+                errors.push(CheckpointError {
+                    line,
+                    expected: "one line for each partition",
+                    got: partition.to_string(),
+                });
+            } else {
+                checkpoint.offsets.insert(partition, offset);
+            }
+        }
+        (checkpoint, errors)
     }
 
     /// The file's text.
@@ -65,12 +87,20 @@ impl EpochCheckpoint {
     /// # Errors
     /// [`CheckpointError`] names the line.
     pub fn parse(text: &str) -> Result<EpochCheckpoint, CheckpointError> {
-        let starts = entries(text, "epoch and start offset", |line| {
+        let (starts, errors) = entries(text, "epoch and start offset", |line| {
             let [epoch, start] = fields(line)?;
-            Some((LeaderEpoch::new(epoch.parse().ok()?)?, Offset::new(start.parse().ok()?)?))
-        })?;
+            Some((LeaderEpoch::new(number(epoch)?)?, Offset::new(number(start)?)?))
+        });
+        if let Some(error) = errors.into_iter().next() {
+            return Err(error);
+        }
         let mut history = EpochHistory::default();
-        for (epoch, start) in starts {
+        for (line, (epoch, start)) in starts {
+            let rises = history.latest().is_none_or(|last| last.epoch < epoch && last.start < start);
+            if !rises {
+                let got = format!("{epoch} {start}");
+                return Err(CheckpointError { line, expected: "an epoch and a start that rise", got });
+            }
             history.assign(epoch, start);
         }
         Ok(EpochCheckpoint { history })
@@ -92,29 +122,43 @@ fn text(count: usize, lines: impl Iterator<Item = String>) -> String {
 }
 
 fn fields<const N: usize>(line: &str) -> Option<[&str; N]> {
-    line.split_ascii_whitespace().collect::<Vec<_>>().try_into().ok()
+    line.split(' ').collect::<Vec<_>>().try_into().ok()
 }
 
+/// A number in the digits that Kafka writes it in: without a sign or zeros in front.
+fn number<T: FromStr + ToString>(text: &str) -> Option<T> {
+    text.parse().ok().filter(|number: &T| number.to_string() == text)
+}
+
+/// The entries with their lines, and what is not as Kafka writes it.
 fn entries<T>(
     text: &str,
     expected: &'static str,
     read: impl Fn(&str) -> Option<T>,
-) -> Result<Vec<T>, CheckpointError> {
+) -> (Vec<(usize, T)>, Vec<CheckpointError>) {
     let mut lines = text.lines().zip(1..);
     let wrong = |line, expected, got: &str| CheckpointError { line, expected, got: got.to_owned() };
-    match lines.next() {
-        Some((version, _)) if version.trim() == "0" => {}
-        other => return Err(wrong(1, "version 0", other.map_or("", |(l, _)| l))),
+    let mut next = || lines.next().map_or("", |(line, _)| line);
+    let (version, count) = (next(), next());
+    let mut errors = Vec::new();
+    if version != "0" {
+        errors.push(wrong(1, "version 0", version));
     }
-    let (count, _) = lines.next().unwrap_or(("", 2));
-    let count: usize = count.trim().parse().map_err(|_| wrong(2, "the number of entries", count))?;
-    let entry = |(line, number)| read(line).ok_or_else(|| wrong(number, expected, line));
-    let found =
-        lines.filter(|(line, _)| !line.trim().is_empty()).map(entry).collect::<Result<Vec<T>, _>>()?;
-    if found.len() == count {
-        return Ok(found);
+    let count = count.parse::<usize>().map_err(|_| errors.push(wrong(2, "the number of entries", count)));
+    let mut found = Vec::new();
+    let mut lines_that_follow = 0;
+    for (line, number) in lines {
+        lines_that_follow += 1;
+        match read(line) {
+            Some(entry) => found.push((number, entry)),
+            None => errors.push(wrong(number, expected, line)),
+        }
     }
-    Err(wrong(2, "the number of lines that follow", &format!("{count}, but {} follow", found.len())))
+    if let Some(count) = count.ok().filter(|count| *count != lines_that_follow) {
+        let got = format!("{count}, but {lines_that_follow} follow");
+        errors.push(wrong(2, "the number of lines that follow", &got));
+    }
+    (found, errors)
 }
 
 #[cfg(test)]
@@ -133,9 +177,21 @@ mod tests {
     }
 
     #[test]
+    fn the_lines_that_can_be_read_are_kept() {
+        let (checkpoint, errors) = OffsetCheckpoint::salvage("0\n4\na 0 1\nb 0 x\nc 0 3\nc 0 2\n");
+        assert_eq!(checkpoint.to_text(), "0\n2\na 0 1\nc 0 2\n");
+        assert_eq!(errors.iter().map(|error| error.line).collect::<Vec<_>>(), [4, 6]);
+        assert!(EpochCheckpoint::parse("0\n2\n1 5\n0 9\n").is_err());
+        assert!(EpochCheckpoint::parse("0\n2\n1 5\n2 5\n").is_err());
+    }
+
+    #[test]
     fn what_is_wrong_is_named_with_its_line() {
         for (text, want) in [
             ("\n", "line 1: expected version 0, got \"\""),
+            ("0\n1\na 0 01\n", "line 3: expected topic, partition and offset, got \"a 0 01\""),
+            ("0\n1\na 0 1 \n", "line 3: expected topic, partition and offset, got \"a 0 1 \""),
+            ("0\n2\na 0 1\na 0 2\n", "line 4: expected one line for each partition, got \"a-0\""),
             ("1\n0\n", "line 1: expected version 0, got \"1\""),
             ("0\n", "line 2: expected the number of entries, got \"\""),
             ("0\nx\n", "line 2: expected the number of entries, got \"x\""),

@@ -142,9 +142,13 @@ impl<E: IndexEntry> Index<E> {
         Ok(low)
     }
 
-    pub(crate) fn push(&mut self, entry: E) -> Result<(), FileError> {
+    /// Adds an entry. When the file refuses those that have gathered, as on a full disk, they stay in memory and are
+    /// written with a later entry, or by the next sync.
+    pub(crate) fn push(&mut self, entry: E) {
         self.fresh.push(entry);
-        if self.fresh.len() - self.written >= GATHER { self.write() } else { Ok(()) }
+        if self.fresh.len() - self.written >= GATHER {
+            let _written_later = self.write();
+        }
     }
 
     /// Appends what is not yet in the file.
@@ -195,6 +199,10 @@ impl<E: IndexEntry> Index<E> {
         file.sync().map_err(|e| self.failed("sync", e))?;
         self.synced = self.written;
         Ok(())
+    }
+
+    fn is_written(&self) -> bool {
+        self.written == self.fresh.len() || self.home == Home::Memory
     }
 
     /// Whether there are entries that are not known to be durable.
@@ -259,6 +267,11 @@ impl Indexes {
         let offset = |at: usize| Ok(self.offsets.get(at)?.map(|entry| entry.relative_offset));
         let time = |at: usize| Ok(self.times.get(at)?.map(|entry| entry.relative_offset));
         Ok((offsets < 2 || offset(0)? < offset(offsets - 1)?) && (times < 2 || time(0)? < time(times - 1)?))
+    }
+
+    /// Whether their files have all their entries.
+    pub(crate) fn are_written(&self) -> bool {
+        self.offsets.is_written() && self.times.is_written()
     }
 
     pub(crate) fn write(&mut self) -> Result<(), FileError> {

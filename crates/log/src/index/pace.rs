@@ -59,7 +59,7 @@ impl IndexPace {
         if due {
             self.since = header.size() as u64;
             let position = u32::try_from(position).expect("SEG-1: positions are 31 bits");
-            indexes.offsets.push(OffsetEntry { relative_offset: self.relative(header), position })?;
+            indexes.offsets.push(OffsetEntry { relative_offset: self.relative(header), position });
             self.push_time(indexes)?;
         }
         Ok(())
@@ -70,7 +70,10 @@ impl IndexPace {
         let (Some(max), last) = (self.max, indexes.times.last()?) else { return Ok(()) };
         let rises = last
             .is_none_or(|last| max.timestamp > last.timestamp && max.relative_offset > last.relative_offset);
-        if rises { indexes.times.push(max) } else { Ok(()) }
+        if rises {
+            indexes.times.push(max);
+        }
+        Ok(())
     }
 
     fn relative(&self, header: &BatchHeader) -> u32 {

@@ -6,31 +6,49 @@ use std::time::Duration;
 
 use klamm_types::{Offset, Timestamp, TopicPartition};
 
-use super::Maintained;
+use super::checkpoints::{CLEANED, COMMITTED, RECOVERY_POINTS, START_OFFSETS};
 use super::marker::CLEAN_SHUTDOWN;
 use super::shared::{Shared, State, in_parallel};
+use super::{Maintained, OnDamage};
 use parking_lot::MutexGuard;
 
-use crate::folder::Folder;
 use crate::format::OffsetCheckpoint;
-use crate::load::{CHECKPOINT_LIMIT, format_error};
 use crate::log::Inner;
-use crate::{FileError, Log, LogError, OpenError};
+use crate::{FileError, Log, LogError};
 
 impl Shared {
-    /// The checkpoints forget the log first: its start must not become that of another log of the same name.
     pub(super) fn remove(&self, log: &Inner) -> Result<(), LogError> {
         self.marker.mark_dirty()?;
         log.close();
-        self.change_checkpoints(|checkpoint| checkpoint.offsets.remove(&log.partition).is_some())?;
+        let delay = log.appender.lock().config.file_delete_delay;
+        self.remove_directory(&log.partition, delay, || {
+            log.published.read().segments.iter().for_each(|segment| segment.abandon());
+        })
+    }
+
+    /// Removes a log that is not open.
+    pub(super) fn remove_unopened(&self, partition: &TopicPartition) -> Result<(), LogError> {
+        self.marker.mark_dirty()?;
+        self.remove_directory(partition, self.config.log.file_delete_delay, || {})?;
+        self.unopened.forget(partition);
+        Ok(())
+    }
+
+    /// The checkpoints forget the log first: its start must not become that of another log of the same name.
+    fn remove_directory(
+        &self,
+        partition: &TopicPartition,
+        delay: Duration,
+        before_rename: impl FnOnce(),
+    ) -> Result<(), LogError> {
+        self.change_checkpoints(|checkpoint| checkpoint.offsets.remove(partition).is_some())?;
+        before_rename();
         let number = self.removed.fetch_add(1, Ordering::Relaxed);
         let now = self.config.clock.now();
-        log.published.read().segments.iter().for_each(|segment| segment.abandon());
-        let name = removed_name(&log.partition, now, number);
-        self.folder.rename(&log.partition.to_string(), &name)?;
+        let name = removed_name(partition, now, number);
+        self.folder.rename(&partition.to_string(), &name)?;
         self.folder.sync()?;
-        let due = now.saturating_add(log.appender.lock().config.file_delete_delay);
-        self.state.lock().removals.push((due, name));
+        self.state.lock().removals.push((now.saturating_add(delay), name));
         Ok(())
     }
 
@@ -81,6 +99,19 @@ impl Shared {
         let mut state = self.state.lock();
         self.change_checkpoint(CLEANED, &mut state.cleaned, |cleaned| {
             cleaned.offsets.insert(partition.clone(), to) != Some(to)
+        })
+    }
+
+    /// Notes on the disk where logs start. Their appenders are held, so that none is truncated meanwhile: in the order of
+    /// their names, since this is the only place that holds several.
+    pub(crate) fn note_starts(&self, mut logs: Vec<Arc<Inner>>) -> Result<(), FileError> {
+        logs.sort_by(|a, b| a.partition.cmp(&b.partition));
+        logs.dedup_by(|a, b| Arc::ptr_eq(a, b));
+        let _held: Vec<_> = logs.iter().map(|log| log.appender.lock()).collect();
+        let mut state = self.state.lock();
+        state.changes += 1;
+        self.change_checkpoint(START_OFFSETS, &mut state.start_offsets, |starts| {
+            logs.iter().fold(false, |changed, log| log.note_start(starts) || changed)
         })
     }
 
@@ -154,15 +185,10 @@ impl Shared {
     ) -> Result<(), FileError> {
         let (mut state, points) = self.durable_points(logs);
         for (log, point) in logs.iter().zip(points).filter(|(log, _)| is_there(log)) {
-            let (partition, published) = (&log.partition, log.published.read().clone());
-            let (bounds, first) = (published.bounds, published.segments.first().base());
+            let (partition, committed) = (&log.partition, log.published.read().bounds.committed());
             state.recovery_points.offsets.insert(partition.clone(), point);
-            state.committed.offsets.insert(partition.clone(), bounds.committed());
-            if bounds.start() > first {
-                state.start_offsets.offsets.insert(partition.clone(), bounds.start());
-            } else {
-                state.start_offsets.offsets.remove(partition);
-            }
+            state.committed.offsets.insert(partition.clone(), committed);
+            log.note_start(&mut state.start_offsets);
         }
         let State { recovery_points, start_offsets, committed, .. } = &*state;
         for (name, checkpoint) in
@@ -206,10 +232,25 @@ impl Shared {
         let results = in_parallel(self.config.recovery_threads, logs, |log| log.sync_for_close());
         self.write_checkpoints(logs, |_| true)?;
         results.into_iter().collect::<Result<(), _>>()?;
-        if self.was_clean || !self.is_one_left.load(Ordering::Relaxed) {
+        // A repair changes logs that had been closed cleanly.
+        let stays_clean = self.was_clean && self.config.on_damage == OnDamage::Refuse;
+        if stays_clean || self.unopened.is_empty() {
             self.folder.replace(CLEAN_SHUTDOWN, self.marker.text())?;
         }
         Ok(())
+    }
+}
+
+impl Inner {
+    /// Notes where the log starts, unless it does so at its first segment; whether that is new.
+    fn note_start(&self, starts: &mut OffsetCheckpoint) -> bool {
+        let published = self.published.read().clone();
+        let start = published.bounds.start();
+        if start > published.segments.first().base() {
+            starts.offsets.insert(self.partition.clone(), start) != Some(start)
+        } else {
+            starts.offsets.remove(&self.partition).is_some()
+        }
     }
 }
 
@@ -221,15 +262,3 @@ fn removed_name(partition: &TopicPartition, now: Timestamp, number: usize) -> St
     let most = 255 - tail.len() - digits.len() - 1;
     format!("{}-{digits}{tail}", &topic[..topic.len().min(most)])
 }
-
-/// A checkpoint of the folder; empty when it is not there.
-pub(super) fn read_checkpoint(folder: &Folder, name: &str) -> Result<OffsetCheckpoint, OpenError> {
-    let Some(bytes) = folder.read(name, CHECKPOINT_LIMIT)? else { return Ok(OffsetCheckpoint::default()) };
-    let parsed = OffsetCheckpoint::parse(&String::from_utf8_lossy(&bytes));
-    parsed.map_err(|error| format_error(folder, name, error))
-}
-
-pub(super) const RECOVERY_POINTS: &str = "recovery-point-offset-checkpoint";
-pub(super) const START_OFFSETS: &str = "log-start-offset-checkpoint";
-pub(super) const CLEANED: &str = "cleaner-offset-checkpoint";
-pub(super) const COMMITTED: &str = "replication-offset-checkpoint";

@@ -13,13 +13,15 @@
 //! The marker of a clean stop is taken away, durably, before the first write after opening; so a folder that is only read
 //! stays as it was, and a marker never stands over something half written.
 
+mod checkpoints;
 mod maintenance;
 mod marker;
 mod shared;
+mod unopened;
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use klamm_types::{Timestamp, TopicId, TopicName, TopicPartition};
@@ -27,20 +29,20 @@ use parking_lot::{Mutex, RwLock};
 
 use crate::disk::{Disk, OsDisk};
 use crate::folder::Folder;
-use crate::format::{PARTITION_METADATA, PartitionMetadata};
-use crate::load::{CHECKPOINT_LIMIT, format_error};
 use crate::log::Inner;
 use crate::{
-    Cleaned, CleanerConfig, Cleaning, Clock, ConfigError, Cut, Dirtiness, Log, LogConfig, LogError,
-    OpenError, SystemClock,
+    Cleaned, CleanerConfig, Cleaning, Clock, ConfigError, Cut, Dirtiness, Inconsistency, Log, LogConfig,
+    LogError, OpenError, SystemClock,
 };
 
-use maintenance::{CLEANED, COMMITTED, RECOVERY_POINTS, START_OFFSETS, read_checkpoint};
+use checkpoints::{CLEANED, COMMITTED, RECOVERY_POINTS, START_OFFSETS, read_checkpoint};
 use marker::CleanMarker;
-use shared::{HeldLock, State};
+use shared::{HeldLock, State, read_topic_id};
+use unopened::Unopened;
 
 pub(crate) use marker::Owner;
 pub(crate) use shared::Shared;
+pub use unopened::OfflineLog;
 
 /// A folder of logs. All logs in it are opened with it. A handle: clones share the folder. It is closed when the last handle
 /// on it or on one of its logs is dropped; [`LogDir::close`] does so at once and tells of errors.
@@ -76,7 +78,7 @@ pub struct DirConfig {
 /// What becomes of a log that is damaged before its recovery point, or ends before it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum OnDamage {
-    /// The folder does not open, and says what is wrong.
+    /// The log does not open; [`LogDir::offline`] says why. The other logs do.
     #[default]
     Refuse,
     /// Every log is checked from its start and cut at its first batch that is not valid; [`LogDir::cuts`] says what was
@@ -120,7 +122,8 @@ impl LogDir {
         LogDir::open_with(path, DirConfig::default())
     }
 
-    /// Opens the folder at `path` with these settings. After an unclean stop all logs are recovered, in parallel.
+    /// Opens the folder at `path` with these settings. After an unclean stop all logs are recovered, in parallel. A log
+    /// that cannot be opened is offline ([`LogDir::offline`]); the others are open.
     ///
     /// # Errors
     /// As [`LogDir::open`].
@@ -135,11 +138,13 @@ impl LogDir {
         if !clean && folder.stat(RECOVERY_POINTS)?.is_none() {
             folder.sync_above()?;
         }
+        let mut inconsistencies = Vec::new();
+        let mut read = |name| read_checkpoint(&folder, name, &mut inconsistencies);
         let state = State {
-            recovery_points: read_checkpoint(&folder, RECOVERY_POINTS)?,
-            start_offsets: read_checkpoint(&folder, START_OFFSETS)?,
-            committed: read_checkpoint(&folder, COMMITTED)?,
-            cleaned: read_checkpoint(&folder, CLEANED)?,
+            recovery_points: read(RECOVERY_POINTS)?,
+            start_offsets: read(START_OFFSETS)?,
+            committed: read(COMMITTED)?,
+            cleaned: read(CLEANED)?,
             ..State::default()
         };
         let shared = Arc::new(Shared {
@@ -154,7 +159,8 @@ impl LogDir {
             cuts: Mutex::default(),
             removed: AtomicUsize::new(0),
             was_clean: clean,
-            is_one_left: AtomicBool::new(false),
+            unopened: Unopened::default(),
+            inconsistencies: Mutex::new(inconsistencies),
         });
         if shared.config.on_damage == OnDamage::Cut {
             shared.marker.mark_dirty()?;
@@ -219,26 +225,53 @@ impl LogDir {
         self.shared.cuts.lock().clone()
     }
 
-    /// The id of a log's topic, where its folder says one.
+    /// The logs that could not be opened, by name. [`LogDir::create`] tries again to open one, and returns the error when
+    /// that fails too.
+    #[must_use]
+    pub fn offline(&self) -> Vec<OfflineLog> {
+        self.shared.unopened.failed()
+    }
+
+    /// The checkpoints that opening could not believe, and what it used in their place.
+    #[must_use]
+    pub fn inconsistencies(&self) -> Vec<Inconsistency> {
+        self.shared.inconsistencies.lock().clone()
+    }
+
+    /// Closes the log of a partition and leaves its files as they are, until [`LogDir::create`] opens it again.
+    pub fn release(&self, partition: &TopicPartition) {
+        let _turn = self.shared.changing.lock();
+        let released = self.shared.logs.write().remove(partition);
+        if let Some(log) = released {
+            self.shared.unopened.pass_over(partition.clone());
+            log.close();
+        }
+    }
+
+    /// The id of a log's topic; `None` where `partition.metadata` is missing or empty.
     ///
     /// # Errors
     /// [`OpenError`] when `partition.metadata` cannot be read.
     pub fn topic_id(&self, partition: &TopicPartition) -> Result<Option<TopicId>, OpenError> {
-        let folder = self.shared.folder.join(&partition.to_string());
-        let Some(bytes) = folder.read(PARTITION_METADATA, CHECKPOINT_LIMIT)? else { return Ok(None) };
-        let parsed = PartitionMetadata::parse(&String::from_utf8_lossy(&bytes));
-        let metadata = parsed.map_err(|error| format_error(&folder, PARTITION_METADATA, error))?;
-        Ok(Some(metadata.topic_id))
+        read_topic_id(&self.shared.folder.join(&partition.to_string()))
     }
 
-    /// Removes a log: at once it is no longer there, its files go `file.delete.delay.ms` later. Says whether it was there.
+    /// Removes a log, open or offline: at once it is no longer there, its files go `file.delete.delay.ms` later. Says
+    /// whether it was there.
     ///
     /// # Errors
     /// [`LogError`] when its folder cannot be renamed.
     pub fn remove(&self, partition: &TopicPartition) -> Result<bool, LogError> {
         // Held until the folder has its other name, so that nobody opens it meanwhile.
         let _turn = self.shared.changing.lock();
-        let Some(log) = self.get(partition) else { return Ok(false) };
+        let Some(log) = self.get(partition) else {
+            let is_unopened = self.shared.unopened.contains(partition);
+            return if is_unopened {
+                self.shared.remove_unopened(partition).map(|()| true)
+            } else {
+                Ok(false)
+            };
+        };
         self.shared.remove(&log.inner)?;
         self.shared.logs.write().remove(partition);
         Ok(true)

@@ -2,19 +2,21 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use klamm_record::BatchError;
 use klamm_types::{Offset, Timestamp, TopicId, TopicPartition};
 use parking_lot::{Mutex, RwLock};
 
+use super::checkpoints::{Noted, starts_of_nothing};
 use super::marker::{CleanMarker, Owner};
+use super::unopened::Unopened;
 use super::{DirConfig, OnDamage};
 use crate::folder::Folder;
-use crate::format::{OffsetCheckpoint, PARTITION_METADATA, PartitionMetadata};
-use crate::load::{Trust, load};
+use crate::format::{FileKind, OffsetCheckpoint, PARTITION_METADATA, PartitionMetadata, SegmentFileName};
+use crate::load::{CHECKPOINT_LIMIT, Trust, format_error, load};
 use crate::log::Inner;
-use crate::{CleanerConfig, Cut, FileError, LogConfig, OpenError};
+use crate::{CleanerConfig, Cut, FileError, Inconsistency, LogConfig, OpenError};
 
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -33,8 +35,10 @@ pub(crate) struct Shared {
     pub(super) removed: AtomicUsize,
     /// Whether the folder had been closed cleanly when it was opened.
     pub(super) was_clean: bool,
-    /// Whether there is a log that was passed over and has not been recovered: the folder is then no cleaner than it was.
-    pub(super) is_one_left: AtomicBool,
+    /// Logs that were not recovered: while there are any, the directory is no cleaner than it was.
+    pub(super) unopened: Unopened,
+    /// Small files that opening could not believe.
+    pub(super) inconsistencies: Mutex<Vec<Inconsistency>>,
 }
 
 pub(super) struct HeldLock(#[allow(dead_code)] pub(super) Box<dyn Send + Sync>);
@@ -57,6 +61,19 @@ pub(super) struct State {
     pub(super) removals: Vec<(Timestamp, String)>,
 }
 
+impl State {
+    /// What the checkpoints say of a log.
+    pub(super) fn noted(&self, partition: &TopicPartition) -> Noted {
+        let of = |checkpoint: &OffsetCheckpoint| checkpoint.offsets.get(partition).copied();
+        Noted {
+            recovery_point: of(&self.recovery_points),
+            start: of(&self.start_offsets),
+            cleaned: of(&self.cleaned),
+            committed: of(&self.committed),
+        }
+    }
+}
+
 impl Shared {
     pub(crate) fn cleaner(&self) -> Arc<CleanerConfig> {
         Arc::clone(&self.cleaner.read())
@@ -64,11 +81,19 @@ impl Shared {
 
     pub(super) fn load_all(self: &Arc<Self>) -> Result<(), OpenError> {
         let partitions = self.find_partitions()?;
-        let load = |partition: &TopicPartition| self.load_one(partition, self.config.log.clone());
-        let loaded = in_parallel(self.config.recovery_threads, &partitions, load);
+        let has_directory =
+            |partition: &TopicPartition| partitions.contains(partition) || self.unopened.contains(partition);
+        let starts = self.state.lock().start_offsets.clone();
+        self.inconsistencies.lock().extend(starts_of_nothing(&self.folder, &starts, has_directory));
+        let load = |partition: &TopicPartition| {
+            (partition.clone(), self.load_one(partition, self.config.log.clone()))
+        };
         let mut logs = self.logs.write();
-        for log in loaded.into_iter().collect::<Result<Vec<_>, _>>()? {
-            logs.insert(log.partition.clone(), Arc::new(log));
+        for (partition, loaded) in in_parallel(self.config.recovery_threads, &partitions, load) {
+            match loaded {
+                Ok(log) => drop(logs.insert(partition, Arc::new(log))),
+                Err(error) => self.unopened.note_failed(partition, error),
+            }
         }
         Ok(())
     }
@@ -82,7 +107,7 @@ impl Shared {
             } else if let Ok(partition) = name.parse::<TopicPartition>() {
                 let is_dir = self.folder.stat(&name)?.is_some_and(|stat| stat.is_dir);
                 if is_dir && name == METADATA_LOG {
-                    self.is_one_left.store(true, Ordering::Relaxed);
+                    self.unopened.pass_over(partition);
                 } else if is_dir {
                     partitions.push(partition);
                 }
@@ -93,20 +118,28 @@ impl Shared {
 
     /// Opens a log that was there when the folder was opened.
     fn load_one(self: &Arc<Self>, partition: &TopicPartition, config: LogConfig) -> Result<Inner, OpenError> {
-        let (point, start, cleaned) = {
-            let state = self.state.lock();
-            let of = |checkpoint: &OffsetCheckpoint| checkpoint.offsets.get(partition).copied();
-            (of(&state.recovery_points), of(&state.start_offsets), of(&state.cleaned))
-        };
-        let (synced, cleaned) = (point.unwrap_or_default(), cleaned.unwrap_or_default());
+        let noted = self.state.lock().noted(partition);
+        let synced = noted.recovery_point.unwrap_or_default();
+        let cleaned = noted.cleaned.unwrap_or_default();
         let trust = match self.config.on_damage {
             OnDamage::Cut => Trust::Repair { gaps_before: synced.max(cleaned) },
-            OnDamage::Refuse if self.was_clean => Trust::Clean,
+            OnDamage::Refuse if self.was_clean => Trust::Clean { end: noted.recovery_point },
             OnDamage::Refuse => Trust::From { synced, cleaned },
         };
-        let log = self.open_log(partition, config, trust, start)?;
-        self.check_not_lost(partition, log.published.read().bounds.end(), synced)?;
+        let log = self.open_log(partition, config, trust, noted.start)?;
+        let end = log.published.read().bounds.end();
+        self.check_not_lost(partition, end, synced)?;
+        self.note_contradictions(partition, noted, end);
         Ok(log)
+    }
+
+    fn note_contradictions(&self, partition: &TopicPartition, noted: Noted, end: Offset) {
+        let is_clean = self.was_clean && self.config.on_damage == OnDamage::Refuse;
+        let found = noted.contradictions(&self.folder, end, is_clean);
+        self.inconsistencies.lock().extend(found);
+        if noted.cleaned.is_some_and(|cleaned| cleaned > end) {
+            self.state.lock().cleaned.offsets.remove(partition);
+        }
     }
 
     fn check_not_lost(
@@ -143,6 +176,7 @@ impl Shared {
         let folder = self.folder.join(&partition.to_string());
         let mut loaded = load(&folder, &config, trust, start)?;
         self.cuts.lock().extend(loaded.cut.take());
+        self.inconsistencies.lock().append(&mut loaded.inconsistencies);
         let owner = Owner { marker: Arc::clone(&self.marker), shared: Arc::downgrade(self) };
         Ok(Inner::new(partition.clone(), folder, config, Arc::clone(&self.config.clock), owner, loaded))
     }
@@ -163,19 +197,52 @@ impl Shared {
         }
         folder.create()?;
         if let Some(topic_id) = topic_id {
-            folder.replace(PARTITION_METADATA, PartitionMetadata { topic_id }.to_text().as_bytes())?;
+            claim(&folder, topic_id)?;
         }
         let log = match is_there {
             true => self.load_one(partition, config)?,
             false => self.open_log(partition, config, Trust::NOTHING, None)?,
         };
-        if partition.to_string() == METADATA_LOG {
-            self.is_one_left.store(false, Ordering::Relaxed);
-        }
+        self.unopened.forget(partition);
         folder.sync()?;
         self.folder.sync()?;
         Ok(log)
     }
+}
+
+/// Notes that the log in `folder` is of the topic with this id. Records stay with the topic that they were sent to: where
+/// there are some, the directory must bear the id already.
+fn claim(folder: &Folder, topic_id: TopicId) -> Result<(), OpenError> {
+    match read_topic_id(folder)? {
+        Some(found) if found == topic_id => Ok(()),
+        None if !has_batches(folder)? => {
+            Ok(folder.replace(PARTITION_METADATA, PartitionMetadata { topic_id }.to_text().as_bytes())?)
+        }
+        found => {
+            Err(OpenError::Topic { path: folder.path_of(PARTITION_METADATA), expected: topic_id, got: found })
+        }
+    }
+}
+
+/// The topic id that `partition.metadata` says; `None` when the file is missing or empty, as a crash can leave it.
+pub(super) fn read_topic_id(folder: &Folder) -> Result<Option<TopicId>, OpenError> {
+    let bytes = folder.read(PARTITION_METADATA, CHECKPOINT_LIMIT)?.unwrap_or_default();
+    if bytes.is_empty() {
+        return Ok(None);
+    }
+    let parsed = PartitionMetadata::parse(&String::from_utf8_lossy(&bytes));
+    let metadata = parsed.map_err(|error| format_error(folder, PARTITION_METADATA, error))?;
+    Ok(Some(metadata.topic_id))
+}
+
+fn has_batches(folder: &Folder) -> Result<bool, FileError> {
+    for name in folder.names()? {
+        let is_segment = SegmentFileName::parse(&name).is_some_and(|name| name.kind == FileKind::Log);
+        if is_segment && folder.stat(&name)?.is_some_and(|stat| stat.length > 0) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Does the work for each item, on at most so many threads, and returns what came of it, in any order.

@@ -21,7 +21,10 @@ impl Segment {
 
     /// Notes aborted transactions whose markers this segment has. They are in the file when a sync next returns.
     pub(crate) fn push_aborted(&self, entry: AbortedEntry) -> Result<(), FileError> {
-        self.with_aborted(|index| index.push(entry))
+        self.with_aborted(|index| {
+            index.push(entry);
+            Ok(())
+        })
     }
 
     /// The aborted transactions whose markers this segment has, in order.

@@ -24,9 +24,10 @@ pub(crate) struct Span {
 }
 
 impl Segment {
-    /// Forgets the indexes in memory; they are read from their files when they are needed again.
+    /// Forgets the indexes in memory; they are read from their files when they are needed again. Indexes that a full disk
+    /// refused to write stay.
     pub(crate) fn forget_indexes(&self) {
-        *self.indexes.write() = None;
+        self.indexes.write().take_if(|indexes| indexes.are_written());
     }
 
     pub(crate) fn empty_indexes(&self) -> Indexes {

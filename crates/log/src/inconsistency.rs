@@ -1,0 +1,17 @@
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+/// A small file that is not as Kafka writes it, or that contradicts the batches. Opening goes on without what it says.
+#[derive(Clone, PartialEq, Eq, Debug, Error)]
+#[error("{}: got {got}, expected {expected}; {instead}", path.display())]
+pub struct Inconsistency {
+    /// The file.
+    pub path: PathBuf,
+    /// What it says.
+    pub got: String,
+    /// What it should say.
+    pub expected: String,
+    /// What is used in its place.
+    pub instead: &'static str,
+}

@@ -1,0 +1,113 @@
+//! A partition whose log cannot be opened is offline, by name; the broker starts and serves the others.
+
+use std::path::Path;
+
+use klamm_broker::{Broker, BrokerConfig};
+use klamm_protocol::messages::delete_topics_request::DeleteTopicsRequest;
+use klamm_protocol::messages::metadata_request::MetadataRequest;
+use klamm_tests::admin::create;
+use klamm_tests::client::Client;
+use klamm_tests::http::ask;
+use klamm_tests::requests::{batch_of, produce, topic};
+
+fn start(path: &Path) -> (Broker, Client) {
+    let config = BrokerConfig {
+        log_dirs: vec![path.to_owned()],
+        http_listener: Some("127.0.0.1:0".parse().unwrap()),
+        ..BrokerConfig::for_test()
+    };
+    let broker = Broker::start(config).unwrap();
+    let client = Client::connect(&broker);
+    (broker, client)
+}
+
+/// Topics `t` and `u` with a record each, stopped cleanly.
+fn filled(path: &Path) {
+    let (broker, mut client) = start(path);
+    for name in ["t", "u"] {
+        assert_eq!(create(&mut client, name, 1, &[]).0, 0);
+        let id = topic(&mut client, name);
+        assert_eq!(produce(&mut client, name, id, batch_of(&["v"]), -1, 13).error_code, 0);
+    }
+    broker.stop().unwrap();
+}
+
+fn send(client: &mut Client, name: &str) -> i16 {
+    let id = topic(client, name);
+    produce(client, name, id, batch_of(&["v"]), -1, 13).error_code
+}
+
+type Damage = fn(&Path);
+
+const CUT_SHORT: Damage = |log| {
+    let file = log.join("00000000000000000000.log");
+    let bytes = std::fs::read(&file).unwrap();
+    std::fs::write(&file, &bytes[..bytes.len() - 1]).unwrap();
+};
+
+const CASES: [(&str, Damage, &str); 5] = [
+    ("a log that is cut short", CUT_SHORT, ".log"),
+    ("no partition.metadata", |log| std::fs::remove_file(log.join("partition.metadata")).unwrap(), "t-0"),
+    ("an empty partition.metadata", |log| std::fs::write(log.join("partition.metadata"), "").unwrap(), "t-0"),
+    (
+        "a malformed partition.metadata",
+        |log| std::fs::write(log.join("partition.metadata"), "version: 0\ntopic_id: ?").unwrap(),
+        "partition.metadata",
+    ),
+    (
+        "the partition.metadata of another topic",
+        |log| drop(std::fs::copy(log.join("../u-0/partition.metadata"), log.join("partition.metadata"))),
+        "t-0",
+    ),
+];
+
+#[test]
+fn a_partition_that_cannot_be_opened_is_named_and_the_others_are_served() {
+    for (name, damage, named) in CASES {
+        for killed in [false, true] {
+            let root = tempfile::tempdir().unwrap();
+            filled(root.path());
+            if killed {
+                std::fs::remove_file(root.path().join(".kafka_cleanshutdown")).unwrap();
+            }
+            damage(&root.path().join("t-0"));
+            let (broker, mut client) = start(root.path());
+            assert_eq!((send(&mut client, "t"), send(&mut client, "u")), (56, 0), "{name}");
+            let topics = client.call(&MetadataRequest { topics: None, ..Default::default() }, 12).topics;
+            let offline: Vec<_> = topics.iter().map(|t| t.partitions[0].offline_replicas.len()).collect();
+            assert_eq!(offline, [1, 0], "{name}");
+            let (status, health) = ask(broker.http_address().unwrap(), "GET /healthz");
+            assert!(
+                status.contains("503") && health.starts_with("partition t-0 is offline"),
+                "{name}: {health}"
+            );
+            assert!(health.contains(named), "{name}: {health}");
+            broker.stop().unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_topic_whose_partition_is_offline_can_be_deleted_and_created_again() {
+    let root = tempfile::tempdir().unwrap();
+    filled(root.path());
+    CUT_SHORT(&root.path().join("t-0"));
+    let (broker, mut client) = start(root.path());
+    let request = DeleteTopicsRequest { topic_names: vec!["t".into()], ..DeleteTopicsRequest::default() };
+    assert_eq!(client.call(&request, 5).responses[0].error_code, 0);
+    assert_eq!(ask(broker.http_address().unwrap(), "GET /healthz").1, "ok\n");
+    assert_eq!(create(&mut client, "t", 1, &[]).0, 0);
+    assert_eq!(send(&mut client, "t"), 0);
+}
+
+#[test]
+fn an_epoch_checkpoint_that_a_kill_left_empty_is_no_reason_not_to_serve() {
+    let root = tempfile::tempdir().unwrap();
+    filled(root.path());
+    std::fs::remove_file(root.path().join(".kafka_cleanshutdown")).unwrap();
+    std::fs::write(root.path().join("t-0/leader-epoch-checkpoint"), "").unwrap();
+    std::fs::write(root.path().join("__cluster_metadata-0/leader-epoch-checkpoint"), "").unwrap();
+    std::fs::write(root.path().join("__cluster_metadata-0/partition.metadata"), "").unwrap();
+    let (_broker, mut client) = start(root.path());
+    assert_eq!((send(&mut client, "t"), send(&mut client, "u")), (0, 0));
+}
