@@ -322,21 +322,10 @@ fn a_folder_that_was_only_formatted_begins_with_what_it_was_formatted_with() {
 fn logs_that_are_in_the_way_are_named_before_a_byte_changes() {
     let kept = |folder: &Path| folder.join("kept-0/partition.metadata");
     type Harm = fn(&Path);
-    let harms: [(Harm, &str); 4] = [
+    let harms: [(Harm, &str); 2] = [
         (
             |folder| fs::create_dir(folder.join("kept-0.0123456789abcdef0123456789abcdef-future")).unwrap(),
             "a partition on its way",
-        ),
-        (
-            |folder| copy(&folder.join("late-0"), &folder.join("kept-0")),
-            "holds a log that belongs to no topic or to another",
-        ),
-        (
-            |folder| {
-                fs::remove_file(folder.join("kept-0/partition.metadata")).unwrap();
-                fs::write(folder.join("kept-0/00000000000000000000.log"), [0; 100]).unwrap();
-            },
-            "holds a log that belongs to no topic or to another",
         ),
         (
             |folder| copy(&folder.join("__cluster_metadata-0"), &folder.join("more/__cluster_metadata-0")),
