@@ -101,6 +101,14 @@ pub enum OpenError {
         /// The topic id in the file, if any.
         got: Option<TopicId>,
     },
+    /// A name that the log would have belongs to something else: a file, or a directory without any file of a log.
+    #[error("{} is not a log: it has {found:?}", path.display())]
+    Foreign {
+        /// The log's directory.
+        path: PathBuf,
+        /// A name in it; the name itself when it is no directory.
+        found: String,
+    },
     /// A setting is wrong.
     #[error(transparent)]
     Config(#[from] ConfigError),

@@ -11,7 +11,7 @@ use klamm_types::Offset;
 use crate::OpenError;
 use crate::disk::OpenMode;
 use crate::folder::Folder;
-use crate::format::{FileKind, SegmentFileName};
+use crate::format::{FileKind, SegmentFileName, belongs_to_a_log};
 use crate::scan::{Check, Scan, ScanError};
 
 /// A file with the suffix `.swap`.
@@ -29,7 +29,7 @@ pub(crate) fn tidy(folder: &Folder) -> Result<(Vec<Offset>, Vec<Offset>), OpenEr
         let parsed = SegmentFileName::parse(&name);
         match parsed.as_ref().map(|p| (p.suffix.as_str(), p.kind, p.base)) {
             Some((".deleted" | ".cleaned", ..)) => folder.remove(&name)?,
-            None if name.ends_with(".tmp") => folder.remove(&name)?,
+            None if name.ends_with(".tmp") && belongs_to_a_log(&name) => folder.remove(&name)?,
             Some((".swap", kind, base)) => swaps.push(Swap { name, kind, base }),
             Some(("", FileKind::Log, base)) => drop(logs.insert(base)),
             Some(("", FileKind::ProducerSnapshot, base)) => snapshots.push(base),

@@ -120,16 +120,10 @@ impl Log {
     /// # Errors
     /// [`LogError::File`] when a segment's size or times cannot be read.
     pub fn segments(&self) -> Result<Vec<SegmentSummary>, LogError> {
-        let newest = self.inner.appender.lock().pace.max_timestamp();
         let segments = self.inner.published.read().segments.clone();
-        let active = segments.last().base();
         let summary = |segment: &Arc<Segment>| {
             let (base_offset, bytes) = (segment.base(), segment.size()?);
-            // The active segment's index does not know its latest times yet.
-            let known = newest.filter(|_| base_offset == active);
-            let largest_timestamp =
-                known.map_or_else(|| segment.largest_timestamp(), |newest| Ok(Some(newest)))?;
-            Ok(SegmentSummary { base_offset, bytes, largest_timestamp })
+            Ok(SegmentSummary { base_offset, bytes, largest_timestamp: segment.largest_timestamp()? })
         };
         segments.iter().map(summary).collect()
     }

@@ -44,7 +44,7 @@ struct Anchor {
 /// The end of a segment that was closed cleanly; `None` when it does not look so.
 pub(crate) fn clean_tail(segment: &Segment, interval: u32) -> Result<Option<Tail>, OpenError> {
     let Some(indexes) = segment.stored_indexes()? else { return Ok(None) };
-    let (last, times) = (indexes.offsets.last()?, indexes.times.last()?);
+    let last = indexes.offsets.last()?;
     let size = segment.size()?;
     let from = last.map_or(0, |entry| u64::from(entry.position));
     let mut scan = Scan::new(segment.file()?, from, size, Check::Header, WALK);
@@ -58,7 +58,8 @@ pub(crate) fn clean_tail(segment: &Segment, interval: u32) -> Result<Option<Tail
         }
     }
     segment.set(size, indexes);
-    Ok(Some(Tail { position: size, next, pace: IndexPace::new(segment.base(), interval, times) }))
+    let largest = segment.largest_mark(size)?.map(|mark| mark.entry);
+    Ok(Some(Tail { position: size, next, pace: IndexPace::new(segment.base(), interval, largest) }))
 }
 
 /// What a recovery learns from the batches on its way.

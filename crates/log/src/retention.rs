@@ -2,15 +2,17 @@
 //! suffix `.deleted` at once and are removed later, so that readers that have them open can finish.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use klamm_types::{Offset, Timestamp};
 
 use crate::appender::Appender;
 use crate::format::{FileKind, SegmentFileName};
 use crate::log::{Inner, Published};
+use crate::scan::Check;
 use crate::segment::Segment;
 use crate::segment_list::SegmentList;
-use crate::{Bounds, FileError, Log, LogConfig, LogError};
+use crate::{Bounds, FileError, Log, LogConfig, LogError, ReadError};
 
 /// Files that are to be removed, and when.
 #[derive(Debug, Default)]
@@ -25,35 +27,34 @@ struct Facts {
     /// The offset after its last record.
     end: Offset,
     bytes: u64,
-    newest: Option<Timestamp>,
 }
 
-/// How many of the oldest segments can go. None that holds records at or behind the commit bound does.
-fn plan_retention(segments: &[Facts], bounds: Bounds, config: &LogConfig, now: Timestamp) -> usize {
+/// How many of the oldest segments can go. None that holds records at or behind the commit bound does. `is_expired` says of
+/// a segment, by its place, whether all its records are older than a time; it is asked only where that decides.
+fn plan_retention<E>(
+    segments: &[Facts],
+    bounds: Bounds,
+    config: &LogConfig,
+    mut is_expired: impl FnMut(usize, Duration) -> Result<bool, E>,
+) -> Result<usize, E> {
     let total: u64 = segments.iter().map(|s| s.bytes).sum();
-    let deletes = config.cleanup_policy.deletes();
-    let (retention_bytes, retention_time) = match deletes {
+    let (retention_bytes, retention_time) = match config.cleanup_policy.deletes() {
         true => (config.retention_bytes, config.retention_time),
         false => (None, None),
     };
     let mut excess = retention_bytes.map_or(0, |most| total.saturating_sub(most));
-    let goes = |segment: &Facts| {
-        let expired =
-            matches!((retention_time, segment.newest), (Some(most), Some(t)) if now.since(t) > most);
+    for (at, segment) in segments.iter().enumerate() {
         let fits = excess >= segment.bytes && excess > 0;
         // Compaction can leave a segment empty that is not the active one.
         let passed = segment.end <= bounds.start() && (segment.bytes > 0 || segment.base < segment.end);
         excess = excess.saturating_sub(segment.bytes);
-        segment.end <= bounds.committed() && (expired || fits || passed)
-    };
-    segments
-        .iter()
-        .copied()
-        .map_while({
-            let mut goes = goes;
-            move |segment| goes(&segment).then_some(())
-        })
-        .count()
+        let goes = segment.end <= bounds.committed()
+            && (fits || passed || retention_time.map_or(Ok(false), |most| is_expired(at, most))?);
+        if !goes {
+            return Ok(at);
+        }
+    }
+    Ok(segments.len())
 }
 
 impl Log {
@@ -65,30 +66,45 @@ impl Log {
     pub fn enforce_retention(&self, now: Timestamp) -> Result<usize, LogError> {
         let inner = &self.inner;
         inner.remove_due(now)?;
+        let chosen = self.choose_expired(now)?;
+        if chosen.is_empty() {
+            return Ok(0);
+        }
         let mut appender = inner.appender.lock();
         let config = Arc::clone(&appender.config);
-        let (facts, bounds) = {
+        let (count, bases) = {
             let published = inner.published.read().clone();
-            (facts(&published, appender.pace.max_timestamp())?, published.bounds)
+            let bases: Vec<Offset> = published.segments.iter().map(|segment| segment.base()).collect();
+            (still_there(&chosen, &published)?, bases)
         };
-        let count = plan_retention(&facts, bounds, &config, now);
+        // A segment in someone's hands would stay open.
+        drop(chosen);
         if count == 0 {
             return Ok(0);
         }
         inner.check_writable()?;
         inner.owner.mark_dirty()?;
-        if count == facts.len() {
+        if count == bases.len() {
             let (next, active) = (appender.next, Arc::clone(&appender.active));
             inner.roll_at(&mut appender, next, now).map_err(|e| LogError::File(roll_error(&active, e)))?;
         }
         let retired = inner.retire(count, &mut appender, now, &config);
         let first = inner.published.read().segments.first().base();
-        appender.snapshots.forget(|offset| offset < first && facts.iter().any(|f| f.base == offset));
+        appender.snapshots.forget(|offset| offset < first && bases.contains(&offset));
         let start = inner.published.read().bounds.start();
         if appender.epochs.advance_start(start) {
             appender.write_epochs(&appender.epochs)?;
         }
         Ok(retired.map(|()| count)?)
+    }
+
+    /// The oldest segments that can go. Batches are read for it, so that no lock is held.
+    fn choose_expired(&self, now: Timestamp) -> Result<Vec<Chosen>, ReadError> {
+        let published = self.inner.published.read().clone();
+        match choose(&published, &self.config(), now) {
+            Err(_) if self.has_moved(&published) => Ok(Vec::new()),
+            chosen => chosen,
+        }
     }
 }
 
@@ -99,18 +115,50 @@ fn roll_error(active: &Segment, error: crate::AppendError) -> FileError {
     }
 }
 
-/// `newest` is the largest time in the active segment, which its index does not know yet.
-fn facts(published: &Published, newest: Option<Timestamp>) -> Result<Vec<Facts>, LogError> {
-    let (segments, active) = (&published.segments, published.segments.last().base());
+/// A segment that can go, and its size when it was chosen.
+type Chosen = (Arc<Segment>, u64);
+
+/// The oldest segments that can go.
+fn choose(published: &Published, config: &LogConfig, now: Timestamp) -> Result<Vec<Chosen>, ReadError> {
+    let facts = facts(published)?;
+    let segments: Vec<_> = published.segments.iter().cloned().collect();
+    let count = plan_retention(&facts, published.bounds, config, |at, most| {
+        // The active segment is the last; without batches it has no time.
+        let is_begun = at + 1 == facts.len() && facts[at].bytes == 0;
+        if is_begun { Ok(false) } else { is_expired(&segments[at], now, most) }
+    })?;
+    Ok(segments.into_iter().zip(facts.iter().map(|facts| facts.bytes)).take(count).collect())
+}
+
+/// Whether all records of a segment are older than `most`. The time index alone can only say no. Before a yes all batches
+/// are read: their headers, and where the file is younger than what they say, their checksums too.
+fn is_expired(segment: &Segment, now: Timestamp, most: Duration) -> Result<bool, ReadError> {
+    let is_old = |time: Option<Timestamp>| time.is_some_and(|time| now.since(time) > most);
+    if !is_old(segment.largest_timestamp()?) {
+        return Ok(false);
+    }
+    let check = if is_old(segment.modified()?) { Check::Header } else { Check::Checksum };
+    Ok(is_old(segment.largest_timestamp_read(check)?))
+}
+
+/// How many of the chosen segments are the oldest of the log still, as they were.
+fn still_there(chosen: &[Chosen], published: &Published) -> Result<usize, ReadError> {
+    let mut count = 0;
+    for ((segment, size), facts) in chosen.iter().zip(facts(published)?) {
+        let is_same = published.segments.iter().nth(count).is_some_and(|s| Arc::ptr_eq(s, segment));
+        if !is_same || facts.bytes != *size || facts.end > published.bounds.committed() {
+            break;
+        }
+        count += 1;
+    }
+    Ok(count)
+}
+
+fn facts(published: &Published) -> Result<Vec<Facts>, ReadError> {
+    let segments = &published.segments;
     let ends = segments.iter().skip(1).map(|next| next.base()).chain([published.bounds.end()]);
     let fact = |(segment, end): (&Arc<Segment>, Offset)| {
-        let bytes = segment.size()?;
-        let newest = match newest.filter(|_| segment.base() == active) {
-            Some(newest) => Some(newest),
-            None if bytes == 0 && segment.base() == active => None,
-            None => segment.largest_timestamp()?,
-        };
-        Ok(Facts { base: segment.base(), end, bytes, newest })
+        Ok(Facts { base: segment.base(), end, bytes: segment.size()? })
     };
     segments.iter().zip(ends).map(fact).collect()
 }
@@ -187,23 +235,21 @@ impl Inner {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn segments(list: &[(u32, u64, i64)]) -> Vec<Facts> {
-        let facts = |(end, bytes, time): &(u32, u64, i64)| Facts {
+        let facts = |(end, bytes, _): &(u32, u64, i64)| Facts {
             base: Offset::ZERO,
             end: Offset::from(*end),
             bytes: *bytes,
-            newest: Some(Timestamp::from_millis(*time)),
         };
         list.iter().map(facts).collect()
     }
 
     #[test]
     fn the_oldest_go_as_far_as_the_settings_and_the_commit_bound_allow() {
-        let all = segments(&[(10, 100, 1000), (20, 100, 5000), (30, 100, 2000), (40, 50, 9000)]);
+        let list = [(10, 100, 1000), (20, 100, 5000), (30, 100, 2000), (40, 50, 9000)];
+        let all = segments(&list);
         let at = Offset::from;
         let keep_all = LogConfig::default();
         let time = |ms| LogConfig { retention_time: Some(Duration::from_millis(ms)), ..LogConfig::default() };
@@ -224,7 +270,9 @@ mod tests {
             ("start at a border", Bounds::new(at(30), at(40)), keep_all.clone(), 3),
             ("everything deleted", Bounds::new(at(40), at(40)), keep_all, 4),
         ] {
-            assert_eq!(plan_retention(&all, bounds, &config, Timestamp::from_millis(10_000)), want, "{name}");
+            let age = |at: usize| Duration::from_millis((10_000 - list[at].2).unsigned_abs());
+            let is_expired = |at, most| Ok::<_, ()>(age(at) > most);
+            assert_eq!(plan_retention(&all, bounds, &config, is_expired), Ok(want), "{name}");
         }
     }
 }

@@ -71,7 +71,8 @@ impl Search<'_> {
     fn first_since(&self, time: Timestamp) -> Result<Option<TimestampedOffset>, ReadError> {
         for segment in self.published.segments.from(self.published.bounds.start()) {
             let mut found = None;
-            self.for_each_batch(segment, segment.start_of_search(time)?, |batch| {
+            let before = segment.time_mark(|entry| entry.timestamp < time.as_millis())?;
+            self.for_each_batch(segment, before.map_or(0, |mark| mark.position), |batch| {
                 if batch.header.max_timestamp() >= Some(time) {
                     self.for_each_record(segment, batch, |record| {
                         found = found.or((record.timestamp >= time).then_some(record));
@@ -86,22 +87,18 @@ impl Search<'_> {
         Ok(None)
     }
 
-    /// The largest time as the indexes know it; only what they do not cover is walked.
+    /// The largest time as the indexes know it; only the batches behind their last entries are walked.
     fn largest_indexed(&self) -> Result<Option<Timestamp>, ReadError> {
         let bounds = self.published.bounds;
-        let segments = &self.published.segments;
-        let ends = segments.iter().skip(1).map(|next| Some(next.base())).chain([None]);
         let mut largest = None;
-        for (segment, end) in
-            segments.iter().zip(ends).filter(|(_, end)| end.is_none_or(|e| e > bounds.start()))
-        {
-            let is_whole = segment.base() >= bounds.start();
-            let is_sealed = end.is_some_and(|end| end <= bounds.committed());
-            let known = if is_whole { segment.last_time_before(bounds.committed())? } else { None };
-            largest = largest.max(known.map(|(time, _)| time));
-            if known.is_none() || !is_sealed {
-                largest = largest.max(self.largest_of(segment, known.map_or(0, |(_, position)| position))?);
-            }
+        for segment in self.published.segments.from(bounds.start()) {
+            let relative = bounds.committed().since(segment.base());
+            let known = match segment.base() >= bounds.start() {
+                true => segment.time_mark(|entry| i64::from(entry.relative_offset) < relative)?,
+                false => None,
+            };
+            largest = largest.max(known.map(|mark| mark.time()));
+            largest = largest.max(self.largest_of(segment, known.map_or(0, |mark| mark.position))?);
         }
         Ok(largest)
     }
@@ -183,30 +180,6 @@ pub(crate) fn read_batch(segment: &Arc<Segment>, batch: &Scanned) -> Result<byte
     let damage = |fault| segment.damage(batch.position, batch.header.base_offset(), fault);
     batch.header.check_crc(&bytes).map_err(damage)?;
     Ok(bytes)
-}
-
-impl Segment {
-    /// Where to begin looking for a record that is not older than `time`: no time before that is as late.
-    fn start_of_search(&self, time: Timestamp) -> Result<u64, ReadError> {
-        let before = self.with_indexes(|indexes| {
-            let before = indexes.times.partition_point(|entry| entry.timestamp < time.as_millis())?;
-            before.checked_sub(1).map_or(Ok(None), |at| indexes.times.get(at))
-        })??;
-        let Some(entry) = before else { return Ok(0) };
-        Ok(self.span_of(self.base() + entry.relative_offset)?.from)
-    }
-
-    /// The largest time that the index has of records before `offset`, and where a walk over what follows can begin.
-    fn last_time_before(&self, offset: Offset) -> Result<Option<(Timestamp, u64)>, ReadError> {
-        let relative = offset.since(self.base());
-        let last = self.with_indexes(|indexes| {
-            let before = indexes.times.partition_point(|e| i64::from(e.relative_offset) < relative)?;
-            before.checked_sub(1).map_or(Ok(None), |at| indexes.times.get(at))
-        })??;
-        let Some(entry) = last else { return Ok(None) };
-        let position = self.span_of(self.base() + entry.relative_offset)?.from;
-        Ok(Some((Timestamp::from_millis(entry.timestamp), position)))
-    }
 }
 
 const WINDOW: usize = 64 * 1024;

@@ -252,19 +252,20 @@ impl Appender {
 impl Segment {
     /// Cuts the segment at `position`, where a batch starts, and its indexes with it.
     fn truncate(&self, position: u64, interval: u32) -> Result<IndexPace, FileError> {
-        let max = self.with_indexes(|indexes| {
+        let largest = self.largest_mark(position);
+        let largest = largest.map_err(|error| self.failed("index", std::io::Error::other(error)))?;
+        let cut = self.with_indexes(|indexes| {
             let offsets = indexes.offsets.partition_point(|e| u64::from(e.position) < position)?;
             indexes.offsets.truncate(offsets)?;
             let last = indexes.offsets.last()?.map_or(0, |e| e.relative_offset);
             let times = indexes.times.partition_point(|e| e.relative_offset <= last && offsets > 0)?;
-            indexes.times.truncate(times)?;
-            indexes.times.last()
+            indexes.times.truncate(times)
         });
-        let max = max.map_err(|error| self.failed("index", std::io::Error::other(error)))??;
+        cut.map_err(|error| self.failed("index", std::io::Error::other(error)))??;
+        self.forget_largest_timestamp();
         self.set_size(position);
         self.cut_file(position)?;
-        let mut pace = IndexPace::new(self.base(), interval, max);
-        // Their times are in no entry yet.
+        let mut pace = IndexPace::new(self.base(), interval, largest.map(|mark| mark.entry));
         self.for_each_behind_the_index(position, |header| pace.pass(header))
             .map_err(|error| self.failed("index", std::io::Error::other(error)))?;
         Ok(pace)

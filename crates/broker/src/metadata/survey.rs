@@ -4,6 +4,8 @@
 use std::fs::DirEntry;
 use std::path::{Path, PathBuf};
 
+use klamm_log::format::{DirectoryName, DirectoryState};
+
 use super::bootstrap::bootstrap_file;
 use super::controller::METADATA_VERSION;
 use super::files::Tail;
@@ -69,6 +71,7 @@ fn entries(folder: &Path) -> impl Iterator<Item = DirEntry> {
 
 /// A partition that Kafka was moving to another folder: which of its two logs is the one to go on with, only Kafka can tell.
 fn moving(entry: &DirEntry) -> Option<String> {
-    let name = entry.file_name().into_string().ok().filter(|name| name.ends_with("-future"))?;
+    let name = entry.file_name().into_string().ok().filter(|_| entry.path().is_dir())?;
+    DirectoryName::parse(&name).filter(|found| found.state == DirectoryState::Future)?;
     Some(format!("{name}, a partition on its way from one folder to another (kafka-reassign-partitions)"))
 }

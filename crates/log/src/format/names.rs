@@ -1,4 +1,4 @@
-use klamm_types::Offset;
+use klamm_types::{Offset, TopicPartition};
 
 pub(crate) const EPOCH_CHECKPOINT: &str = "leader-epoch-checkpoint";
 /// Tells the next opening that a sync has failed: what is in the page cache may be on no disk.
@@ -74,9 +74,86 @@ impl SegmentFileName {
     }
 }
 
+/// Name of a partition's directory: `topic-0`, or `topic-0.<32 hex digits>-delete` for one that is being removed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DirectoryName {
+    /// The partition. Where a long topic name was shortened to fit into 255 bytes, only the start of the topic's name.
+    pub partition: TopicPartition,
+    /// What is happening to the directory.
+    pub state: DirectoryState,
+}
+
+/// What is happening to a partition's directory, told by its suffix.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum DirectoryState {
+    /// No suffix: the directory holds the partition's log.
+    Current,
+    /// `-delete`: the partition was removed, and its files are to be deleted.
+    Deleted,
+    /// `-future`: the partition is being moved to this log directory.
+    Future,
+    /// `-stray`: the partition was on the disk, but not in the cluster's metadata.
+    Stray,
+}
+
+impl DirectoryName {
+    /// Parses the name of a directory; `None` for one that neither Kafka nor Klamm gives to a partition.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<DirectoryName> {
+        let suffixes = [
+            ("-delete", DirectoryState::Deleted),
+            ("-future", DirectoryState::Future),
+            ("-stray", DirectoryState::Stray),
+        ];
+        let (partition, state) = suffixes
+            .into_iter()
+            .find_map(|(suffix, state)| Some((before_unique_id(name.strip_suffix(suffix)?)?, state)))
+            .unwrap_or((name, DirectoryState::Current));
+        Some(DirectoryName { partition: partition.parse().ok()?, state })
+    }
+}
+
+/// `topic-0` of `topic-0.<32 hex digits>`.
+fn before_unique_id(name: &str) -> Option<&str> {
+    let (partition, id) = name.rsplit_once('.')?;
+    let is_id = id.len() == 32 && id.bytes().all(|b| b.is_ascii_hexdigit());
+    is_id.then_some(partition)
+}
+
+/// Whether a file of this name in a partition's directory is one that Kafka or Klamm writes there.
+pub(crate) fn belongs_to_a_log(name: &str) -> bool {
+    let own = [EPOCH_CHECKPOINT, SYNC_FAILED, PARTITION_METADATA];
+    let name = name.strip_suffix(".tmp").unwrap_or(name);
+    own.contains(&name) || SegmentFileName::parse(name).is_some()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_the_names_that_a_broker_gives_to_directories_are_recognized() {
+        use DirectoryState::*;
+        let id = "0b8e8f3b7c0a4f0d9b1b6c0e1a2b3c4d";
+        let long = "x".repeat(255 - 42);
+        for (name, want) in [
+            ("t-0".to_owned(), Some(("t-0".to_owned(), Current))),
+            (format!("a.b-12.{id}-delete"), Some(("a.b-12".into(), Deleted))),
+            (format!("t-0.{id}-future"), Some(("t-0".into(), Future))),
+            (format!("t-0.{id}-stray"), Some(("t-0".into(), Stray))),
+            (format!("{long}-0.{id}-delete"), Some((format!("{long}-0"), Deleted))),
+            ("photos-to-delete".into(), None),
+            ("t-0-delete".into(), None),
+            (format!("t.{id}-delete"), None),
+            (format!("t-0.{}-delete", &id[1..]), None),
+            (format!("t-0.{}g-delete", &id[1..]), None),
+            (format!("t-0.{id}-removed"), None),
+        ] {
+            let got = DirectoryName::parse(&name).map(|found| (found.partition.to_string(), found.state));
+            assert_eq!(got, want, "{name}");
+        }
+    }
 
     #[test]
     fn names_read_back() {

@@ -22,11 +22,6 @@ impl IndexPace {
         IndexPace { base, interval, since: 0, max }
     }
 
-    /// The largest time so far.
-    pub(crate) fn max_timestamp(&self) -> Option<Timestamp> {
-        self.max.map(|max| Timestamp::from_millis(max.timestamp))
-    }
-
     pub(crate) fn set_interval(&mut self, interval: u32) {
         self.interval = interval;
     }

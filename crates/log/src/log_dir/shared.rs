@@ -13,7 +13,10 @@ use super::marker::{CleanMarker, Owner};
 use super::unopened::Unopened;
 use super::{DirConfig, OnDamage};
 use crate::folder::Folder;
-use crate::format::{FileKind, OffsetCheckpoint, PARTITION_METADATA, PartitionMetadata, SegmentFileName};
+use crate::format::{
+    DirectoryName, DirectoryState, FileKind, OffsetCheckpoint, PARTITION_METADATA, PartitionMetadata,
+    SegmentFileName, belongs_to_a_log,
+};
 use crate::load::{CHECKPOINT_LIMIT, Trust, format_error, load};
 use crate::log::Inner;
 use crate::{CleanerConfig, Cut, FileError, Inconsistency, LogConfig, OpenError};
@@ -98,22 +101,49 @@ impl Shared {
         Ok(())
     }
 
-    /// The partitions that have a folder; folders of removed logs are cleared away.
+    /// The partitions that have a directory with a log; directories of removed logs are deleted. Everything else stays as
+    /// it is.
     fn find_partitions(&self) -> Result<Vec<TopicPartition>, FileError> {
         let mut partitions = Vec::new();
         for name in self.folder.names()? {
-            if name.ends_with("-delete") {
-                self.folder.remove_folder(&name)?;
-            } else if let Ok(partition) = name.parse::<TopicPartition>() {
-                let is_dir = self.folder.stat(&name)?.is_some_and(|stat| stat.is_dir);
-                if is_dir && name == METADATA_LOG {
-                    self.unopened.pass_over(partition);
-                } else if is_dir {
-                    partitions.push(partition);
+            let Some(found) = DirectoryName::parse(&name) else { continue };
+            if !self.folder.stat(&name)?.is_some_and(|stat| stat.is_dir) {
+                continue;
+            }
+            match found.state {
+                DirectoryState::Deleted => self.folder.remove_folder(&name)?,
+                DirectoryState::Current if name == METADATA_LOG => {
+                    self.unopened.pass_over(found.partition);
                 }
+                DirectoryState::Current if self.is_log(&found.partition)? => partitions.push(found.partition),
+                _ => {}
             }
         }
         Ok(partitions)
+    }
+
+    /// Whether the directory of this name holds a log: a file of a log, or a checkpoint says that it did.
+    fn is_log(&self, partition: &TopicPartition) -> Result<bool, FileError> {
+        let state = self.state.lock();
+        let checkpoints = [&state.recovery_points, &state.start_offsets, &state.cleaned];
+        if checkpoints.iter().any(|checkpoint| checkpoint.offsets.contains_key(partition)) {
+            return Ok(true);
+        }
+        drop(state);
+        let names = self.folder.join(&partition.to_string()).names()?;
+        Ok(names.iter().any(|name| belongs_to_a_log(name)))
+    }
+
+    /// Refuses to make a log of a directory that holds something else.
+    fn check_ours(&self, partition: &TopicPartition) -> Result<(), OpenError> {
+        let name = partition.to_string();
+        let Some(stat) = self.folder.stat(&name)? else { return Ok(()) };
+        let found = match stat.is_dir {
+            false => Some(name.clone()),
+            true if self.is_log(partition)? => None,
+            true => self.folder.join(&name).names()?.into_iter().next(),
+        };
+        found.map_or(Ok(()), |found| Err(OpenError::Foreign { path: self.folder.path_of(&name), found }))
     }
 
     /// Opens a log that was there when the folder was opened.
@@ -187,6 +217,7 @@ impl Shared {
         config: LogConfig,
         topic_id: Option<TopicId>,
     ) -> Result<Inner, OpenError> {
+        self.check_ours(partition)?;
         self.marker.mark_dirty()?;
         let folder = self.folder.join(&partition.to_string());
         // One that opening passes over.

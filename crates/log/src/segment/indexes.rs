@@ -2,9 +2,11 @@
 
 use std::sync::atomic::Ordering;
 
+use klamm_record::BatchHeader;
 use klamm_types::Offset;
 
 use super::{CHUNK, Segment};
+use crate::folder::read_full;
 use crate::format::{FileKind, OffsetEntry};
 use crate::index::{Index, IndexPace, Indexes};
 use crate::scan::{Check, Scan};
@@ -115,13 +117,23 @@ impl Segment {
         self.with_indexes(|indexes| self.look_up(indexes, offset))?.map_err(ReadError::from)
     }
 
-    /// The offset after the first batch with an index entry that starts at or behind `position`.
+    /// The offset after the first batch with an index entry that starts at or behind `position`; `None` too when the entry
+    /// does not name the batch that is there.
     pub(crate) fn first_entry_behind(&self, position: u64) -> Result<Option<Offset>, ReadError> {
         let entry = self.with_indexes(|indexes| {
             let at = indexes.offsets.partition_point(|e| u64::from(e.position) < position)?;
             indexes.offsets.get(at)
         })??;
-        Ok(entry.and_then(|entry| self.base.checked_add(i64::from(entry.relative_offset) + 1)))
+        let Some(entry) = entry.filter(|entry| u64::from(entry.position) >= position) else {
+            return Ok(None);
+        };
+        let mut bytes = [0; BatchHeader::SIZE];
+        let read = read_full(&*self.file()?, &mut bytes, entry.position.into());
+        read.map_err(|error| self.failed("read", error))?;
+        let last = self.base.checked_add(i64::from(entry.relative_offset));
+        let header = BatchHeader::parse(&bytes).ok();
+        let header = header.filter(|header| Some(header.last_offset()) == last);
+        Ok(header.map(|header| header.next_offset()))
     }
 
     fn look_up(&self, indexes: &Indexes, offset: Offset) -> Result<Span, FileError> {

@@ -5,6 +5,7 @@ mod aborted;
 mod file;
 mod indexes;
 mod leaving;
+mod times;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -12,7 +13,7 @@ use std::time::UNIX_EPOCH;
 
 use klamm_record::{BatchError, BatchHeader};
 use klamm_types::{Offset, Timestamp};
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 
 use crate::disk::OpenMode;
 use crate::folder::{Folder, read_full};
@@ -37,6 +38,8 @@ pub(crate) struct Segment {
     /// `None` until someone asks; most segments have no such file.
     aborted: RwLock<Option<Index<AbortedEntry>>>,
     interval: u32,
+    /// The largest time of its batches, once someone has asked.
+    largest: Mutex<Option<Largest>>,
     /// Whether it is no longer in the log: its names may be another's, and its indexes stay in memory. Changes under the lock
     /// of `indexes`.
     retired: AtomicBool,
@@ -44,6 +47,7 @@ pub(crate) struct Segment {
 
 pub(crate) use file::WriteFailure;
 use indexes::Span;
+use times::Largest;
 
 const UNKNOWN: u64 = u64::MAX;
 /// Bytes read at a time to walk over headers between two index entries.
@@ -55,7 +59,8 @@ impl Segment {
         let (folder, size) = (folder.clone(), AtomicU64::new(UNKNOWN));
         let (file, indexes, aborted) = (folder.log_file(), RwLock::default(), RwLock::new(None));
         let (retired, zeroed) = (AtomicBool::new(false), AtomicU64::new(0));
-        Segment { base, folder, file, size, zeroed, indexes, aborted, interval, retired }
+        let largest = Mutex::default();
+        Segment { base, folder, file, size, zeroed, indexes, aborted, interval, largest, retired }
     }
 
     /// A new, empty segment; its files are created, or emptied.
@@ -186,16 +191,8 @@ impl Segment {
         synced.map_err(|error| self.failed("index", std::io::Error::other(error)))?
     }
 
-    /// The largest time of its records; that of the file where no record has one.
-    pub(crate) fn largest_timestamp(&self) -> Result<Option<Timestamp>, ReadError> {
-        let last = self.with_indexes(|indexes| indexes.times.last())??;
-        match last {
-            Some(entry) => Ok(Some(Timestamp::from_millis(entry.timestamp))),
-            None => Ok(self.modified()?),
-        }
-    }
-
-    fn modified(&self) -> Result<Option<Timestamp>, FileError> {
+    /// When its file was last written.
+    pub(crate) fn modified(&self) -> Result<Option<Timestamp>, FileError> {
         let stat = self.folder.stat(&self.name(FileKind::Log))?;
         let since = stat.and_then(|s| s.modified).and_then(|time| time.duration_since(UNIX_EPOCH).ok());
         Ok(since.and_then(|since| i64::try_from(since.as_millis()).ok()).map(Timestamp::from_millis))
