@@ -1,6 +1,7 @@
 //! Frames to do harm with: what well-meaning clients send, in every API and version that the broker serves.
 
 mod groups;
+mod small;
 
 use std::ops::RangeInclusive;
 
@@ -9,7 +10,6 @@ use klamm_protocol::messages::alter_client_quotas_request::{
     AlterClientQuotasRequest, EntityData, EntryData, OpData,
 };
 use klamm_protocol::messages::alter_configs_request::{self as alter_configs, AlterConfigsRequest};
-use klamm_protocol::messages::api_versions_request::ApiVersionsRequest;
 use klamm_protocol::messages::api_versions_response::ApiVersion;
 use klamm_protocol::messages::create_partitions_request::{CreatePartitionsRequest, CreatePartitionsTopic};
 use klamm_protocol::messages::create_topics_request::{CreatableTopic, CreateTopicsRequest};
@@ -42,6 +42,7 @@ use klamm_protocol::{Records, Request, Uuid, encode_request};
 use klamm_record::{BatchBuilder, BatchOptions, NewRecord};
 
 use crate::client::Client;
+use crate::requests::api_versions;
 
 /// An API's number, a version, and a request of it as a frame, its length in front.
 pub type GoodFrame = (i16, i16, Vec<u8>);
@@ -51,7 +52,7 @@ pub type GoodFrame = (i16, i16, Vec<u8>);
 /// # Panics
 /// When it does not answer.
 pub fn served(client: &mut Client) -> Vec<ApiVersion> {
-    client.call(&ApiVersionsRequest::default(), 3).api_keys
+    client.call(&api_versions(), 3).api_keys
 }
 
 /// Requests to a topic `topic` with the id `id`, one of each API and version of `served`.
@@ -63,6 +64,7 @@ pub fn good_frames(served: &[ApiVersion], topic: &str, id: Uuid) -> Vec<GoodFram
     let mut frames = data_frames(topic, id);
     frames.extend(admin_frames(topic));
     frames.extend(groups::group_frames(topic, id));
+    frames.extend(small::small_frames(topic));
     for ApiVersion { api_key, min_version, max_version, .. } in served {
         let missing = (*min_version..=*max_version)
             .find(|version| !frames.iter().any(|(api, v, _)| (api, v) == (api_key, version)));
@@ -113,7 +115,7 @@ fn data_frames(topic: &str, id: Uuid) -> Vec<GoodFrame> {
     frames.extend(each(&ListOffsetsRequest { replica_id: -1, topics: listed, ..Default::default() }, 1..=11));
     frames.extend(each(&MetadataRequest { topics: Some(asked), ..Default::default() }, 0..=13));
     frames.extend(each(&OffsetForLeaderEpochRequest { replica_id: -2, topics: epochs }, 2..=4));
-    frames.extend(each(&ApiVersionsRequest::default(), 0..=4));
+    frames.extend(each(&api_versions(), 0..=4));
     frames.extend(each(&FindCoordinatorRequest { key: "group".into(), ..Default::default() }, 0..=3));
     let coordinator_keys = vec!["group".into()];
     frames.extend(each(&FindCoordinatorRequest { coordinator_keys, ..Default::default() }, 4..=6));

@@ -1,5 +1,6 @@
 //! Requests that several tests send.
 
+use klamm_protocol::messages::api_versions_request::ApiVersionsRequest;
 use klamm_protocol::messages::metadata_request::{MetadataRequest, MetadataRequestTopic};
 use klamm_protocol::messages::produce_request::{PartitionProduceData, ProduceRequest, TopicProduceData};
 use klamm_protocol::messages::produce_response::PartitionProduceResponse;
@@ -19,6 +20,16 @@ pub fn batch_of(values: &[&str]) -> Records {
         builder.append(&NewRecord::new(value)).expect("fits");
     }
     Records::Bytes(builder.finish().expect("has records").buffer.into())
+}
+
+/// A request for the versions that are served. From version 3 on the client's software needs a name.
+#[must_use]
+pub fn api_versions() -> ApiVersionsRequest {
+    ApiVersionsRequest {
+        client_software_name: "test".into(),
+        client_software_version: "1.0".into(),
+        ..Default::default()
+    }
 }
 
 /// The topic's id; it is created if need be.

@@ -2,7 +2,6 @@
 //! members say.
 
 use klamm_broker::{Broker, BrokerConfig};
-use klamm_protocol::messages::api_versions_request::ApiVersionsRequest;
 use klamm_protocol::messages::consumer_group_describe_request::ConsumerGroupDescribeRequest;
 use klamm_protocol::messages::consumer_group_describe_response::{DescribedGroup, Member as DescribedMember};
 use klamm_protocol::messages::consumer_group_heartbeat_request::ConsumerGroupHeartbeatRequest;
@@ -23,6 +22,7 @@ use klamm_tests::admin;
 use klamm_tests::client::Client;
 use klamm_tests::consumers::{Consumer, described};
 use klamm_tests::groups::Member;
+use klamm_tests::requests::api_versions;
 
 fn create(client: &mut Client, topic: &str, partitions: i32) {
     assert_eq!(admin::create(client, topic, partitions, &[]).0, 0);
@@ -386,7 +386,7 @@ fn topics_are_found_by_their_ids_whatever_their_names_are() {
 #[test]
 fn clients_find_that_the_broker_can_assign() {
     let (_broker, mut client) = start();
-    let told = client.call(&ApiVersionsRequest::default(), 3);
+    let told = client.call(&api_versions(), 3);
     let feature = told.finalized_features.iter().find(|feature| &*feature.name == "group.version").unwrap();
     assert_eq!((feature.min_version_level, feature.max_version_level), (1, 1));
     assert!(told.api_keys.iter().any(|api| (api.api_key, api.max_version) == (68, 1)));

@@ -171,9 +171,11 @@ fn who_may_not_commit_is_told_why() {
 }
 
 #[test]
-fn coordinators_of_what_is_not_served_are_not_there() {
+fn coordinators_of_transactions_and_share_groups_are_refused_with_a_code_that_is_not_retriable() {
     let (_broker, mut client) = start();
-    for (kind, version, want) in [(0, 3, 0), (1, 3, 15), (2, 5, 42), (2, 6, 15), (3, 6, 42)] {
+    for (kind, version, want) in
+        [(0, 3, 0), (1, 1, 35), (1, 3, 35), (1, 6, 35), (2, 5, 42), (2, 6, 35), (3, 6, 42)]
+    {
         let key = if version < 4 { ("k".into(), Vec::new()) } else { ("".into(), vec!["k".into()]) };
         let request = FindCoordinatorRequest { key: key.0, key_type: kind, coordinator_keys: key.1 };
         let told = client.call(&request, version);
@@ -347,7 +349,7 @@ fn the_topic_of_offsets_is_made_when_it_is_first_needed() {
         [(0, 1, port); 2]
     );
     assert_eq!(topics(&mut client), [("__consumer_offsets".to_owned(), true, 4)]);
-    for (key_type, want) in [(1, 15), (9, 42)] {
+    for (key_type, want) in [(1, 35), (9, 42)] {
         let request =
             FindCoordinatorRequest { key: "x".into(), key_type, ..FindCoordinatorRequest::default() };
         assert_eq!(client.call(&request, 3).error_code, want);

@@ -1,11 +1,10 @@
 //! Frames that are cut, flipped, or random in part: whatever comes, the broker goes on for everyone else.
 
 use klamm_broker::{Broker, BrokerConfig};
-use klamm_protocol::messages::api_versions_request::ApiVersionsRequest;
 use klamm_protocol::messages::create_topics_request::{CreatableTopic, CreateTopicsRequest};
 use klamm_tests::client::Client;
 use klamm_tests::hostile::{good_frames, served};
-use klamm_tests::requests::topic;
+use klamm_tests::requests::{api_versions, topic};
 use proptest::prelude::*;
 
 #[derive(Clone, Debug)]
@@ -63,7 +62,7 @@ fn whatever_comes_the_others_are_served() {
         Ok(())
     };
     runner.run(&cases, run).unwrap();
-    assert_eq!(other.call(&ApiVersionsRequest::default(), 3).error_code, 0);
+    assert_eq!(other.call(&api_versions(), 3).error_code, 0);
     broker.stop().unwrap();
 }
 
@@ -85,7 +84,7 @@ fn a_long_command_keeps_nobody_waiting() {
     let mut answered = 0;
     // Each answer comes while the command goes on, until its own does.
     commanding.poll_each(|| {
-        assert_eq!(other.call(&ApiVersionsRequest::default(), 3).error_code, 0);
+        assert_eq!(other.call(&api_versions(), 3).error_code, 0);
         answered += 1;
     });
     assert!(answered > 10, "{answered} answers while a thousand partitions were created");
@@ -105,7 +104,7 @@ fn promised_bytes_take_no_memory() {
         promising.push(client);
     }
     let mut other = Client::connect(&broker);
-    assert_eq!(other.call(&ApiVersionsRequest::default(), 3).error_code, 0);
+    assert_eq!(other.call(&api_versions(), 3).error_code, 0);
 }
 
 #[test]

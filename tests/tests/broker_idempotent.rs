@@ -100,13 +100,13 @@ fn after_a_restart_a_batch_is_known_and_ids_are_new() {
 }
 
 #[test]
-fn who_names_a_transaction_is_told_that_there_is_no_coordinator() {
+fn a_transactional_id_is_refused_with_a_code_that_is_not_retriable() {
     let broker = Broker::start(BrokerConfig::for_test()).unwrap();
     let mut client = Client::connect(&broker);
     for version in 0..=5 {
         let request = InitProducerIdRequest { transactional_id: Some("tx".into()), ..Default::default() };
         let response = client.call(&request, version);
-        assert_eq!((response.error_code, response.producer_id), (15, -1), "{version}");
+        assert_eq!((response.error_code, response.producer_id), (35, -1), "{version}");
     }
 }
 

@@ -4,7 +4,6 @@ use std::time::{Duration, Instant};
 
 use klamm_broker::BrokerConfig;
 use klamm_broker::testing::{Fault, TestBroker};
-use klamm_protocol::messages::api_versions_request::ApiVersionsRequest;
 use klamm_protocol::messages::fetch_request::{FetchPartition, FetchRequest, FetchTopic};
 use klamm_protocol::messages::init_producer_id_request::InitProducerIdRequest;
 use klamm_protocol::messages::list_offsets_request::{
@@ -16,7 +15,7 @@ use klamm_protocol::{ApiKey, ErrorCode, Message, Records, Request, Uuid};
 use klamm_record::{BatchBuilder, BatchOptions, BatchProducer, NewRecord};
 use klamm_tests::admin::{TOPIC, create, set};
 use klamm_tests::client::Client;
-use klamm_tests::requests::{batch_of, produce, topic};
+use klamm_tests::requests::{api_versions, batch_of, produce, topic};
 use klamm_types::{ProducerEpoch, ProducerId, Timestamp};
 
 fn start() -> (TestBroker, Client) {
@@ -68,7 +67,7 @@ fn fails(broker: &TestBroker, client: &mut Client, topic: Uuid, error: i16) -> b
     let listed = ask(broker, client, fault, &listed, 13).topics[0].error_code;
     let id = InitProducerIdRequest { transactional_id: None, ..InitProducerIdRequest::default() };
     let id = ask(broker, client, fault, &id, 5).error_code;
-    let versions = ask(broker, client, fault, &ApiVersionsRequest::default(), 4).error_code;
+    let versions = ask(broker, client, fault, &api_versions(), 4).error_code;
     broker.fault(ApiKey::CreateTopics, fault);
     let created = create(client, "another", 1, &[]).0;
     broker.fault(ApiKey::IncrementalAlterConfigs, fault);

@@ -17,7 +17,7 @@ use klamm_protocol::{ApiKey, ErrorCode, Records};
 use klamm_record::{BatchBuilder, BatchOptions, Batches, NewRecord};
 use klamm_tests::admin::{BROKER, TOPIC, create, set};
 use klamm_tests::client::Client;
-use klamm_tests::requests::{batch_of, produce, topic};
+use klamm_tests::requests::{api_versions, batch_of, produce, topic};
 use klamm_types::Timestamp;
 
 fn config(folders: &[&Path]) -> BrokerConfig {
@@ -343,7 +343,7 @@ fn figures_are_of_topics_that_there_are_and_versions_that_are_served() {
     delete(&mut client, "t");
     assert!(!broker.metrics().contains("topic=\"t\""), "{}", broker.metrics());
     for version in 100..200 {
-        client.send(&klamm_protocol::messages::api_versions_request::ApiVersionsRequest::default(), 4);
+        client.send(&api_versions(), 4);
         client.frame().unwrap();
         let mut frame = vec![0, 0, 0, 10, 0, 18];
         frame.extend_from_slice(&i16::to_be_bytes(version));

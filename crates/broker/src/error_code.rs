@@ -132,7 +132,7 @@ impl WireError for LogError {
 impl WireError for TopicError {
     fn wire(&self) -> ErrorCode {
         match self {
-            TopicError::Name(_) => ErrorCode::InvalidTopicException,
+            TopicError::Name(_) | TopicError::Similar { .. } => ErrorCode::InvalidTopicException,
             TopicError::Exists { .. } => ErrorCode::TopicAlreadyExists,
             TopicError::Partitions { .. } => ErrorCode::InvalidPartitions,
             TopicError::TooMany { .. } => ErrorCode::PolicyViolation,
@@ -156,6 +156,7 @@ impl WireError for TopicError {
             | TopicError::OneBroker { .. }
             | TopicError::NoGroupName
             | TopicError::UnknownBroker { .. } => ErrorCode::InvalidRequest,
+            TopicError::Feature { .. } => ErrorCode::InvalidUpdateVersion,
             TopicError::DeletionDisabled => ErrorCode::TopicDeletionDisabled,
             TopicError::Fault(error) => *error,
             TopicError::Append(error) => error.wire(),

@@ -26,6 +26,6 @@ mod work;
 
 pub use broker::{Broker, StartError};
 pub use config::{
-    BatchCompression, BrokerConfig, CompressionLevels, ConsumerBounds, ListenerAddress, SettingError,
-    SettingInfo, Settings, TopicConfig,
+    BatchCompression, BrokerConfig, CompressionLevels, ConsumerBounds, InternalTopicConfig, ListenerAddress,
+    RebalanceProtocols, SettingError, SettingInfo, Settings, TopicConfig,
 };

@@ -79,9 +79,19 @@ impl Shared {
         Shared { fault: Some(error), ..self.clone() }
     }
 
+    /// Whether consumer-protocol groups (KIP-848) are enabled, by the settings and by the feature level.
+    pub(crate) fn serves_consumer_protocol(&self) -> bool {
+        self.config().rebalance_protocols.consumer && self.metadata.image().has_consumer_protocol()
+    }
+
     /// Whether the request may have its effect. Every handler asks, for each thing that it does.
     pub(crate) fn permit(&self) -> Result<(), TopicError> {
         self.fault.map_or(Ok(()), |error| Err(TopicError::Fault(error)))
+    }
+
+    /// The code of a request that is refused in any case: `otherwise`, unless a test wants another one.
+    pub(crate) fn refusal(&self, otherwise: ErrorCode) -> ErrorCode {
+        self.permit().err().map_or(otherwise, |error| error.wire())
     }
 
     /// The same as a code, for answers that are given in any case.

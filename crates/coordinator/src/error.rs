@@ -60,7 +60,7 @@ pub enum GroupError {
     #[error("{0}")]
     InvalidRequest(&'static str),
     /// `GROUP_ID_NOT_FOUND`: a classic group that cannot become one whose broker assigns.
-    #[error("the group is classic and stays so while it has members: {0}")]
+    #[error("cannot upgrade the classic group to a consumer group {0}")]
     CannotUpgrade(&'static str),
     /// `UNSUPPORTED_ASSIGNOR`.
     #[error("the broker has no such assignor in group.consumer.assignors")]

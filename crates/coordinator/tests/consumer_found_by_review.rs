@@ -67,7 +67,7 @@ fn what_two_have_is_not_converted() {
     let mut world = classic(5, &[("m", None, &[0, 1]), ("n", None, &[1])]);
     assert_eq!(
         join(&mut world, "a", None),
-        Err(GroupError::CannotUpgrade("two members have the same partition"))
+        Err(GroupError::CannotUpgrade("because two members have the same partition."))
     );
     assert_eq!(world.state(), "classic: Stable, generation 5");
 }
@@ -252,7 +252,10 @@ fn the_name_of_a_share_or_streams_group_is_not_to_be_had() {
     assert_eq!(world.classic_leave("a"), Err(GroupError::UnknownMemberId));
     assert_eq!(world.commit(None, None, "t-1", 7), Err(GroupError::ForeignGroup));
     assert_eq!(world.groups.delete_group(&id), Err(GroupError::GroupIdNotFound));
-    assert_eq!(world.groups.delete_offsets(&id, &[]), Err(GroupError::GroupIdNotFound));
+    assert_eq!(
+        world.groups.delete_offsets(&id, &[], Timestamp::from_millis(0)),
+        Err(GroupError::GroupIdNotFound)
+    );
     assert!(world.groups.expire(Timestamp::from_millis(i64::MAX)).records.is_empty());
     assert_eq!(world.groups.list().count(), 0);
     assert_eq!(world.groups.describe(&id), None);

@@ -9,7 +9,7 @@ use parking_lot::{Mutex, RwLock};
 use crate::appender::Appender;
 use crate::cleaner::CleaningState;
 use crate::folder::Folder;
-use crate::format::FileKind;
+use crate::format::{FileKind, ProducerSnapshot};
 use crate::group_commit::GroupCommit;
 use crate::load::Loaded;
 use crate::log_dir::{Owner, Shared};
@@ -181,6 +181,12 @@ impl Log {
     pub fn end_of_epoch(&self, epoch: LeaderEpoch) -> Option<EpochEnd> {
         let appender = self.inner.appender.lock();
         appender.epochs.end_of(epoch, appender.next)
+    }
+
+    /// The idempotent and transactional producers whose state the log keeps, as a snapshot file has them.
+    #[must_use]
+    pub fn producers(&self) -> ProducerSnapshot {
+        self.inner.appender.lock().producers.to_snapshot()
     }
 
     /// Makes all that has been appended durable.

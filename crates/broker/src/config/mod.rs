@@ -2,6 +2,7 @@
 
 pub(crate) mod consumer_group;
 mod listeners;
+mod rebalance_protocols;
 pub(crate) mod row;
 mod sources;
 mod table;
@@ -22,6 +23,7 @@ use row::{Row, WrongSetting, set_all};
 use without_effect::WithoutEffect;
 
 pub use consumer_group::ConsumerBounds;
+pub use rebalance_protocols::RebalanceProtocols;
 pub use sources::{SettingInfo, Settings};
 pub(crate) use table::MOST_THREADS;
 pub use topic::{BatchCompression, CompressionLevels, TopicConfig};
@@ -104,12 +106,33 @@ pub struct BrokerConfig {
     pub groups: GroupConfig,
     /// Between what the times of groups have to lie whose broker assigns.
     pub consumer_bounds: ConsumerBounds,
+    /// The protocols that groups may use; classic and consumer (`group.coordinator.rebalance.protocols`).
+    pub rebalance_protocols: RebalanceProtocols,
     /// Partitions of `__consumer_offsets` when it is made; 50 (`offsets.topic.num.partitions`).
     pub offsets_partitions: i32,
     /// Bytes of its segments; 100 MiB (`offsets.topic.segment.bytes`).
     pub offsets_segment_bytes: u32,
     /// Settings of Kafka that were given and have no effect on this broker, by their names.
     pub without_effect: BTreeMap<String, String>,
+    /// `__transaction_state` when it is created (`transaction.state.log.*`).
+    pub transaction_topic: InternalTopicConfig,
+    /// `__share_group_state` when it is created (`share.coordinator.state.topic.*`).
+    pub share_topic: InternalTopicConfig,
+}
+
+/// An internal topic as it is created.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct InternalTopicConfig {
+    /// Partitions; 50 (`num.partitions`).
+    pub partitions: i32,
+    /// Bytes of its segments; 100 MiB (`segment.bytes`).
+    pub segment_bytes: u32,
+}
+
+impl Default for InternalTopicConfig {
+    fn default() -> InternalTopicConfig {
+        InternalTopicConfig { partitions: 50, segment_bytes: 100 << 20 }
+    }
 }
 
 /// A host and a port, shown as `PLAINTEXT://host:port`.
@@ -202,9 +225,12 @@ impl Default for BrokerConfig {
             checkpoint_interval: Duration::from_secs(60),
             groups: GroupConfig::default(),
             consumer_bounds: ConsumerBounds::default(),
+            rebalance_protocols: RebalanceProtocols::default(),
             offsets_partitions: 50,
             offsets_segment_bytes: 100 << 20,
             without_effect: BTreeMap::new(),
+            transaction_topic: InternalTopicConfig::default(),
+            share_topic: InternalTopicConfig::default(),
         }
     }
 }

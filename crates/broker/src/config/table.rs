@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use klamm_coordinator::{Assignors, MigrationPolicy};
 
-use super::BrokerConfig;
 use super::listeners::{
     advertised_text, listeners_text, protocols_text, set_advertised, set_controller_names, set_listeners,
     set_protocols,
@@ -18,6 +17,7 @@ use super::row::{
     ratio, segment, size, switch, text, text_or_none, timestamp_type, timestamp_type_name, unsigned,
     zstd_level,
 };
+use super::{BrokerConfig, RebalanceProtocols};
 
 const THREADS: &str = "a number from 1 to 1,024";
 const ID: &str = "a number from 0 to 2,147,483,647";
@@ -668,6 +668,13 @@ pub(super) const TABLE: &[Setting] = &[
         "How often it is looked for offsets that have expired.",
     ),
     Setting::new(
+        "group.coordinator.rebalance.protocols",
+        Kind::List,
+        "a list of classic, which must be there, and consumer; share and streams have no effect",
+        at!(rebalance_protocols, protocols, text),
+        "The protocols that groups may use.",
+    ),
+    Setting::new(
         "offsets.topic.num.partitions",
         Kind::Int,
         "a number from 1 to 10,000",
@@ -687,6 +694,34 @@ pub(super) const TABLE: &[Setting] = &[
         "1, for there is one broker",
         (|_, v| (v == "1").then_some(()), |_| "1".to_owned()),
         "Replicas of __consumer_offsets.",
+    ),
+    Setting::new(
+        "transaction.state.log.num.partitions",
+        Kind::Int,
+        "a number from 1 to 10,000",
+        at!(transaction_topic.partitions, partitions, text),
+        "Partitions of __transaction_state when it is created.",
+    ),
+    Setting::new(
+        "transaction.state.log.segment.bytes",
+        Kind::Int,
+        SEGMENT,
+        at!(transaction_topic.segment_bytes, segment, text),
+        "Bytes of the segments of __transaction_state when it is created.",
+    ),
+    Setting::new(
+        "share.coordinator.state.topic.num.partitions",
+        Kind::Int,
+        "a number from 1 to 10,000",
+        at!(share_topic.partitions, partitions, text),
+        "Partitions of __share_group_state when it is created.",
+    ),
+    Setting::new(
+        "share.coordinator.state.topic.segment.bytes",
+        Kind::Int,
+        SEGMENT,
+        at!(share_topic.segment_bytes, segment, text),
+        "Bytes of the segments of __share_group_state when it is created.",
     ),
     Setting::new(
         "log.flush.interval.messages",
@@ -712,6 +747,10 @@ pub(super) const TABLE: &[Setting] = &[
         "How often it is noted up to where logs are synced.",
     ),
 ];
+
+fn protocols(value: &str) -> Option<RebalanceProtocols> {
+    value.parse().ok()
+}
 
 fn id(value: &str) -> Option<i32> {
     number(value, 0)

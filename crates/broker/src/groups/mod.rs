@@ -9,7 +9,6 @@ mod shard;
 mod table;
 mod tally;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -23,9 +22,11 @@ use parking_lot::{Mutex, RwLock};
 use tokio::sync::oneshot;
 
 use crate::error_code::WireError;
-use crate::metadata::{Metadata, NewTopic, Topic, TopicError};
+use crate::metadata::internal_topics::automatic;
+use crate::metadata::{Metadata, Topic, TopicError};
 use crate::purgatory::Purgatory;
 
+pub(crate) use crate::metadata::internal_topics::OFFSETS;
 use alarm::Alarm;
 pub(crate) use alarm::GroupThread;
 pub(crate) use figures::GroupFigures;
@@ -35,8 +36,6 @@ use shard::{Done, Shard};
 use table::Table;
 pub(crate) use tally::{KindLabels, Tally};
 
-/// The topic that groups are logged in.
-pub(crate) const OFFSETS: &str = "__consumer_offsets";
 /// Records that are logged together where they need not be: a name has 32 KiB at most, a segment 1 MiB at least.
 pub(crate) const PORTION: usize = 24;
 
@@ -82,7 +81,7 @@ impl Groups {
     /// Makes the topic, unless it is there.
     pub(crate) fn ensure_topic(self: &Arc<Self>) -> Result<(), ErrorCode> {
         if self.metadata.image().topic(OFFSETS).is_none() {
-            match self.metadata.create_topic(&self.wanted_topic(), false) {
+            match self.metadata.create_topic(&automatic(OFFSETS, &self.metadata.config()), false) {
                 Ok(_) | Err(TopicError::Exists { .. }) => {}
                 Err(error) => {
                     tracing::error!(%error, "{OFFSETS} was not created");
@@ -91,20 +90,6 @@ impl Groups {
             }
         }
         self.table().map(drop)
-    }
-
-    fn wanted_topic(&self) -> NewTopic {
-        let config = self.metadata.config();
-        let segment = config.offsets_segment_bytes.to_string();
-        let configs =
-            [("cleanup.policy", "compact"), ("compression.type", "producer"), ("segment.bytes", &segment)];
-        NewTopic {
-            name: OFFSETS.to_owned(),
-            partitions: config.offsets_partitions,
-            replication: 1,
-            configs: BTreeMap::from(configs.map(|(key, value)| (key.to_owned(), value.to_owned()))),
-            ..NewTopic::default()
-        }
     }
 
     /// The shards of the topic that there is now. One that was deleted takes its groups with it.

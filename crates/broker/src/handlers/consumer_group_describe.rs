@@ -32,6 +32,9 @@ pub(super) async fn handle(call: Sliced) -> Result<Outcome, HandleError> {
 
 fn group(shared: &Shared, name: &ByteString, operations: i32) -> DescribedGroup {
     let id = GroupId::new(name);
+    if !shared.serves_consumer_protocol() {
+        return refused(name, ErrorCode::UnsupportedVersion, "consumer-protocol groups are disabled");
+    }
     if name.is_empty() {
         return refused(name, ErrorCode::InvalidGroupId, "the group has no name");
     }
@@ -42,10 +45,10 @@ fn group(shared: &Shared, name: &ByteString, operations: i32) -> DescribedGroup 
     match permitted.and_then(|()| shared.groups.read(&id, look)) {
         Ok((Some(found), _)) => described(name, &found, &shared.metadata.image(), operations),
         Ok((None, true)) => {
-            refused(name, ErrorCode::GroupIdNotFound, &format!("{name:?} is a classic group"))
+            refused(name, ErrorCode::GroupIdNotFound, &format!("Group {} is not a consumer group.", &**name))
         }
         Ok((None, false)) => {
-            refused(name, ErrorCode::GroupIdNotFound, &format!("there is no group {name:?}"))
+            refused(name, ErrorCode::GroupIdNotFound, &format!("Group {} not found.", &**name))
         }
         Err(error) => DescribedGroup { error_message: None, ..refused(name, error, "") },
     }

@@ -17,6 +17,7 @@ use klamm_protocol::messages::consumer_group_heartbeat_response::{
 use klamm_protocol::{ApiKey, ErrorCode, RequestHead};
 
 use super::{HandleError, Outcome, Turn, answer, host};
+use crate::BrokerConfig;
 use crate::error_code::WireError;
 use crate::shared::Shared;
 
@@ -25,13 +26,13 @@ const OWN_ID: i16 = 1;
 
 pub(super) fn handle(shared: &Arc<Shared>, head: &RequestHead, turn: Turn) -> Result<Outcome, HandleError> {
     let request = super::read::<ConsumerGroupHeartbeatRequest>(head)?;
-    let heard = shared.permit().map_err(|error| error.wire()).and_then(|()| {
+    let enabled = || shared.serves_consumer_protocol().then_some(()).ok_or(ErrorCode::UnsupportedVersion);
+    let heard = shared.permit().map_err(|error| error.wire()).and_then(|()| enabled()).and_then(|()| {
         let beat = beat(&request, head, turn.peer)?;
-        // Both are needed: the code for the client, the words for who reads its log.
         let mut refused = None;
         let told = shared.groups.decide(&beat.group, |groups, present| {
             let decided = groups.consumer_heartbeat(&beat, present);
-            refused = decided.as_ref().err().copied();
+            refused = decided.as_ref().err().map(|error| words(*error, &beat, &shared.config()));
             decided.map(|(effects, told)| ([effects], told))
         });
         Ok(told.map_err(|error| (error, refused)))
@@ -96,10 +97,40 @@ fn accepted(told: &ConsumerHeartbeatAnswer) -> ConsumerGroupHeartbeatResponse {
     }
 }
 
-fn refused(error: ErrorCode, words: Option<GroupError>) -> ConsumerGroupHeartbeatResponse {
+/// The words of Kafka, which its clients log and its tests compare.
+fn words(error: GroupError, beat: &ConsumerHeartbeat, config: &BrokerConfig) -> String {
+    let group = beat.group.as_str();
+    let member = beat.member.as_ref().map_or("", MemberId::as_str);
+    let instance = beat.instance.as_ref().map_or("", InstanceId::as_str);
+    let assignor = beat.assignor.as_ref().map_or("", ProtocolName::as_str);
+    let regex = beat.regex.as_deref().unwrap_or("");
+    let assignors = config.groups.consumer.assignors.names().join(", ");
+    let most = config.groups.consumer.max_size;
+    match error {
+        GroupError::GroupIdNotFound => format!("Consumer group {group} not found."),
+        GroupError::ForeignGroup => format!("Group {group} is not a consumer group."),
+        GroupError::CannotUpgrade(reason) => {
+            format!("Cannot upgrade classic group {group} to consumer group {reason}")
+        }
+        GroupError::UnknownMemberId if !instance.is_empty() => format!("Instance id {instance} is unknown."),
+        GroupError::UnknownMemberId => format!("Member {member} is not a member of group {group}."),
+        GroupError::UnsupportedAssignor => {
+            format!("ServerAssignor {assignor} is not supported. Supported assignors: {assignors}.")
+        }
+        GroupError::GroupMaxSizeReached => {
+            format!("The consumer group has reached its maximum capacity of {most} members.")
+        }
+        GroupError::InvalidRegularExpression => {
+            format!("SubscribedTopicRegex `{regex}` is not a valid regular expression: {error}.")
+        }
+        _ => error.to_string(),
+    }
+}
+
+fn refused(error: ErrorCode, words: Option<String>) -> ConsumerGroupHeartbeatResponse {
     ConsumerGroupHeartbeatResponse {
         error_code: error.code(),
-        error_message: words.map(|words| super::message(&words.to_string())),
+        error_message: words.map(|words| super::message(&words)),
         member_id: None,
         assignment: None,
         ..ConsumerGroupHeartbeatResponse::default()

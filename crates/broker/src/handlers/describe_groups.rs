@@ -1,6 +1,8 @@
 //! Groups and their members.
 
-use klamm_coordinator::{GroupDescription, GroupId, GroupState, MemberDescription, ProtocolName};
+use klamm_coordinator::{
+    GroupCoordinator, GroupDescription, GroupId, GroupState, MemberDescription, ProtocolName,
+};
 use klamm_protocol::messages::describe_groups_request::DescribeGroupsRequest;
 use klamm_protocol::messages::describe_groups_response::{
     DescribeGroupsResponse, DescribedGroup, DescribedGroupMember,
@@ -28,14 +30,23 @@ pub(super) async fn handle(call: Sliced) -> Result<Outcome, HandleError> {
 fn group(shared: &Shared, name: &ByteString, version: i16, operations: i32) -> DescribedGroup {
     let id = GroupId::new(name);
     let permitted = shared.permit().map_err(|error| error.wire());
-    match permitted.and_then(|()| shared.groups.read(&id, |groups| groups.describe(&id))) {
-        Ok(Some(found)) => described(name, &found, operations),
-        Ok(None) if version >= WITH_NOT_FOUND => DescribedGroup {
-            error_message: Some(super::message(&format!("there is no group {name:?}"))),
+    let look = |groups: &GroupCoordinator| (groups.describe(&id), groups.describe_consumer(&id).is_some());
+    match permitted.and_then(|()| shared.groups.read(&id, look)) {
+        Ok((Some(found), _)) => described(name, &found, operations),
+        Ok((None, is_consumer)) if version >= WITH_NOT_FOUND => DescribedGroup {
+            error_message: Some(super::message(&not_found(name, is_consumer))),
             ..absent(name, ErrorCode::GroupIdNotFound)
         },
-        Ok(None) => DescribedGroup { authorized_operations: operations, ..absent(name, ErrorCode::None) },
+        Ok(_) => DescribedGroup { authorized_operations: operations, ..absent(name, ErrorCode::None) },
         Err(error) => DescribedGroup { group_state: ByteString::default(), ..absent(name, error) },
+    }
+}
+
+/// The words of Kafka, which its tools print and its tests compare.
+fn not_found(name: &str, is_consumer: bool) -> String {
+    match is_consumer {
+        true => format!("Group {name} is not a classic group."),
+        false => format!("Group {name} not found."),
     }
 }
 

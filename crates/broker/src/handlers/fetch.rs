@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 use klamm_log::{Log, ReadError, ReadLimit, Slice, Visibility};
 use klamm_protocol::messages::fetch_request::{FetchPartition, FetchRequest};
 use klamm_protocol::messages::fetch_response::{
-    self as response, FetchResponse, FetchableTopicResponse, PartitionData,
+    self as response, EpochEndOffset, FetchResponse, FetchableTopicResponse, PartitionData,
 };
 use klamm_protocol::{ApiKey, ByteString, ErrorCode, Records, Region, RequestHead, Uuid, encode_response};
-use klamm_types::{Offset, TopicName, TopicPartition};
+use klamm_types::{LeaderEpoch, Offset, TopicName, TopicPartition};
 
 use super::{Answer, Delayed, HandleError, Outcome, Sliced, leader_epoch};
 use crate::error_code::WireError;
@@ -22,6 +22,11 @@ use crate::shared::Shared;
 const WITH_TOPIC_IDS: i16 = 13;
 const READ_COMMITTED: i8 = 1;
 
+/// The replica id of a consumer; a broker that follows the leader sends its own id.
+const CONSUMER: i32 = -1;
+/// From this version on the replica id is a tagged field (KIP-903).
+const WITH_REPLICA_STATE: i16 = 15;
+
 /// Whether a fetch may wait for more.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Round {
@@ -33,6 +38,8 @@ pub(crate) enum Round {
 /// A fetch as it is put together.
 struct Fetching<'a> {
     shared: &'a Shared,
+    /// Whether another broker asks, as a follower. No partition has a replica on another broker.
+    is_follower: bool,
     visibility: Visibility,
     /// Bytes that the answer may still have.
     left: usize,
@@ -61,8 +68,18 @@ pub(super) async fn handle(call: Sliced) -> Result<Outcome, HandleError> {
     if call.work.is_on_network() && context.partitions.iter().any(|wanted| is_old(shared, wanted)) {
         call.work.worker().await;
     }
-    let mut fetching =
-        Fetching { shared, visibility, left: budget, slices, bytes: 0, urgent: false, read, partitions };
+    let is_follower = replica(&request, head.version) > CONSUMER;
+    let mut fetching = Fetching {
+        shared,
+        is_follower,
+        visibility,
+        left: budget,
+        slices,
+        bytes: 0,
+        urgent: false,
+        read,
+        partitions,
+    };
     let found = call.each(&context.partitions, |partition| fetching.asked(partition)).await;
     let enough = fetching.bytes >= usize::try_from(request.min_bytes).unwrap_or(0).min(budget);
     let max_wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0));
@@ -79,6 +96,10 @@ pub(super) async fn handle(call: Sliced) -> Result<Outcome, HandleError> {
     let response = FetchResponse { session_id, throttle_time_ms, responses, ..FetchResponse::default() };
     let frame = encode_response(&response, ApiKey::Fetch, head.version, head.correlation_id)?;
     Ok(Outcome::Answer(Answer { frame, slices: fetching.slices, ..Answer::default() }))
+}
+
+fn replica(request: &FetchRequest, version: i16) -> i32 {
+    if version >= WITH_REPLICA_STATE { request.replica_state.replica_id } else { request.replica_id }
 }
 
 /// Whether what is wanted was written long ago, and has perhaps to be read from the disk.
@@ -126,13 +147,31 @@ impl Fetching<'_> {
         let log = permit.and(find(&image, &wanted.topic)).and_then(|topic| {
             let FetchPartition { partition, current_leader_epoch, .. } = wanted.asked;
             let log = self.shared.metadata.log(topic, partition).map_err(|error| error.wire())?;
-            leader_epoch::check(current_leader_epoch, topic.leader_epoch(partition))?;
-            Ok(log)
+            let latest = topic.leader_epoch(partition);
+            leader_epoch::check(current_leader_epoch, latest)?;
+            self.check_replica(current_leader_epoch)?;
+            let diverging = diverging(&log, latest, &wanted.asked)?;
+            Ok((log, diverging))
         });
         match log {
-            Ok(log) => self.partition(&log, &wanted.asked),
+            Ok((log, None)) => self.partition(&log, &wanted.asked),
+            Ok((log, Some(end))) => self.diverged(&log, &wanted.asked, end),
             Err(error) => self.refused(&wanted.asked, error),
         }
+    }
+
+    /// The error codes of Kafka for a replica that is not assigned.
+    fn check_replica(&self, current_leader_epoch: i32) -> Result<(), ErrorCode> {
+        match self.is_follower {
+            false => Ok(()),
+            true if current_leader_epoch >= 0 => Err(ErrorCode::UnknownLeaderEpoch),
+            true => Err(ErrorCode::NotLeaderOrFollower),
+        }
+    }
+
+    fn diverged(&mut self, log: &Log, wanted: &FetchPartition, end: EpochEndOffset) -> PartitionData {
+        self.urgent = true;
+        PartitionData { diverging_epoch: end, ..self.found(log, wanted, None, None) }
     }
 
     fn partition(&mut self, log: &Log, wanted: &FetchPartition) -> PartitionData {
@@ -223,6 +262,19 @@ impl Fetching<'_> {
             ..PartitionData::default()
         }
     }
+}
+
+/// Where the reader's last epoch ends, when the reader has records behind that end or of an epoch that the log does not have
+/// (KIP-595).
+fn diverging(
+    log: &Log,
+    latest: LeaderEpoch,
+    wanted: &FetchPartition,
+) -> Result<Option<EpochEndOffset>, ErrorCode> {
+    let Some(last) = LeaderEpoch::new(wanted.last_fetched_epoch) else { return Ok(None) };
+    let (epoch, end) = leader_epoch::end_of(log, latest, last).ok_or(ErrorCode::OffsetOutOfRange)?;
+    let has_diverged = epoch < last || end.get() < wanted.fetch_offset;
+    Ok(has_diverged.then(|| EpochEndOffset { epoch: epoch.get(), end_offset: end.get() }))
 }
 
 /// What a consumer of this `isolation.level` sees.

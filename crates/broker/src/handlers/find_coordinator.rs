@@ -1,10 +1,11 @@
-//! Where a group is looked after: here. There is no coordinator of transactions yet: clients are told that none is available.
+//! Finds the coordinator of a group, which is this broker. Coordinators of transactions and of share groups are refused with
+//! UNSUPPORTED_VERSION, which clients do not retry.
 
 use klamm_protocol::messages::find_coordinator_request::FindCoordinatorRequest;
 use klamm_protocol::messages::find_coordinator_response::{Coordinator, FindCoordinatorResponse};
 use klamm_protocol::{ApiKey, ByteString, ErrorCode, RequestHead};
 
-use super::{HandleError, Outcome, answer};
+use super::{HandleError, Outcome, answer, unsupported};
 use crate::error_code::WireError;
 use crate::shared::Shared;
 
@@ -32,24 +33,34 @@ pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, Han
 }
 
 fn found(shared: &Shared, key: &ByteString, kind: i8, version: i16) -> Coordinator {
-    let error =
-        shared.permit().map_err(|error| error.wire()).and_then(|()| ready(shared, kind, version)).err();
+    let ready = |()| ready(shared, kind, version).map_err(|error| (error, words(error, kind)));
+    let permitted = shared.permit().map_err(|error| (error.wire(), error.to_string()));
+    let error = permitted.and_then(ready).err();
     let is_here = error.is_none();
     Coordinator {
         key: key.clone(),
         node_id: if is_here { shared.config().node_id } else { -1 },
         host: if is_here { shared.advertised.host.as_str().into() } else { ByteString::default() },
         port: if is_here { shared.advertised.port.into() } else { -1 },
-        error_code: error.unwrap_or(ErrorCode::None).code(),
-        error_message: error.map(|error| super::message(&error.to_string())),
+        error_code: error.as_ref().map_or(ErrorCode::None, |(code, _)| *code).code(),
+        error_message: error.map(|(_, words)| super::message(&words)),
     }
 }
 
 fn ready(shared: &Shared, kind: i8, version: i16) -> Result<(), ErrorCode> {
     match kind {
         GROUP => shared.groups.ensure_topic(),
-        TRANSACTION => Err(ErrorCode::CoordinatorNotAvailable),
-        SHARE if version >= SHARES => Err(ErrorCode::CoordinatorNotAvailable),
+        TRANSACTION => Err(ErrorCode::UnsupportedVersion),
+        SHARE if version >= SHARES => Err(ErrorCode::UnsupportedVersion),
         _ => Err(ErrorCode::InvalidRequest),
+    }
+}
+
+/// The message beside an error code.
+fn words(error: ErrorCode, kind: i8) -> String {
+    match (error, kind) {
+        (ErrorCode::UnsupportedVersion, TRANSACTION) => unsupported::TRANSACTIONS.to_owned(),
+        (ErrorCode::UnsupportedVersion, _) => unsupported::SHARE_GROUPS.to_owned(),
+        _ => error.to_string(),
     }
 }

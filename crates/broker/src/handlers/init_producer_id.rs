@@ -1,4 +1,5 @@
-//! Gives an idempotent producer its id. There is no transaction coordinator yet: who names a transactional id is told so.
+//! Allocates the id of an idempotent producer. A transactional id is refused with UNSUPPORTED_VERSION, which clients do not
+//! retry: this broker has no transactions.
 
 use klamm_protocol::messages::init_producer_id_request::InitProducerIdRequest;
 use klamm_protocol::messages::init_producer_id_response::InitProducerIdResponse;
@@ -12,7 +13,7 @@ pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, Han
     let request = super::read::<InitProducerIdRequest>(head)?;
     let response = match request.transactional_id.as_deref() {
         Some("") => refused(ErrorCode::InvalidRequest),
-        Some(_) => refused(ErrorCode::CoordinatorNotAvailable),
+        Some(_) => refused(ErrorCode::UnsupportedVersion),
         None => match shared.permit().and_then(|()| shared.metadata.allocate_producer_id()) {
             Ok(id) => InitProducerIdResponse { producer_id: id.get(), ..InitProducerIdResponse::default() },
             Err(error) => refused(error.wire()),

@@ -42,10 +42,8 @@ pub(super) fn handle(shared: &Arc<Shared>, head: &RequestHead, turn: Turn) -> Re
             });
             Ok(Outcome::Later(Later { told, respond }))
         }
-        Err(error) => {
-            let response = refused(error, &request.member_id, head.version);
-            answer(&response, ApiKey::JoinGroup, &head)
-        }
+        // As in Kafka, only a group that looked at the member repeats its id.
+        Err(error) => answer(&refused(error, "", head.version), ApiKey::JoinGroup, &head),
     }
 }
 

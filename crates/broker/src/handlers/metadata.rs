@@ -6,13 +6,16 @@ use klamm_protocol::messages::metadata_request::{MetadataRequest, MetadataReques
 use klamm_protocol::messages::metadata_response::{
     MetadataResponse, MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
 };
-use klamm_protocol::{ApiKey, ErrorCode, RequestHead, Uuid};
+use klamm_protocol::{ApiKey, ByteString, ErrorCode, RequestHead, Uuid};
 
 use super::operations::{OF_A_TOPIC, OF_THE_CLUSTER, if_asked};
 use super::{HandleError, Outcome, answer};
 use crate::error_code::WireError;
-use crate::metadata::{NewTopic, Topic, TopicError};
+use crate::metadata::{Topic, TopicError, internal_topics};
 use crate::shared::Shared;
+
+/// From this version on a topic in a response may have no name.
+const NULL_NAME: i16 = 12;
 
 pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, HandleError> {
     let request = super::read::<MetadataRequest>(head)?;
@@ -52,7 +55,7 @@ fn topics(shared: &Shared, request: &MetadataRequest, version: i16) -> Vec<Metad
             let mut seen = BTreeSet::new();
             let is_asked = |topic: &MetadataRequestTopic| !is_by_id || topic.topic_id != Uuid::ZERO;
             let once = asked.iter().filter(|topic| is_asked(topic) && seen.insert(key(topic)));
-            once.map(|topic| asked_topic(shared, topic, is_by_id, request)).collect()
+            once.map(|topic| asked_topic(shared, topic, is_by_id, request, version)).collect()
         }
         None => shared.metadata.image().topics().map(|topic| described(shared, topic, request)).collect(),
     }
@@ -63,11 +66,14 @@ fn asked_topic(
     asked: &MetadataRequestTopic,
     is_by_id: bool,
     request: &MetadataRequest,
+    version: i16,
 ) -> MetadataResponseTopic {
     let image = shared.metadata.image();
+    // Before version 12 a name in a response cannot be null.
+    let no_name = (version < NULL_NAME).then(ByteString::default);
     let missing = |error: ErrorCode| MetadataResponseTopic {
         error_code: error.code(),
-        name: asked.name.clone().filter(|_| !is_by_id),
+        name: asked.name.clone().filter(|_| !is_by_id).or(no_name),
         topic_id: asked.topic_id,
         ..MetadataResponseTopic::default()
     };
@@ -84,14 +90,15 @@ fn asked_topic(
     }
 }
 
-/// Names that begin with two underscores are for the brokers' own topics.
 fn create(shared: &Shared, name: &str, may_create: bool) -> Result<Topic, TopicError> {
     klamm_types::TopicName::new(name)?;
-    if !may_create || !shared.config().auto_create_topics || name.starts_with("__") {
+    if !may_create || !shared.config().auto_create_topics {
         return Err(TopicError::Unknown);
     }
-    let wanted = NewTopic { name: name.to_owned(), partitions: -1, replication: -1, ..NewTopic::default() };
+    let wanted = internal_topics::automatic(name, &shared.config());
     match shared.metadata.create_topic(&wanted, false) {
+        // As in Kafka, what nobody can create is only unknown.
+        Err(TopicError::Reserved { .. }) => Err(TopicError::Unknown),
         // Someone else was faster.
         Err(TopicError::Exists { .. }) => {
             shared.metadata.image().topic(name).cloned().ok_or(TopicError::Unknown)

@@ -1,12 +1,16 @@
 //! One handler a file, named by its API; which versions are served stands in one table.
 
+mod acls;
 mod alter_client_quotas;
 mod alter_configs;
+mod alter_replica_log_dirs;
+mod alter_user_scram_credentials;
 mod api_versions;
 mod consumer_group_describe;
 mod consumer_group_heartbeat;
 mod create_partitions;
 mod create_topics;
+mod delegation_tokens;
 mod delete_groups;
 mod delete_records;
 mod delete_topics;
@@ -15,8 +19,11 @@ mod describe_cluster;
 mod describe_configs;
 mod describe_groups;
 mod describe_log_dirs;
+mod describe_producers;
+mod describe_quorum;
 mod describe_topic_partitions;
 mod describe_user_scram_credentials;
+mod elect_leaders;
 mod fetch;
 mod find_coordinator;
 mod heartbeat;
@@ -35,8 +42,15 @@ mod offset_fetch;
 mod offset_for_leader_epoch;
 mod operations;
 mod produce;
+mod reassignments;
+mod refusal;
 mod resources;
+mod sasl;
 mod sync_group;
+mod transactions;
+mod unregister_broker;
+mod unsupported;
+mod update_features;
 
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
@@ -60,6 +74,7 @@ use crate::shared::Shared;
 use crate::work::{Place, Running, Work};
 
 pub(crate) use fetch::Round;
+use refusal::Refusal;
 
 /// An API, the versions of it that are served, and what answers it.
 type Served = (ApiKey, RangeInclusive<i16>, Handler);
@@ -79,23 +94,43 @@ const SERVED: &[Served] = &[
     (ApiKey::SyncGroup, 0..=5, |s, h, _| sync_group::handle(s, h)),
     (ApiKey::DescribeGroups, 0..=6, |s, h, t| Sliced::begin(s, h, t, describe_groups::handle)),
     (ApiKey::ListGroups, 0..=5, |s, h, _| list_groups::handle(s, h)),
+    (ApiKey::SaslHandshake, 0..=1, |s, h, _| sasl::handshake(s, h)),
     (ApiKey::ApiVersions, 0..=4, |s, h, _| api_versions::handle(s, h)),
     (ApiKey::CreateTopics, 2..=7, |s, h, _| create_topics::handle(s, h)),
     (ApiKey::DeleteTopics, 1..=6, |s, h, _| delete_topics::handle(s, h)),
     (ApiKey::DeleteRecords, 0..=2, |s, h, t| Sliced::begin(s, h, t, delete_records::handle)),
     (ApiKey::InitProducerId, 0..=5, |s, h, _| init_producer_id::handle(s, h)),
     (ApiKey::OffsetForLeaderEpoch, 2..=4, |s, h, t| Sliced::begin(s, h, t, offset_for_leader_epoch::handle)),
+    (ApiKey::DescribeAcls, 1..=3, |s, h, _| acls::describe(s, h)),
+    (ApiKey::CreateAcls, 1..=3, |s, h, _| acls::create(s, h)),
+    (ApiKey::DeleteAcls, 1..=3, |s, h, _| acls::delete(s, h)),
     (ApiKey::DescribeConfigs, 1..=4, |s, h, t| Sliced::begin(s, h, t, describe_configs::handle)),
     (ApiKey::AlterConfigs, 0..=2, |s, h, _| alter_configs::handle(s, h)),
+    (ApiKey::AlterReplicaLogDirs, 1..=2, |s, h, _| alter_replica_log_dirs::handle(s, h)),
     (ApiKey::DescribeLogDirs, 1..=5, |s, h, _| describe_log_dirs::handle(s, h)),
-    (ApiKey::DeleteGroups, 0..=2, |s, h, t| Sliced::begin(s, h, t, delete_groups::handle)),
-    (ApiKey::OffsetDelete, 0..=0, |s, h, _| offset_delete::handle(s, h)),
+    (ApiKey::SaslAuthenticate, 0..=2, |s, h, _| sasl::authenticate(s, h)),
     (ApiKey::CreatePartitions, 0..=3, |s, h, _| create_partitions::handle(s, h)),
+    (ApiKey::CreateDelegationToken, 1..=3, |s, h, _| delegation_tokens::create(s, h)),
+    (ApiKey::RenewDelegationToken, 1..=2, |s, h, _| delegation_tokens::renew(s, h)),
+    (ApiKey::ExpireDelegationToken, 1..=2, |s, h, _| delegation_tokens::expire(s, h)),
+    (ApiKey::DescribeDelegationToken, 1..=3, |s, h, _| delegation_tokens::describe(s, h)),
+    (ApiKey::DeleteGroups, 0..=2, |s, h, t| Sliced::begin(s, h, t, delete_groups::handle)),
+    (ApiKey::ElectLeaders, 0..=2, |s, h, _| elect_leaders::handle(s, h)),
     (ApiKey::IncrementalAlterConfigs, 0..=1, |s, h, _| incremental_alter_configs::handle(s, h)),
+    (ApiKey::AlterPartitionReassignments, 0..=1, |s, h, _| reassignments::alter(s, h)),
+    (ApiKey::ListPartitionReassignments, 0..=0, |s, h, _| reassignments::list(s, h)),
+    (ApiKey::OffsetDelete, 0..=0, |s, h, _| offset_delete::handle(s, h)),
     (ApiKey::DescribeClientQuotas, 0..=1, |s, h, _| describe_client_quotas::handle(s, h)),
     (ApiKey::AlterClientQuotas, 0..=1, |s, h, _| alter_client_quotas::handle(s, h)),
     (ApiKey::DescribeUserScramCredentials, 0..=0, |s, h, _| describe_user_scram_credentials::handle(s, h)),
+    (ApiKey::AlterUserScramCredentials, 0..=0, |s, h, _| alter_user_scram_credentials::handle(s, h)),
+    (ApiKey::DescribeQuorum, 0..=2, |s, h, _| describe_quorum::handle(s, h)),
+    (ApiKey::UpdateFeatures, 0..=2, |s, h, _| update_features::handle(s, h)),
     (ApiKey::DescribeCluster, 0..=2, |s, h, _| describe_cluster::handle(s, h)),
+    (ApiKey::DescribeProducers, 0..=0, |s, h, _| describe_producers::handle(s, h)),
+    (ApiKey::UnregisterBroker, 0..=0, |s, h, _| unregister_broker::handle(s, h)),
+    (ApiKey::DescribeTransactions, 0..=0, |s, h, _| transactions::describe(s, h)),
+    (ApiKey::ListTransactions, 0..=2, |s, h, _| transactions::list(s, h)),
     (ApiKey::ConsumerGroupHeartbeat, 0..=1, consumer_group_heartbeat::handle),
     (ApiKey::ConsumerGroupDescribe, 0..=1, |s, h, t| Sliced::begin(s, h, t, consumer_group_describe::handle)),
     (ApiKey::ListConfigResources, 0..=1, |s, h, _| list_config_resources::handle(s, h)),
@@ -180,7 +215,7 @@ pub(crate) enum HandleError {
 /// Answers a request.
 pub(crate) fn handle(shared: &Arc<Shared>, head: &RequestHead, turn: Turn) -> Outcome {
     let Some((api, versions, handler)) = SERVED.iter().find(|(api, ..)| api.code() == head.api_key) else {
-        return Outcome::Close(format!("API {} is not served", head.api_key));
+        return refuse(head);
     };
     if !versions.contains(&head.version) {
         return unsupported(*api, head);
@@ -208,6 +243,7 @@ pub(crate) fn lane(api_key: i16) -> Lane {
         ApiKey::IncrementalAlterConfigs,
         ApiKey::AlterClientQuotas,
         ApiKey::DescribeLogDirs,
+        ApiKey::UpdateFeatures,
     ];
     if is_of(&commands) { Lane::Command } else { Lane::Io }
 }
@@ -226,6 +262,17 @@ const LARGE_PRODUCE: usize = 512 << 10;
 /// Whether this version of an API is served.
 pub(crate) fn is_served(api: ApiKey, version: i16) -> bool {
     SERVED.iter().any(|(served, versions, _)| *served == api && versions.contains(&version))
+}
+
+/// Refuses an API that is not served. One that no broker of Kafka has, or a version of it that does not exist, ends the
+/// connection, as in Kafka.
+fn refuse(head: &RequestHead) -> Outcome {
+    let api = ApiKey::from_code(head.api_key).filter(|api| api.versions().contains(&head.version));
+    let refused = api.and_then(|api| unsupported::refuse(api, head));
+    refused.map_or_else(
+        || Outcome::Close(format!("version {} of API {} is not served", head.version, head.api_key)),
+        |refused| refused.unwrap_or_else(|error| Outcome::Close(format!("API {}: {error}", head.api_key))),
+    )
 }
 
 /// A client that is newer than we are asks for versions in one that we do not know: it gets error 35 in version 0, which

@@ -29,8 +29,8 @@ fn delete(shared: &Shared, request: &OffsetDeleteRequest) -> Result<Outcomes, Er
     };
     let (group, named): (_, Vec<_>) =
         (GroupId::new(&request.group_id), request.topics.iter().flat_map(of).collect());
-    shared.groups.decide(&group, |groups, _| {
-        groups.delete_offsets(&group, &named).map(|(effects, outcomes)| ([effects], outcomes))
+    shared.groups.decide(&group, |groups, present| {
+        groups.delete_offsets(&group, &named, present.time).map(|(effects, outcomes)| ([effects], outcomes))
     })
 }
 

@@ -103,8 +103,14 @@ async fn offsets(
         call.work.items(all.iter().map(|topic| topic.partitions.len()).sum()).await;
         return Ok(all);
     };
+    let is_unknown = |topic: &&OffsetFetchRequestTopics| {
+        version >= WITH_TOPIC_IDS && image.topic_by_id(topic.topic_id).is_none()
+    };
+    // As in Kafka, topics with an unknown id come last.
+    let topics = once(topics, |topic| (&topic.name, topic.topic_id));
+    let (unknown, known): (Vec<_>, Vec<_>) = topics.partition(is_unknown);
     let mut found = Vec::new();
-    for topic in once(topics, |topic| (&topic.name, topic.topic_id)) {
+    for topic in known.into_iter().chain(unknown) {
         call.work.item().await;
         found.push(named(call, &id, topic, &image).await?);
     }

@@ -1,7 +1,5 @@
 //! Where a leader epoch ends, so that a reader can tell whether what it has was truncated (KIP-320).
 
-use std::cmp::Ordering;
-
 use klamm_protocol::messages::offset_for_leader_epoch_request::{
     OffsetForLeaderEpochRequest, OffsetForLeaderPartition,
 };
@@ -45,14 +43,8 @@ fn end(
     let latest = topic.leader_epoch(asked.partition);
     leader_epoch::check(asked.current_leader_epoch, latest)?;
     let Some(epoch) = LeaderEpoch::new(asked.leader_epoch) else { return Ok(UNDEFINED) };
-    let (epochs, end) = (log.epochs(), log.bounds().end());
-    match epoch.cmp(&latest) {
-        Ordering::Greater => Ok(UNDEFINED),
-        Ordering::Equal => Ok((epoch.get(), end.get())),
-        Ordering::Less => {
-            Ok(epochs.end_of(epoch, end).map_or(UNDEFINED, |end| (end.epoch.get(), end.offset.get())))
-        }
-    }
+    let end = leader_epoch::end_of(&log, latest, epoch);
+    Ok(end.map_or(UNDEFINED, |(epoch, offset)| (epoch.get(), offset.get())))
 }
 
 fn respond(asked: &OffsetForLeaderPartition, end: Result<(i32, i64), ErrorCode>) -> EpochEndOffset {

@@ -5,11 +5,12 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use klamm_log::{Clock, LogDir};
-use klamm_types::{ProducerId, TopicId};
+use klamm_types::{LeaderEpoch, Offset, ProducerId, TopicId};
 use parking_lot::{Mutex, MutexGuard, RwLock};
 
 use super::bootstrap::bootstrap_of;
-use super::log::{LATEST, MetadataLog};
+use super::features::{FeatureUpdate, INITIAL, LATEST, METADATA_VERSION, plan_features};
+use super::log::{METADATA_LOG, MetadataLog};
 use super::plan::Surroundings;
 use super::record::MetadataRecord;
 use super::{Identity, MetadataImage, TopicError};
@@ -59,6 +60,11 @@ impl Metadata {
         let inconsistencies = metadata.storage.dirs().flat_map(LogDir::inconsistencies);
         inconsistencies.for_each(|found| tracing::warn!("a file is not believed: {found}"));
         metadata.decide_features()?;
+        if let Some(features) = metadata.image().unsupported_features() {
+            tracing::warn!(
+                "the metadata log has finalized levels that this broker does not support: {features}"
+            );
+        }
         metadata.resolve_config();
         metadata.remove_leftovers();
         metadata.image().topics().for_each(|topic| metadata.open_known_logs(topic));
@@ -75,7 +81,7 @@ impl Metadata {
         let folders = self.storage.folders().iter().map(|folder| &*folder.path);
         let Some(bootstrap) = bootstrap_of(folders)? else {
             let decided = |(name, level): (&str, _)| MetadataRecord::Feature { name: name.to_owned(), level };
-            return self.commit(&turn, &FEATURES.map(decided)).map_err(|error| error.to_string());
+            return self.commit(&turn, &INITIAL.map(decided)).map_err(|error| error.to_string());
         };
         turn.append(bootstrap.values()).map_err(|error| error.to_string())?;
         self.apply(&bootstrap.records().collect::<Vec<_>>());
@@ -85,6 +91,32 @@ impl Metadata {
     /// What there is now.
     pub(crate) fn image(&self) -> Arc<MetadataImage> {
         Arc::clone(&self.image.read())
+    }
+
+    /// Changes the finalized levels of features, or only checks that they could be changed.
+    pub(crate) fn update_features(
+        &self,
+        updates: &[FeatureUpdate],
+        check_only: bool,
+    ) -> Result<(), TopicError> {
+        let turn = self.turn();
+        let records = plan_features(&self.image(), self.started_with.node_id, updates)?;
+        if check_only || records.is_empty() {
+            return Ok(());
+        }
+        self.commit(&turn, &records)?;
+        tracing::info!(?updates, "changed the levels of features");
+        Ok(())
+    }
+
+    /// The leader epoch and the end offset of the metadata log.
+    pub(crate) fn position(&self) -> (LeaderEpoch, Offset) {
+        let name = METADATA_LOG.parse().ok();
+        let Some(log) = name.and_then(|name| self.storage.log(&name)) else {
+            return (LeaderEpoch::ZERO, Offset::ZERO);
+        };
+        let epoch = log.epochs().latest().map_or(LeaderEpoch::ZERO, |latest| latest.epoch);
+        (epoch, log.bounds().end())
     }
 
     /// The folders of the logs.
@@ -142,15 +174,5 @@ impl Metadata {
     }
 }
 
-pub(super) const METADATA_VERSION: &str = "metadata.version";
 /// Producer ids in a block, as in Kafka.
 const PRODUCER_IDS: i64 = 1000;
-/// What `kafka-storage format` of Kafka 4.3 decides, but for `eligible.leader.replicas.version`, which one replica has no use for.
-/// The first one must come first.
-const FEATURES: [(&str, i16); 5] = [
-    (METADATA_VERSION, LATEST),
-    ("group.version", 1),
-    ("share.version", 1),
-    ("streams.version", 1),
-    ("transaction.version", 2),
-];

@@ -65,6 +65,10 @@ pub(crate) enum TopicError {
     DeletionDisabled,
     #[error("all producer ids have been given out")]
     NoProducerIds,
+    #[error("Topic '{name}' collides with existing topic: {other}")]
+    Similar { name: String, other: String },
+    #[error("The update failed for all features since the following feature had an error: {reason}")]
+    Feature { reason: String },
     #[error(transparent)]
     Quota(#[from] QuotaError),
     #[error("a test asked for {0}")]

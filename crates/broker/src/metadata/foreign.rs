@@ -20,10 +20,10 @@ use klamm_protocol::metadata::user_scram_credential_record::UserScramCredentialR
 use klamm_protocol::{DecodeError, Message, MetadataFrame, Record, Uuid};
 
 use super::MetadataImage;
-use super::controller::METADATA_VERSION;
+use super::features::{LATEST, METADATA_VERSION, OLDEST};
 
 /// Levels of `metadata.version` whose records are known: Kafka 3.3 to 4.3.
-const METADATA_VERSIONS: RangeInclusive<i16> = 7..=30;
+const METADATA_VERSIONS: RangeInclusive<i16> = OLDEST..=LATEST;
 /// The highest type of a record that is known.
 const LAST_TYPE: i16 = 29;
 /// Resource type of a topic's settings.

@@ -23,6 +23,9 @@ pub(crate) struct MetadataImage {
     features: BTreeMap<String, i16>,
     /// Producer ids below this one have been given out, or lie in a block that was.
     next_producer_id: i64,
+    /// The names of topics that have a `.` or a `_`, by the name with `_` for each `.`: Kafka names metrics so, and therefore has no two
+    /// topics that come to the same. Invariant: as in `topics`.
+    similar: BTreeMap<String, BTreeSet<TopicName>>,
     /// Rises when topics come, go or grow.
     topics_version: u64,
 }
@@ -74,7 +77,8 @@ impl Topic {
 
     /// Whether the brokers write it themselves.
     pub(crate) fn is_internal(&self) -> bool {
-        matches!(self.name.as_str(), "__consumer_offsets" | "__transaction_state" | "__share_group_state")
+        use super::internal_topics::{OFFSETS, SHARE_GROUPS, TRANSACTIONS};
+        matches!(self.name.as_str(), OFFSETS | TRANSACTIONS | SHARE_GROUPS)
     }
 
     pub(crate) fn partitions(&self) -> impl Iterator<Item = TopicPartition> + use<'_> {
@@ -93,6 +97,11 @@ impl MetadataImage {
 
     pub(crate) fn is_removed(&self, id: TopicId) -> bool {
         self.removed.contains(&id.into())
+    }
+
+    /// A topic whose name differs from `name` only in `.` and `_`.
+    pub(crate) fn similar_topic(&self, name: &str) -> Option<&TopicName> {
+        self.similar.get(&normalized(name)?)?.iter().find(|other| other.as_str() != name)
     }
 
     /// Rises when topics come, go or grow.
@@ -141,6 +150,9 @@ impl MetadataImage {
         match record {
             MetadataRecord::Topic { name, id } => {
                 self.names.insert((*id).into(), name.clone());
+                if let Some(key) = normalized(name.as_str()) {
+                    self.similar.entry(key).or_default().insert(name.clone());
+                }
                 let topic =
                     Topic { name: name.clone(), id: *id, states: Vec::new(), configs: BTreeMap::new() };
                 self.topics.insert(name.clone(), topic);
@@ -181,6 +193,7 @@ impl MetadataImage {
                 self.removed.insert((*id).into());
                 if let Some(name) = self.names.remove(&Uuid::from(*id)) {
                     self.topics.remove(&name);
+                    self.forget_similar(&name);
                 }
             }
             MetadataRecord::ProducerIds { next } => {
@@ -191,9 +204,23 @@ impl MetadataImage {
         }
     }
 
+    fn forget_similar(&mut self, name: &TopicName) {
+        let Some(key) = normalized(name.as_str()) else { return };
+        let Some(names) = self.similar.get_mut(&key) else { return };
+        names.remove(name);
+        if names.is_empty() {
+            self.similar.remove(&key);
+        }
+    }
+
     fn by_id_mut(&mut self, id: TopicId) -> Option<&mut Topic> {
         self.topics.get_mut(self.names.get(&Uuid::from(id))?)
     }
+}
+
+/// The name with `_` for each `.`; `None` for one that has neither.
+fn normalized(name: &str) -> Option<String> {
+    name.contains(['.', '_']).then(|| name.replace('.', "_"))
 }
 
 fn set(configs: &mut BTreeMap<String, String>, key: &str, value: Option<&String>) {

@@ -9,6 +9,7 @@ use klamm_log::{
 use klamm_record::{BatchBuilder, BatchOptions};
 use klamm_types::TopicId;
 
+use super::features::LATEST;
 use super::files::{MetadataFiles, Tail};
 use super::record::{Dialect, MetadataRecord};
 use super::replay::Replay;
@@ -104,8 +105,6 @@ fn begin(storage: &Storage, open: impl FnOnce(&LogDir) -> Result<Log, String>) -
     open(storage.dirs().next().ok_or("there is no folder for the metadata")?)
 }
 
-/// The level of `metadata.version` that a new cluster has.
-pub(super) const LATEST: i16 = 30;
 pub(super) const METADATA_LOG: &str = "__cluster_metadata-0";
 /// The id of its topic is the same everywhere.
 const METADATA_ID: [u8; 16] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];

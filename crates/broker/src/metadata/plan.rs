@@ -62,6 +62,9 @@ pub(crate) fn plan_creation(
     if image.topic(&wanted.name).is_some() {
         return Err(TopicError::Exists { name: wanted.name.clone() });
     }
+    if let Some(other) = image.similar_topic(&wanted.name) {
+        return Err(TopicError::Similar { name: wanted.name.clone(), other: other.to_string() });
+    }
     if !matches!(wanted.replication, -1 | 1) {
         return Err(TopicError::Replication { got: wanted.replication });
     }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use klamm_log::format::{DirectoryName, DirectoryState};
 
 use super::bootstrap::bootstrap_file;
-use super::controller::METADATA_VERSION;
+use super::features::METADATA_VERSION;
 use super::files::Tail;
 use super::log::METADATA_LOG;
 use super::replay::Replay;

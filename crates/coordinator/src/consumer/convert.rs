@@ -37,7 +37,7 @@ impl Conversion<'_> {
         let members: Vec<_> =
             self.group.members().map(|member| self.member(member)).collect::<Result<_, _>>()?;
         if !is_disjoint(&members) {
-            return Err(GroupError::CannotUpgrade("two members have the same partition"));
+            return Err(GroupError::CannotUpgrade("because two members have the same partition."));
         }
         let wanted = members.iter().flat_map(|(_, said, _)| &said.topics).collect();
         let group = GroupEpoch { epoch: generation, metadata_hash: metadata::hash(&wanted, self.catalog) };
@@ -64,11 +64,11 @@ impl Conversion<'_> {
         let config = &self.config.consumer;
         let is_consumers = self.group.protocol_type.as_ref().is_some_and(|name| name.as_str() == CONSUMER);
         let checks = [
-            (!config.migration.upgrades(), "group.consumer.migration.policy does not let it change"),
-            (!is_consumers, "its members are no consumers"),
+            (!config.migration.upgrades(), "because online upgrade is disabled."),
+            (!is_consumers, "because the group does not use the consumer embedded protocol."),
             (
                 self.group.members().len() > config.max_size,
-                "it has more members than group.consumer.max.size says",
+                "because the group size exceeds the consumer group maximum size.",
             ),
         ];
         let wrong = checks.iter().find(|(is_wrong, _)| *is_wrong);
@@ -82,7 +82,7 @@ impl Conversion<'_> {
         let has = match member.assignment.is_empty() {
             true => Vec::new(),
             false if has_user_data(&member.assignment) => {
-                return Err(GroupError::CannotUpgrade("its assignor writes words of its own"));
+                return Err(GroupError::CannotUpgrade(CUSTOM_ASSIGNOR));
             }
             false => decode_assignment(&member.assignment).map_err(|_| MALFORMED)?,
         };
@@ -217,4 +217,7 @@ pub(super) fn assignment(partitions: &Partitions, subscription: &Bytes, catalog:
     bytes.into()
 }
 
-const MALFORMED: GroupError = GroupError::CannotUpgrade("what a member has written cannot be read");
+const CUSTOM_ASSIGNOR: &str = "because an unsupported custom assignor is in use. Please refer to the documentation or \
+                               switch to a default assignor before re-attempting the upgrade.";
+const MALFORMED: GroupError =
+    GroupError::CannotUpgrade("because the embedded consumer protocol is malformed.");

@@ -72,24 +72,30 @@ impl ConsumerHeartbeat {
         self.epoch == JOINS
     }
 
-    /// Whether it can be at all.
+    /// Refuses a heartbeat that no member can send, with the messages of Kafka, which clients show and tests compare.
     pub(crate) fn check(&self, knows_assignor: impl Fn(&ProtocolName) -> bool) -> Result<(), GroupError> {
         let is_blank = |text: &str| text.trim().is_empty();
         let id = self.member.as_ref().map(MemberId::as_str);
         let joins = self.joins();
         let checks = [
-            (id.is_some_and(is_blank) || (id.is_none() && !joins), "the member id is empty"),
-            (is_blank(self.group.as_str()), "the group id is empty"),
-            (self.instance.as_ref().is_some_and(|id| is_blank(id.as_str())), "the instance id is empty"),
-            (self.rack.as_deref().is_some_and(is_blank), "the rack is empty"),
-            (joins && self.rebalance_timeout.is_none(), "one that joins says no rebalance timeout"),
+            (id.is_some_and(is_blank) || (id.is_none() && !joins), "MemberId can't be empty."),
+            (is_blank(self.group.as_str()), "GroupId can't be empty."),
+            (self.instance.as_ref().is_some_and(|id| is_blank(id.as_str())), "InstanceId can't be empty."),
+            (self.rack.as_deref().is_some_and(is_blank), "RackId can't be empty."),
+            (
+                joins && self.rebalance_timeout.is_none(),
+                "RebalanceTimeoutMs must be provided in first request.",
+            ),
             (
                 joins && !self.owned.as_ref().is_some_and(Partitions::is_empty),
-                "one that joins has partitions",
+                "TopicPartitions must be empty when (re-)joining.",
             ),
-            (joins && self.topics.is_none() && self.regex.is_none(), "one that joins says no topics"),
-            (self.epoch == IS_AWAY && self.instance.is_none(), "one that is not static goes for a while"),
-            (self.epoch < IS_AWAY, "there is no such member epoch"),
+            (
+                joins && self.topics.is_none() && self.regex.is_none(),
+                "Either SubscribedTopicNames or SubscribedTopicRegex must be non-null when (re-)joining.",
+            ),
+            (self.epoch == IS_AWAY && self.instance.is_none(), "InstanceId can't be null."),
+            (self.epoch < IS_AWAY, "MemberEpoch is invalid."),
         ];
         if let Some((_, why)) = checks.iter().find(|(is_wrong, _)| *is_wrong) {
             return Err(GroupError::InvalidRequest(why));

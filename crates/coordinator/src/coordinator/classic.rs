@@ -13,7 +13,9 @@ impl GroupCoordinator {
         self.now = present.moment;
         let mut out = Effects::default();
         if let Err(error) = self.check_join(join) {
-            out.refuse_join(waiter, error, join.member.clone());
+            // Kafka does not repeat the member id where another kind of group has the name.
+            let member = join.member.clone().filter(|_| error != GroupError::InconsistentGroupProtocol);
+            out.refuse_join(waiter, error, member);
             return out;
         }
         if let Some(removal) = self.removal_if_empty(&join.group) {
@@ -70,7 +72,7 @@ impl GroupCoordinator {
             Err(GroupError::MemberIdRequired) => {
                 out.refuse_join(waiter, GroupError::MemberIdRequired, Some(join.new_id()));
             }
-            Err(error) => out.refuse_join(waiter, error, join.member.clone()),
+            Err(error) => out.refuse_join(waiter, error, None),
             Ok((records, mut joined)) if group.becomes_classic_by(join, &self.config) => {
                 out.notices = group.notices(&records, Departure::Replaced);
                 out.tell(&join.group, News::Becomes(GroupKind::Classic));

@@ -103,7 +103,7 @@ impl GroupCoordinator {
     /// What there is of a classic group; `None` when it is not there, or no such.
     #[must_use]
     pub fn describe(&self, group: &GroupId) -> Option<GroupDescription> {
-        match &self.find(group, GroupError::GroupIdNotFound).ok()?.kind {
+        match &self.existing(group, GroupError::GroupIdNotFound).ok()?.kind {
             Kind::Classic(group) => Some(GroupDescription::of(group)),
             Kind::Consumer(_) => None,
         }
@@ -255,6 +255,11 @@ impl GroupCoordinator {
         if id.as_str().is_empty() {
             return Err(GroupError::InvalidGroupId);
         }
+        self.existing(id, error)
+    }
+
+    /// Like [`GroupCoordinator::find`], but the group without a name, which can have offsets, is found too.
+    fn existing(&self, id: &GroupId, error: GroupError) -> Result<&Group, GroupError> {
         if self.foreign.contains(id) {
             return Err(error);
         }

@@ -1,6 +1,7 @@
 //! The offsets of groups of either kind.
 
 use super::{Group, GroupCoordinator, Kind, Outcomes};
+use crate::classic::ClassicGroupRecord;
 use crate::effects::Effects;
 use crate::offsets::{Commit, CommittedOffset, expired, plan_deletion, removal};
 use crate::{GroupError, GroupId, GroupRecord, GroupState, MemberId, News, Present, Topic};
@@ -57,6 +58,7 @@ impl GroupCoordinator {
         &self,
         group: &GroupId,
         named: &[(Topic, i32)],
+        time: Timestamp,
     ) -> Result<(Effects, Outcomes), GroupError> {
         let found = self.find(group, GroupError::GroupIdNotFound)?;
         if let Kind::Classic(classic) = &found.kind
@@ -69,7 +71,14 @@ impl GroupCoordinator {
             Kind::Classic(group) => group.is_subscribed_to(topic),
             Kind::Consumer(group) => group.is_subscribed_to(topic),
         };
-        let (records, outcomes) = plan_deletion(group, &found.offsets, named, is_used);
+        let (removals, outcomes) = plan_deletion(group, &found.offsets, named, is_used);
+        let mut records = Vec::new();
+        if !removals.is_empty() && matches!(&found.kind, Kind::Classic(classic) if classic.is_nothing()) {
+            // A group that only has offsets is there as long as they are. It stays when the last one is deleted.
+            let value = Some(ClassicGroupRecord { since: Some(time), ..Default::default() });
+            records.push(GroupRecord::ClassicGroup { group: group.clone(), value });
+        }
+        records.extend(removals);
         Ok((Effects::of(records), outcomes))
     }
 
@@ -78,7 +87,7 @@ impl GroupCoordinator {
     /// # Errors
     /// When it is not there, or has members.
     pub fn delete_group(&self, group: &GroupId) -> Result<Effects, GroupError> {
-        let found = self.find(group, GroupError::GroupIdNotFound)?;
+        let found = self.existing(group, GroupError::GroupIdNotFound)?;
         if found.state() != GroupState::Empty {
             return Err(GroupError::NonEmptyGroup);
         }

@@ -25,6 +25,10 @@ func main() {
 		group(os.Args[2], os.Args[3], os.Args[4])
 		return
 	}
+	if os.Args[1] == "transactional" {
+		transactional(os.Args[2])
+		return
+	}
 	boot, topic, n := kgo.SeedBrokers(os.Args[1]), "t-franz-go", 1000
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()

@@ -1,0 +1,55 @@
+//! DescribeProducers (KIP-664): the idempotent producers that partitions know.
+
+use klamm_log::format::ProducerSnapshotEntry;
+use klamm_protocol::messages::describe_producers_request::{DescribeProducersRequest, TopicRequest};
+use klamm_protocol::messages::describe_producers_response::{
+    DescribeProducersResponse, PartitionResponse, ProducerState, TopicResponse,
+};
+use klamm_protocol::{ApiKey, RequestHead};
+
+use super::{HandleError, Outcome, answer, message, once, read};
+use crate::error_code::WireError;
+use crate::metadata::TopicError;
+use crate::shared::Shared;
+
+pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, HandleError> {
+    let request = read::<DescribeProducersRequest>(head)?;
+    let topic = |asked: &TopicRequest| TopicResponse {
+        name: asked.name.clone(),
+        partitions: once(&asked.partition_indexes, |index| *index)
+            .map(|index| partition(*index, producers(shared, &asked.name, *index)))
+            .collect(),
+    };
+    let topics = once(&request.topics, |topic| &topic.name).map(topic).collect();
+    answer(&DescribeProducersResponse { topics, ..Default::default() }, ApiKey::DescribeProducers, head)
+}
+
+fn producers(shared: &Shared, topic: &str, index: i32) -> Result<Vec<ProducerState>, TopicError> {
+    shared.permit()?;
+    let image = shared.metadata.image();
+    let log = shared.metadata.log(image.topic(topic).ok_or(TopicError::Unknown)?, index)?;
+    Ok(log.producers().entries.iter().map(state).collect())
+}
+
+fn state(entry: &ProducerSnapshotEntry) -> ProducerState {
+    ProducerState {
+        producer_id: entry.producer_id,
+        producer_epoch: entry.producer_epoch.into(),
+        last_sequence: entry.last_sequence,
+        last_timestamp: entry.timestamp,
+        coordinator_epoch: entry.coordinator_epoch,
+        current_txn_start_offset: entry.transaction_start,
+    }
+}
+
+fn partition(partition_index: i32, found: Result<Vec<ProducerState>, TopicError>) -> PartitionResponse {
+    match found {
+        Ok(active_producers) => PartitionResponse { partition_index, active_producers, ..Default::default() },
+        Err(error) => PartitionResponse {
+            partition_index,
+            error_code: error.wire().code(),
+            error_message: Some(message(&error.to_string())),
+            ..Default::default()
+        },
+    }
+}
