@@ -246,7 +246,7 @@ fn every_api_with_many_items_works_in_slices() {
     let partition = |partition_index| DeleteRecordsPartition { partition_index, offset: 0 };
     let topics =
         vec![DeleteRecordsTopic { name: TOPIC.into(), partitions: numbers().map(partition).collect() }];
-    let request = DeleteRecordsRequest { topics, timeout_ms: 1000, ..Default::default() };
+    let request = DeleteRecordsRequest { topics, timeout_ms: 1000 };
     check("DeleteRecords", slices(&broker, &mut client, &request, 2));
 
     let topic = OffsetFetchRequestTopics {
@@ -276,7 +276,7 @@ fn every_api_with_many_items_works_in_slices() {
 
     let request = DescribeGroupsRequest { groups: names().collect(), ..Default::default() };
     check("DescribeGroups", slices(&broker, &mut client, &request, 5));
-    let request = DeleteGroupsRequest { groups_names: names().collect(), ..Default::default() };
+    let request = DeleteGroupsRequest { groups_names: names().collect() };
     check("DeleteGroups", slices(&broker, &mut client, &request, 2));
 
     let resource = |resource_name| DescribeConfigsResource {
