@@ -48,6 +48,11 @@ fn run(options: &Options, sound: &mut bool) -> Result<(), Box<dyn Error>> {
         *sound = false;
     }
     let (mut logs, mut bytes, mut findings) = (0, 0, 0);
+    for (partition, synced) in dir.missing() {
+        println!("{partition}: its directory is missing, all records before offset {synced} are lost");
+        *sound = false;
+        findings += 1;
+    }
     for log in dir.logs() {
         for finding in log.verify(depth)? {
             println!("{finding}");

@@ -55,6 +55,9 @@ pub struct LogConfig {
     /// The most bytes that a batch may have once decompressed when it is read or checked here; 64 MiB. Kafka has no
     /// such bound.
     pub max_decompressed_bytes: usize,
+    /// Bytes in files `<base offset>.cut` of a log, at most; 1 GiB. They keep valid batches that opening cut off behind
+    /// damage; a log that would need more does not open.
+    pub max_cut_bytes: u64,
 }
 
 /// What becomes of a log's old records (`cleanup.policy`).
@@ -164,6 +167,7 @@ impl Default for LogConfig {
             producer_id_expiration: DAY,
             compression: Compression::None,
             max_decompressed_bytes: 64 << 20,
+            max_cut_bytes: 1 << 30,
         }
     }
 }

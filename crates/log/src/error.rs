@@ -35,7 +35,11 @@ pub struct Damage {
 
 /// What opening a folder after an unclean stop cut off the end of a log: bytes that were never synced and are not valid.
 #[derive(Clone, PartialEq, Eq, Debug, Error)]
-#[error("cut {bytes} bytes off {} at byte {position}, where offset {offset} should be: {fault}", path.display())]
+#[error(
+    "cut {bytes} bytes off {} at byte {position}, where offset {offset} should be: {fault}{}",
+    path.display(),
+    kept_in(kept)
+)]
 pub struct Cut {
     /// The segment's file.
     pub path: PathBuf,
@@ -47,6 +51,13 @@ pub struct Cut {
     pub bytes: u64,
     /// What is wrong with the batch there.
     pub fault: BatchError,
+    /// Files that keep what was cut off; none when it held no valid batch.
+    pub kept: Vec<PathBuf>,
+}
+
+fn kept_in(kept: &[PathBuf]) -> String {
+    let names: Vec<_> = kept.iter().map(|path| path.display().to_string()).collect();
+    if names.is_empty() { String::new() } else { format!("; kept in {}", names.join(", ")) }
 }
 
 /// Why a folder of logs, or a log in it, cannot be opened.

@@ -22,6 +22,7 @@ pub mod format;
 mod group_commit;
 mod inconsistency;
 mod index;
+mod kept;
 mod leftovers;
 mod load;
 mod log;

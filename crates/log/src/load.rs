@@ -7,12 +7,13 @@ use klamm_types::{EpochHistory, Offset};
 
 use crate::folder::Folder;
 use crate::format::{CheckpointError, EPOCH_CHECKPOINT, EpochCheckpoint, SYNC_FAILED};
-use crate::leftovers::{remove, tidy};
+use crate::kept::Kept;
+use crate::leftovers::tidy;
 use crate::producer::{ProducerStates, Snapshots, restore};
 use crate::recovery::{self, Recovered, Tail};
 use crate::segment::Segment;
 use crate::segment_list::SegmentList;
-use crate::{Cut, Inconsistency, LogConfig, OpenError, epochs};
+use crate::{Cut, Inconsistency, LogConfig, OpenError, ReadError, epochs};
 
 /// Segments, the end of the last, and the producers there.
 type Found = (Vec<Arc<Segment>>, Tail, ProducerStates);
@@ -162,19 +163,29 @@ fn recover(
     let first = segments.partition_point(|s| s.base() <= point).saturating_sub(1);
     let (mut at, interval) = (first, config.index_interval_bytes);
     let mut replay = recovery::Replay::new(epochs, restore(snapshots, &segments, segments[first].base())?);
+    let mut kept = Kept::new(folder, config.max_cut_bytes);
+    let is_unknown = gaps_before == Offset::ZERO;
     loop {
-        let recovered = recovery::recover(&segments[at], point, interval, &mut replay)?;
+        let recovered = recovery::recover(&segments[at], point, interval, &mut replay, &mut kept)?;
         let end = recovered.tail.next;
         // Behind what was synced a gap is where a segment has lost its end.
         let follows = |next: Offset| next == end || (next > end && next <= gaps_before);
-        let follows = segments.get(at + 1).is_some_and(|next| follows(next.base()));
+        let mut follows = segments.get(at + 1).is_some_and(|next| follows(next.base()));
+        if !follows && is_unknown && recovered.fault.is_none() && at + 1 < segments.len() {
+            // No checkpoint says up to where the log was compacted, but the batches do.
+            follows = config.cleanup_policy.compacts() || any_is_compacted(&segments)?;
+        }
         if follows && recovered.fault.is_none() {
             segments[at].forget_indexes();
             at += 1;
             continue;
         }
         *cut = what_is_cut(&segments[at..], &recovered)?;
-        segments.drain(at + 1..).try_for_each(|lost| remove(folder, lost.base()))?;
+        // The last first: after a crash on the way the rest is as it was.
+        segments.drain(at + 1..).rev().try_for_each(|lost| kept.take(&lost))?;
+        if let Some(cut) = cut {
+            cut.kept = kept.names.iter().map(|name| folder.path_of(name)).collect();
+        }
         snapshots.truncate(recovered.tail.next)?;
         folder.sync()?;
         return Ok((segments, recovered.tail, replay.into_producers()));
@@ -193,6 +204,16 @@ fn write_again(folder: &Folder, segments: &[Arc<Segment>], trust: Trust) -> Resu
     Ok(folder.sync()?)
 }
 
+/// Whether the batches show that compaction has been at work, after which a gap between segments need not be a lost end.
+pub(crate) fn any_is_compacted(segments: &[Arc<Segment>]) -> Result<bool, ReadError> {
+    for segment in segments {
+        if segment.is_compacted()? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// `segments` begins with the one that is cut; those behind it go.
 fn what_is_cut(segments: &[Arc<Segment>], recovered: &Recovered) -> Result<Option<Cut>, OpenError> {
     let gap = segments.get(1).map(|next| BatchError::Field {
@@ -203,7 +224,14 @@ fn what_is_cut(segments: &[Arc<Segment>], recovered: &Recovered) -> Result<Optio
     let Some(fault) = recovered.fault.clone().or(gap) else { return Ok(None) };
     let behind = segments[1..].iter().map(|segment| segment.size()).sum::<Result<u64, _>>()?;
     let Tail { position, next: offset, .. } = recovered.tail;
-    Ok(Some(Cut { path: segments[0].path(), position, offset, bytes: recovered.cut + behind, fault }))
+    Ok(Some(Cut {
+        path: segments[0].path(),
+        position,
+        offset,
+        bytes: recovered.cut + behind,
+        fault,
+        kept: Vec::new(),
+    }))
 }
 
 pub(crate) fn format_error(folder: &Folder, name: &str, error: CheckpointError) -> OpenError {

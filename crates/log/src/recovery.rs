@@ -10,6 +10,7 @@ use klamm_record::BatchError;
 use klamm_types::{EpochHistory, Offset};
 
 use crate::index::{IndexPace, Indexes};
+use crate::kept::Kept;
 use crate::producer::{ProducerStates, catch_up, marker_on_disk};
 use crate::scan::{Check, Scan, ScanError, Scanned};
 use crate::segment::Segment;
@@ -100,6 +101,7 @@ pub(crate) fn recover(
     recovery_point: Offset,
     interval: u32,
     replay: &mut Replay<'_>,
+    kept: &mut Kept<'_>,
 ) -> Result<Recovered, OpenError> {
     let anchor = anchor(segment, recovery_point)?;
     let (mut indexes, max) = kept_indexes(segment, &anchor)?;
@@ -133,6 +135,9 @@ pub(crate) fn recover(
         Some(_) if segment.is_zero_from(end)? => None,
         fault => fault.map(|(_, fault)| fault),
     };
+    if fault.is_some() {
+        kept.copy_from(segment, end, size)?;
+    }
     finish(segment, end, size, indexes, &pace)?;
     Ok(Recovered { tail: Tail { position: end, next, pace }, cut: size - end, fault })
 }

@@ -8,6 +8,7 @@ use klamm_types::{Offset, Timestamp};
 use thiserror::Error;
 
 use crate::format::{FileKind, OffsetEntry, TimeEntry};
+use crate::load::any_is_compacted;
 use crate::log::Published;
 use crate::scan::{Check, Scan, ScanError, Scanned};
 use crate::segment::Segment;
@@ -42,9 +43,19 @@ pub enum FindingKind {
         /// Where it begins.
         got: Offset,
     },
-    /// Between two segments offsets are missing. Compaction leaves such gaps; so does a segment that someone took away.
+    /// Between two segments offsets are missing, as compaction leaves it.
     #[error("segment begins at {got}, the one before ends at {expected}")]
     Gap {
+        /// Where the segment before ends.
+        expected: Offset,
+        /// Where this one begins.
+        got: Offset,
+    },
+    /// Between two segments offsets are missing, and the log was never compacted: records are lost.
+    #[error(
+        "segment begins at {got}, the one before ends at {expected}, and nothing was compacted: records are missing"
+    )]
+    Hole {
         /// Where the segment before ends.
         expected: Offset,
         /// Where this one begins.
@@ -70,7 +81,7 @@ impl FindingKind {
     /// Whether records are lost or cannot be read; otherwise only a cache is wrong, or a gap to be explained.
     #[must_use]
     pub fn is_damage(&self) -> bool {
-        matches!(self, FindingKind::Batch(_) | FindingKind::Order { .. })
+        matches!(self, FindingKind::Batch(_) | FindingKind::Order { .. } | FindingKind::Hole { .. })
     }
 }
 
@@ -83,7 +94,8 @@ impl Log {
     pub fn verify(&self, depth: Depth) -> Result<Vec<Finding>, ReadError> {
         loop {
             let published = self.inner.published.read().clone();
-            let found = Verifier { depth, found: Vec::new() }.run(&published);
+            let found =
+                Verifier { depth, gaps_before: self.gaps_before(), found: Vec::new() }.run(&published);
             match found {
                 Ok(mut found) => {
                     found.extend(self.broken_snapshots()?);
@@ -92,6 +104,13 @@ impl Log {
                 Err(_) if self.has_moved(&published) => {}
                 Err(error) => return Err(error),
             }
+        }
+    }
+
+    fn gaps_before(&self) -> Offset {
+        match self.config().cleanup_policy.compacts() {
+            true => Offset::MAX,
+            false => self.inner.owner.cleaned(&self.inner.partition).unwrap_or_default(),
         }
     }
 
@@ -109,6 +128,8 @@ impl Log {
 
 struct Verifier {
     depth: Depth,
+    /// Before this offset compaction may have left gaps.
+    gaps_before: Offset,
     found: Vec<Finding>,
 }
 
@@ -126,13 +147,25 @@ impl Verifier {
         let mut expected = published.segments.first().base();
         for segment in published.segments.iter() {
             if segment.base() > expected {
-                self.note(segment, 0, segment.base(), FindingKind::Gap { expected, got: segment.base() });
+                let kind = self.gap(published, expected, segment.base())?;
+                self.note(segment, 0, segment.base(), kind);
             }
             let is_active = Arc::ptr_eq(segment, published.segments.last());
             let size = if is_active { published.active_size } else { segment.size()? };
             expected = self.segment(segment, size)?;
         }
         Ok(self.found)
+    }
+
+    /// The log's settings, its checkpoint, or its batches can say that it was compacted.
+    fn gap(&self, published: &Published, expected: Offset, got: Offset) -> Result<FindingKind, ReadError> {
+        let segments: Vec<_> = published.segments.iter().cloned().collect();
+        let is_compacted = got <= self.gaps_before || any_is_compacted(&segments)?;
+        Ok(if is_compacted {
+            FindingKind::Gap { expected, got }
+        } else {
+            FindingKind::Hole { expected, got }
+        })
     }
 
     fn note(&mut self, segment: &Segment, position: u64, offset: Offset, kind: FindingKind) {

@@ -84,6 +84,7 @@ fn kind(kind: &FindingKind) -> &'static str {
         FindingKind::Batch(_) => "Batch",
         FindingKind::Order { .. } => "Order",
         FindingKind::Gap { .. } => "Gap",
+        FindingKind::Hole { .. } => "Hole",
         FindingKind::OffsetIndex => "OffsetIndex",
         FindingKind::TimeIndex { .. } => "TimeIndex",
         FindingKind::Snapshot => "Snapshot",
@@ -167,7 +168,7 @@ fn after_an_unclean_stop_damage_before_the_recovery_point_is_found_when_it_is_re
 }
 
 #[test]
-fn a_segment_that_is_missing_in_the_middle_is_a_gap() {
+fn a_segment_that_is_missing_in_the_middle_is_a_hole() {
     let root = tempfile::tempdir().unwrap();
     sound(root.path());
     let dir = open(root.path(), LogConfig::default());
@@ -179,5 +180,34 @@ fn a_segment_that_is_missing_in_the_middle_is_a_gap() {
     let log = open(root.path(), LogConfig::default()).log("t", 0).unwrap();
     let findings = log.verify(DEEP).unwrap();
     assert_eq!(findings.len(), 1);
-    assert_eq!((kind(&findings[0].kind), findings[0].offset.get()), ("Gap", 20), "{}", findings[0]);
+    assert_eq!((kind(&findings[0].kind), findings[0].offset.get()), ("Hole", 20), "{}", findings[0]);
+    assert!(findings[0].kind.is_damage());
+}
+
+#[test]
+fn a_sealed_segment_that_lost_whole_batches_or_all_is_a_hole() {
+    for left in [0, 5] {
+        let root = tempfile::tempdir().unwrap();
+        sound(root.path());
+        let path = file(root.path(), FIRST);
+        let at: usize = if left == 0 { 0 } else { fourth(&path) };
+        let bytes = fs::read(&path).unwrap();
+        fs::write(&path, &bytes[..at]).unwrap();
+        let log = open(root.path(), LogConfig::default()).log("t", 0).unwrap();
+        let findings = log.verify(DEEP).unwrap();
+        let hole =
+            findings.iter().find(|f| kind(&f.kind) == "Hole").unwrap_or_else(|| panic!("{findings:?}"));
+        assert!(hole.kind.is_damage() && hole.offset.get() == 10, "{hole}");
+    }
+}
+
+#[test]
+fn a_log_whose_directory_is_missing_is_told_of() {
+    let root = tempfile::tempdir().unwrap();
+    sound(root.path());
+    assert_eq!(open(root.path(), LogConfig::default()).missing(), []);
+    fs::remove_dir_all(root.path().join("t-0")).unwrap();
+    let missing = open(root.path(), LogConfig::default()).missing();
+    assert_eq!(missing.len(), 1);
+    assert_eq!((missing[0].0.to_string().as_str(), missing[0].1.get()), ("t-0", 20));
 }

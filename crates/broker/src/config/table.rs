@@ -540,6 +540,13 @@ pub(super) const TABLE: &[Setting] = &[
         "Log files that are open at a time, in each folder. (Not a setting of Kafka's, which keeps all open.)",
     ),
     Setting::new(
+        "log.cut.max.bytes",
+        Kind::Long,
+        "a number of bytes, at least 1",
+        at!(topic.log.max_cut_bytes, count, text),
+        "Bytes of the .cut files of a partition, which keep valid batches that were cut off. (Not a setting of Kafka's.)",
+    ),
+    Setting::new(
         "group.min.session.timeout.ms",
         Kind::Int,
         MILLIS,

@@ -24,7 +24,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
-use klamm_types::{Timestamp, TopicId, TopicName, TopicPartition};
+use klamm_types::{Offset, Timestamp, TopicId, TopicName, TopicPartition};
 use parking_lot::{Mutex, RwLock};
 
 use crate::disk::{Disk, OsDisk};
@@ -236,6 +236,17 @@ impl LogDir {
     #[must_use]
     pub fn inconsistencies(&self) -> Vec<Inconsistency> {
         self.shared.inconsistencies.lock().clone()
+    }
+
+    /// The logs that have a recovery point, but no directory: all their records before that point are lost.
+    #[must_use]
+    pub fn missing(&self) -> Vec<(TopicPartition, Offset)> {
+        let points = self.shared.state.lock().recovery_points.offsets.clone();
+        let stat = |partition: &TopicPartition| self.shared.folder.stat(&partition.to_string());
+        let is_gone = |partition: &TopicPartition| stat(partition).is_ok_and(|stat| stat.is_none());
+        let lost =
+            |(partition, point): &(TopicPartition, Offset)| *point > Offset::ZERO && is_gone(partition);
+        points.into_iter().filter(lost).collect()
     }
 
     /// Closes the log of a partition and leaves its files as they are, until [`LogDir::create`] opens it again.

@@ -187,7 +187,7 @@ impl Shared {
                 let fault = BatchError::Field { field: "end offset", got: end.get(), expected };
                 let mut cuts = self.cuts.lock();
                 if !cuts.iter().any(|cut| cut.path.starts_with(&path)) {
-                    cuts.push(Cut { path, position: 0, offset: end, bytes: 0, fault });
+                    cuts.push(Cut { path, position: 0, offset: end, bytes: 0, fault, kept: Vec::new() });
                 }
                 drop(cuts);
                 // What was cut must not be missed again.

@@ -100,6 +100,22 @@ impl Segment {
         Ok(time)
     }
 
+    /// Whether records are missing between its batches or in them, as compaction leaves it. Damage ends the search.
+    pub(crate) fn is_compacted(&self) -> Result<bool, ReadError> {
+        let end = self.size()?;
+        let (mut next, mut is_compacted) = (self.base, false);
+        let read = self.for_each_header(0, end, Check::Header, |batch| {
+            let header = &batch.header;
+            let offsets = header.next_offset().since(header.base_offset());
+            is_compacted |= header.base_offset() != next || i64::from(header.record_count()) != offsets;
+            next = header.next_offset();
+        });
+        match read {
+            Ok(()) | Err(ReadError::Damage(_)) => Ok(is_compacted),
+            Err(error) => Err(error),
+        }
+    }
+
     /// After a truncation: another batch of the same size may come in the place of what went.
     pub(crate) fn forget_largest_timestamp(&self) {
         *self.largest.lock() = None;
