@@ -11,6 +11,7 @@ fn described(client: &mut Client, broker: &str, key: &str) -> Option<DescribeCon
     let resource = DescribeConfigsResource {
         resource_type: BROKER,
         resource_name: broker.into(),
+        configuration_keys: None,
         ..DescribeConfigsResource::default()
     };
     let request = DescribeConfigsRequest {

@@ -5,7 +5,7 @@ use klamm_log::{AppendError, LogError, ProducerError, ReadError};
 use klamm_protocol::ErrorCode;
 use klamm_record::{BatchError, CompressionError};
 
-use crate::incoming::Refused;
+use crate::incoming::{BadRecordReason, FrameFault, Refused};
 use crate::metadata::TopicError;
 
 /// One of our errors, as the wire says it.
@@ -33,7 +33,12 @@ impl WireError for AppendError {
 impl WireError for Refused {
     fn wire(&self) -> ErrorCode {
         match self {
-            Refused::Timestamp { .. } | Refused::AppendTime => ErrorCode::InvalidTimestamp,
+            Refused::Frame(fault) => fault.wire(),
+            Refused::Damaged => ErrorCode::CorruptMessage,
+            Refused::Records(bad) if bad.iter().all(|bad| bad.reason == BadRecordReason::NoKey) => {
+                ErrorCode::InvalidRecord
+            }
+            Refused::Records(_) => ErrorCode::InvalidTimestamp,
             Refused::TooLarge { .. } => ErrorCode::MessageTooLarge,
             Refused::Batch(fault) => fault.wire(),
             Refused::Build(_) => ErrorCode::InvalidRecord,
@@ -41,12 +46,24 @@ impl WireError for Refused {
     }
 }
 
+impl WireError for FrameFault {
+    fn wire(&self) -> ErrorCode {
+        match self {
+            FrameFault::Length { .. } | FrameFault::UnknownMagic { .. } => ErrorCode::CorruptMessage,
+            FrameFault::NoBatch { .. }
+            | FrameFault::OldMagic { .. }
+            | FrameFault::Several
+            | FrameFault::BaseOffset { .. } => ErrorCode::InvalidRecord,
+        }
+    }
+}
+
 impl WireError for BatchError {
     fn wire(&self) -> ErrorCode {
         match self {
-            BatchError::Magic { .. } => ErrorCode::UnsupportedForMessageFormat,
-            BatchError::Codec { .. } => ErrorCode::UnsupportedCompressionType,
             BatchError::Compression(CompressionError::TooLarge { .. }) => ErrorCode::MessageTooLarge,
+            // The checksum is right: what the producer wrote cannot be read, and Kafka has no code for it.
+            BatchError::Codec { .. } | BatchError::Compression(_) => ErrorCode::UnknownServerError,
             BatchError::Field { .. } | BatchError::Record(_) => ErrorCode::InvalidRecord,
             _ => ErrorCode::CorruptMessage,
         }

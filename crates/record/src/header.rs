@@ -164,6 +164,17 @@ impl BatchHeader {
         Self::set_max_timestamp(batch, Some(now));
     }
 
+    /// Makes the records bear their own times, as `message.timestamp.type=CreateTime` asks for, of which `latest` is the
+    /// largest, and mends the CRC.
+    ///
+    /// # Panics
+    /// When `batch` is shorter than [`BatchHeader::SIZE`].
+    pub fn set_create_time(batch: &mut [u8], latest: Option<Timestamp>) {
+        assert!(batch.len() >= Self::SIZE, "BATCH-1: a batch has a header");
+        batch[22] &= !(1 << 3);
+        Self::set_max_timestamp(batch, latest);
+    }
+
     /// Writes the largest time of the records into the header and mends the CRC; `None` when no record bears one.
     ///
     /// # Panics

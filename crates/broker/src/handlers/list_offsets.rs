@@ -45,7 +45,7 @@ pub(super) async fn handle(call: Sliced) -> Result<Outcome, HandleError> {
             if !seen.insert((asked.name.clone(), partition.partition_index)) {
                 return refused(partition, ErrorCode::InvalidRequest);
             }
-            let found = find(shared, topic, partition, request.isolation_level);
+            let found = find(shared, topic, partition, request.isolation_level, head.version);
             respond(found, partition, head.version)
         };
         let partitions = call.each(&asked.partitions, of).await;
@@ -60,12 +60,27 @@ fn find(
     topic: Option<&Topic>,
     asked: &ListOffsetsPartition,
     isolation: i8,
+    version: i16,
 ) -> Result<Found, ErrorCode> {
+    check_time(asked.timestamp, version)?;
     let topic = shared.permit().and(topic.ok_or(TopicError::Unknown)).map_err(|error| error.wire())?;
     let log = shared.metadata.log(topic, asked.partition_index).map_err(|error| error.wire())?;
     let epoch = topic.leader_epoch(asked.partition_index);
     leader_epoch::check(asked.current_leader_epoch, epoch)?;
     find_in(&log, epoch, asked.timestamp, visibility(isolation)).map_err(|error| error.wire())
+}
+
+/// A negative time has a meaning of its own from some version on, or none.
+fn check_time(time: i64, version: i16) -> Result<(), ErrorCode> {
+    let least_version = match time {
+        0.. | LATEST | EARLIEST => 0,
+        MAX_TIMESTAMP => 7,
+        EARLIEST_LOCAL => 8,
+        LATEST_TIERED => 9,
+        EARLIEST_PENDING_UPLOAD => 11,
+        _ => return Err(ErrorCode::UnsupportedVersion),
+    };
+    if version < least_version { Err(ErrorCode::UnsupportedVersion) } else { Ok(()) }
 }
 
 fn respond(
@@ -108,4 +123,33 @@ fn find_in(
         (f.offset.get(), f.timestamp.as_millis(), f.leader_epoch.map_or(-1, LeaderEpoch::get))
     };
     Ok(found.map_or(NOTHING, triple))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_negative_time_has_a_meaning_from_its_version_on() {
+        for (time, first) in [
+            (i64::MAX, 1),
+            (0, 1),
+            (LATEST, 1),
+            (EARLIEST, 1),
+            (MAX_TIMESTAMP, 7),
+            (EARLIEST_LOCAL, 8),
+            (LATEST_TIERED, 9),
+            (EARLIEST_PENDING_UPLOAD, 11),
+            (-7, 12),
+            (i64::MIN, 12),
+        ] {
+            for version in 1..=11 {
+                assert_eq!(
+                    check_time(time, version).is_ok(),
+                    version >= first,
+                    "{time} in version {version}"
+                );
+            }
+        }
+    }
 }

@@ -15,7 +15,7 @@ use klamm_types::{Offset, Timestamp, TopicPartition};
 use super::{HandleError, Outcome, Sliced, answer};
 use crate::config::{BatchCompression, TopicConfig};
 use crate::error_code::WireError;
-use crate::incoming::{Prepared, Refused, prepare};
+use crate::incoming::{BadRecord, Prepared, Refused, is_transactional, only_batch, prepare};
 use crate::metadata::{MetadataImage, Topic, TopicError};
 use crate::quotas::Quota;
 use crate::shared::Shared;
@@ -36,8 +36,8 @@ struct Refusal {
     error: ErrorCode,
     /// For people.
     words: Option<String>,
-    /// The record of the batch that is to blame.
-    record: Option<usize>,
+    /// The records of the batch that are to blame.
+    records: Vec<BadRecord>,
 }
 
 /// Where the records are, the time that they bear if it is the append's, and the log's start.
@@ -45,13 +45,13 @@ type Done = (Appended, Option<Timestamp>, i64);
 
 impl Refusal {
     fn new(error: ErrorCode, words: &str) -> Refusal {
-        Refusal { error, words: Some(words.to_owned()), record: None }
+        Refusal { error, words: Some(words.to_owned()), records: Vec::new() }
     }
 }
 
 impl From<ErrorCode> for Refusal {
     fn from(error: ErrorCode) -> Refusal {
-        Refusal { error, words: None, record: None }
+        Refusal { error, words: None, records: Vec::new() }
     }
 }
 
@@ -63,8 +63,9 @@ impl From<&TopicError> for Refusal {
 
 impl From<Refused> for Refusal {
     fn from(error: Refused) -> Refusal {
-        let record = if let Refused::Timestamp { record, .. } = error { Some(record) } else { None };
-        Refusal { error: error.wire(), words: Some(error.to_string()), record }
+        let (code, words) = (error.wire(), Some(error.to_string()));
+        let records = if let Refused::Records(records) = error { records } else { Vec::new() };
+        Refusal { error: code, words, records }
     }
 }
 
@@ -93,14 +94,17 @@ async fn append_all(call: &Sliced, request: &ProduceRequest) -> Vec<TopicProduce
     let count = request.topic_data.iter().map(|topic| topic.partition_data.len()).sum();
     call.work.expect_items(count).await;
     let mut topics = Topics::default();
-    let last = last_of_each(request, count);
+    let (last, permitted) = (last_of_each(request, count), check_transactions(request));
     let mut position = 0;
     for data in &request.topic_data {
         for partition in &data.partition_data {
             // What is passed over is an item too.
             call.work.item().await;
             if last.as_ref().is_none_or(|last| last.contains(&position)) {
-                let done = append_to(call, data, partition, request.acks).await;
+                let done = match permitted {
+                    Ok(()) => append_to(call, data, partition, request.acks).await,
+                    Err(error) => Err(error.into()),
+                };
                 topics.response(data).push(respond(partition.index, done));
             }
             position += 1;
@@ -199,7 +203,8 @@ async fn append(
     let log = shared.metadata.log(topic, data.index).map_err(|error| no_log(&error, version))?;
     let records = data.records.as_ref().and_then(|r| r.as_bytes()).filter(|b| !b.is_empty());
     let records = records.ok_or_else(|| Refusal::new(ErrorCode::InvalidRecord, "there are no records"))?;
-    check_batches(records, version)?;
+    let records = only_batch(records).map_err(Refused::from)?;
+    check_codec(records, version)?;
     if is_slow(config, &log) {
         call.work.worker().await;
     }
@@ -260,23 +265,27 @@ fn refused(shared: &Shared, partition: &TopicPartition, error: &AppendError) -> 
     if code == ErrorCode::KafkaStorageError {
         shared.stuck.note(partition, error);
     }
-    let record = if let AppendError::NoKey { record, .. } = error { Some(*record) } else { None };
-    Refusal { error: code, words: Some(error.to_string()), record }
+    Refusal { error: code, words: Some(error.to_string()), records: Vec::new() }
 }
 
-/// One batch a partition, and only codecs that the version knows.
-fn check_batches(records: &[u8], version: i16) -> Result<(), Refusal> {
-    let Ok(header) = BatchHeader::parse(records) else { return Ok(()) };
-    if header.size() < records.len() {
-        return Err(Refusal::new(ErrorCode::InvalidRecord, "a partition's records must be one batch"));
+/// Only codecs that the version knows.
+fn check_codec(batch: &[u8], version: i16) -> Result<(), Refusal> {
+    let is_zstd = BatchHeader::parse(batch).is_ok_and(|header| header.compression() == Compression::Zstd);
+    match is_zstd && version < WITH_ZSTD {
+        true => Err(ErrorCode::UnsupportedCompressionType.into()),
+        false => Ok(()),
     }
-    if header.is_transactional() {
-        return Err(Refusal::new(ErrorCode::InvalidTxnState, "there is no transaction coordinator yet"));
+}
+
+/// Refuses a request with records of a transaction as a whole: there is no coordinator of transactions yet.
+fn check_transactions(request: &ProduceRequest) -> Result<(), ErrorCode> {
+    let partitions = request.topic_data.iter().flat_map(|topic| &topic.partition_data);
+    let mut records = partitions.filter_map(|data| data.records.as_ref()?.as_bytes());
+    match (records.any(|records| is_transactional(records)), &request.transactional_id) {
+        (false, _) => Ok(()),
+        (true, None) => Err(ErrorCode::TransactionalIdAuthorizationFailed),
+        (true, Some(_)) => Err(ErrorCode::InvalidTxnState),
     }
-    if header.compression() == Compression::Zstd && version < WITH_ZSTD {
-        return Err(ErrorCode::UnsupportedCompressionType.into());
-    }
-    Ok(())
 }
 
 fn respond(index: i32, done: Result<Done, Refusal>) -> PartitionProduceResponse {
@@ -290,15 +299,15 @@ fn respond(index: i32, done: Result<Done, Refusal>) -> PartitionProduceResponse 
         },
         Err(refusal) => {
             let words = refusal.words.as_deref().map(super::message);
-            let record = refusal.record.map(|record| BatchIndexAndErrorMessage {
-                batch_index: i32::try_from(record).unwrap_or(i32::MAX),
-                batch_index_error_message: words.clone(),
+            let records = refusal.records.iter().map(|bad| BatchIndexAndErrorMessage {
+                batch_index: i32::try_from(bad.index).unwrap_or(i32::MAX),
+                batch_index_error_message: Some(super::message(&bad.reason.to_string())),
             });
             PartitionProduceResponse {
                 index,
                 error_code: refusal.error.code(),
                 base_offset: -1,
-                record_errors: record.into_iter().collect(),
+                record_errors: records.collect(),
                 error_message: words,
                 ..PartitionProduceResponse::default()
             }

@@ -16,6 +16,11 @@ pub(super) fn decompress(records: &[u8], limit: usize) -> Result<Vec<u8>, Compre
     if !has_end_mark(records) {
         return Err(Compression::Lz4.corrupt("frame is cut short"));
     }
+    if records.get(4).is_some_and(|flags| flags & INDEPENDENT == 0) {
+        return Err(
+            Compression::Lz4.corrupt("blocks depend on each other, which Java's consumers cannot read")
+        );
+    }
     read_capped(Compression::Lz4, FrameDecoder::new(records), records.len() * 2, limit)
 }
 
@@ -52,6 +57,8 @@ fn bound_of_blocks(records: &[u8]) -> Option<usize> {
     }
 }
 
+/// The flag of a frame whose blocks do not depend on each other.
+const INDEPENDENT: u8 = 0x20;
 /// The bit of a block's size that says that the block is not compressed.
 const STORED: u32 = 1 << 31;
 /// A byte of a block extends a match by at most 255 bytes.
