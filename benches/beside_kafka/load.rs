@@ -141,6 +141,26 @@ impl Client {
 }
 
 impl Client {
+    /// Creates topics with one request.
+    pub(crate) fn create_all(&mut self, topics: &[String], partitions: i32) {
+        let topic = |name: &String| CreatableTopic {
+            name: name.as_str().into(),
+            num_partitions: partitions,
+            replication_factor: 1,
+            ..CreatableTopic::default()
+        };
+        let topics = topics.iter().map(topic).collect();
+        self.send(&frame(&CreateTopicsRequest { topics, timeout_ms: 60_000, ..Default::default() }, 4));
+        self.receive();
+    }
+
+    /// Deletes topics with one request.
+    pub(crate) fn delete_all(&mut self, topics: &[String]) {
+        let topic_names = topics.iter().map(|name| name.as_str().into()).collect();
+        self.send(&frame(&DeleteTopicsRequest { topic_names, timeout_ms: 60_000, ..Default::default() }, 4));
+        self.receive();
+    }
+
     /// Deletes a topic, and its files with it: pages that were never used before cost more than all that is measured.
     pub(crate) fn delete(&mut self, topic: &str) {
         let request =

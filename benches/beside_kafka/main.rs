@@ -3,7 +3,7 @@
 //! `cargo build --release --examples && cargo bench -p klamm-benches --bench beside_kafka -- FOLDER-OF-KAFKA [PART...]`, where the folder is
 //! what `tests/clients/tools` makes (`.cache/kafka`): its `bin` and `lib`; `alone` in its place measures without Kafka, for a profile.
 //! `chart FROM.md TO.svg` draws the tables that were printed.
-//! Parts: produce, consume, latency, idle, partitions, groups.
+//! Parts: produce, consume, latency, idle, partitions, topics, groups.
 //!
 //! The client costs next to nothing: requests are encoded before the clock runs, answers are counted and thrown away.
 #![allow(
@@ -23,6 +23,7 @@ mod load;
 mod node;
 mod partitions;
 mod produce;
+mod topics;
 
 use std::path::Path;
 
@@ -58,6 +59,7 @@ fn main() {
         ("latency", latency::run),
         ("idle", idle::run),
         ("partitions", partitions::run),
+        ("topics", topics::run),
         ("groups", groups::run),
     ] {
         if wants(part) {

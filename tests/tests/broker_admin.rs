@@ -219,7 +219,12 @@ fn topics_grow_and_never_shrink() {
         ("t", 5, None, (37, "the topic has 5 partitions, the wanted 5 are not more")),
         ("t", 1, None, (37, "the topic has 5 partitions, the wanted 1 are not more")),
         ("t", i32::MIN, None, (37, "the topic has 5 partitions, the wanted -2147483648 are not more")),
-        ("t", 100_000, None, (44, "a request can ask for at most 10000 partitions, got 99995")),
+        (
+            "t",
+            100_000,
+            None,
+            (44, "Excessively large number of partitions per request: 99995, expected at most 10000"),
+        ),
         ("t", 7, Some(&[1][..]), (39, "1 partitions are assigned, 2 are to be added")),
         ("t", 6, Some(&[2][..]), (39, "each partition must be assigned to broker 1, the only one")),
         ("u", 2, None, (3, "there is no such topic")),

@@ -1,6 +1,6 @@
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Weak, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -15,9 +15,9 @@ use crate::config::{BrokerConfig, ListenerAddress, MOST_THREADS};
 use crate::environment::Environment;
 use crate::fetch_sessions::FetchSessions;
 use crate::groups::{GroupThread, Groups};
-use crate::metadata::{Metadata, survey};
+use crate::metadata::{Metadata, Publisher, survey};
 use crate::metrics::Metrics;
-use crate::net::Server;
+use crate::net::{COMMANDS, Server};
 use crate::purgatory::Purgatory;
 use crate::quotas::QuotaMeter;
 use crate::shared::Shared;
@@ -121,6 +121,8 @@ impl Broker {
         let (metadata, purgatory) = (Arc::new(metadata), Arc::new(Purgatory::default()));
         let (metrics, clock) = (Arc::new(Metrics::new()), Arc::clone(&environment.clock));
         let groups = Groups::new(Arc::clone(&metadata), Arc::clone(&purgatory), clock, metrics.tally());
+        let (waiters, coordinators) = (Arc::downgrade(&purgatory), Arc::downgrade(&groups));
+        metadata.set_publishers(vec![waiters as Weak<dyn Publisher>, coordinators]);
         let group_thread = Some(GroupThread::start(&groups)?);
         let shared = Arc::new(Shared {
             metadata,
@@ -152,6 +154,11 @@ impl Broker {
             storage,
             _temporary: temporary,
         })
+    }
+
+    #[cfg(test)]
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
     }
 
     /// Where it listens, with the port it really has.
@@ -292,9 +299,9 @@ fn serve(
     shared: Arc<Shared>,
     stop: watch::Receiver<bool>,
 ) -> std::io::Result<(Runtime, Server)> {
-    // One thread more for commands. They stay: what a thread has allocated and given back is used by the same thread alone.
+    // More threads for commands. They stay: what a thread has allocated and given back is used by the same thread alone.
     let mut runtime = tokio::runtime::Builder::new_current_thread();
-    runtime.enable_all().max_blocking_threads(MOST_THREADS + 1).thread_keep_alive(Duration::MAX);
+    runtime.enable_all().max_blocking_threads(MOST_THREADS + COMMANDS).thread_keep_alive(Duration::MAX);
     let runtime = runtime.thread_name("klamm-io").build()?;
     let entered = runtime.enter();
     if let Some(http) = http {

@@ -175,6 +175,7 @@ impl WireError for TopicError {
             | TopicError::UnknownBroker { .. } => ErrorCode::InvalidRequest,
             TopicError::Feature { .. } => ErrorCode::InvalidUpdateVersion,
             TopicError::DeletionDisabled => ErrorCode::TopicDeletionDisabled,
+            TopicError::Shared(error) => error.wire(),
             TopicError::Fault(error) => *error,
             TopicError::Append(error) => error.wire(),
             TopicError::NoProducerIds => ErrorCode::UnknownServerError,

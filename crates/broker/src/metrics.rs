@@ -209,9 +209,10 @@ impl Metrics {
         let (mut online, mut all) = (0, 0);
         for topic in image.topics() {
             all += i64::from(topic.count());
-            for log in topic.partitions().filter_map(|partition| storage.log(&partition)) {
-                self.note(&log);
-                online += 1;
+            for partition in topic.partitions() {
+                let number = i32::try_from(partition.partition()).unwrap_or(i32::MAX);
+                online += i64::from(metadata.is_online(topic, number));
+                storage.log(&partition).iter().for_each(|log| self.note(log));
             }
         }
         self.partition_count.set(all);

@@ -7,6 +7,8 @@ use klamm_types::TopicPartition;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
+use crate::metadata::{Delta, MetadataImage, Publisher};
+
 /// Fetches that wait, by the partitions they wait for.
 #[derive(Debug, Default)]
 pub(crate) struct Purgatory {
@@ -57,6 +59,14 @@ impl Purgatory {
     pub(crate) fn grown(&self, partition: &TopicPartition) {
         let waiters = self.waiting.lock().remove(partition).unwrap_or_default();
         waiters.iter().filter_map(Weak::upgrade).for_each(|waiter| waiter.notify_one());
+    }
+}
+
+impl Publisher for Purgatory {
+    /// Who waits for the records of a topic that went waits for nothing.
+    fn publish(&self, delta: &Delta, _: &MetadataImage) {
+        let partitions = delta.removed.iter().flat_map(|topic| topic.partitions());
+        partitions.for_each(|partition| self.grown(&partition));
     }
 }
 

@@ -5,9 +5,9 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use klamm_log::{Background, CleanerConfig, DirConfig, Log, LogConfig, LogDir, LogError, OpenError};
+use klamm_log::{Background, CleanerConfig, DirConfig, Log, LogDir, LogError, NewLog, OpenError};
 use klamm_protocol::Uuid;
-use klamm_types::{Timestamp, TopicId, TopicPartition};
+use klamm_types::{Timestamp, TopicPartition};
 use parking_lot::Mutex;
 
 use crate::config::BrokerConfig;
@@ -30,6 +30,17 @@ pub(crate) struct Folder {
     pub(crate) id: Uuid,
     /// `None` for one that failed.
     logs: Option<LogDir>,
+}
+
+/// Partitions in each directory that did not fail, and the ids of the directories.
+#[derive(Clone, Debug)]
+pub(crate) struct Placer(Vec<(usize, Uuid)>);
+
+/// A log that is to be created, and the id of the directory for it.
+#[derive(Clone, Debug)]
+pub(crate) struct Wanted {
+    pub(crate) home: Uuid,
+    pub(crate) log: NewLog,
 }
 
 /// Syncs, retention and compaction in all folders, as long as it lives.
@@ -102,41 +113,34 @@ impl Storage {
         self.dirs().find_map(|dir| dir.get(partition))
     }
 
-    /// Ids of the folders in which `count` new partitions go: each in the one that has the fewest then.
-    pub(crate) fn places(&self, count: usize) -> Vec<Uuid> {
-        let mut sizes: Vec<(usize, Uuid)> = self
-            .folders
-            .iter()
-            .filter_map(|folder| Some((folder.logs.as_ref()?.logs().len(), folder.id)))
-            .collect();
-        let mut place = || {
-            let fewest = sizes.iter_mut().min_by_key(|(size, _)| *size)?;
-            fewest.0 += 1;
-            Some(fewest.1)
-        };
-        (0..count).filter_map(|_| place()).collect()
+    /// Chooses the directories for new partitions.
+    pub(crate) fn placer(&self) -> Placer {
+        let size = |folder: &Folder| Some((folder.logs.as_ref()?.len(), folder.id));
+        Placer(self.folders.iter().filter_map(size).collect())
     }
 
-    /// Creates the log of a partition in the folder with this id, unless it is there already. `None` when the folder is not
-    /// there.
-    pub(crate) fn create(
-        &self,
-        partition: &TopicPartition,
-        home: Uuid,
-        config: LogConfig,
-        topic: TopicId,
-    ) -> Option<Result<Log, OpenError>> {
-        if let Some(log) = self.log(partition) {
-            return Some(Ok(log));
+    /// Creates the logs of partitions, each in the directory that it names, unless they are there already. The results are in the
+    /// order of `wanted`; `None` where the directory is not there.
+    pub(crate) fn create_many(&self, wanted: &[Wanted]) -> Vec<Option<Result<Log, OpenError>>> {
+        let mut results: Vec<_> = wanted.iter().map(|one| self.log(&one.log.partition).map(Ok)).collect();
+        for (number, dir) in self.folders.iter().enumerate() {
+            let Some(dir) = &dir.logs else { continue };
+            let is_here = |at: &usize| results[*at].is_none() && self.home(wanted[*at].home) == Some(number);
+            let here: Vec<usize> = (0..wanted.len()).filter(is_here).collect();
+            let new: Vec<_> = here.iter().map(|at| wanted[*at].log.clone()).collect();
+            for (at, created) in here.into_iter().zip(dir.create_many(&new)) {
+                if created.is_ok() {
+                    self.forget_offline(&wanted[at].log.partition);
+                }
+                results[at] = Some(created);
+            }
         }
-        // The metadata of older brokers names no folder: there was one.
-        let is_home = |folder: &&Folder| home == Uuid::ZERO || folder.id == home;
-        let dir = self.folders.iter().find(is_home)?.logs.as_ref()?;
-        let log = dir.create(partition, config, Some(topic));
-        if log.is_ok() {
-            self.forget_offline(partition);
-        }
-        Some(log)
+        results
+    }
+
+    /// The directory with this id. The metadata of older brokers names none: there was one.
+    fn home(&self, id: Uuid) -> Option<usize> {
+        self.folders.iter().position(|folder| id == Uuid::ZERO || folder.id == id)
     }
 
     /// Changes how logs are compacted from now on.
@@ -163,6 +167,19 @@ impl Storage {
     /// The folders that did not fail.
     pub(crate) fn dirs(&self) -> impl Iterator<Item = &LogDir> {
         self.folders.iter().filter_map(|folder| folder.logs.as_ref())
+    }
+}
+
+impl Placer {
+    /// The ids of the directories for `count` more partitions: each goes where the fewest are then.
+    pub(crate) fn take(&mut self, count: usize) -> Vec<Uuid> {
+        (0..count).filter_map(|_| self.next()).collect()
+    }
+
+    fn next(&mut self) -> Option<Uuid> {
+        let fewest = self.0.iter_mut().min_by_key(|(size, _)| *size)?;
+        fewest.0 += 1;
+        Some(fewest.1)
     }
 }
 

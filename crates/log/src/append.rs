@@ -159,6 +159,7 @@ impl Inner {
     pub(crate) fn lock_appender(&self) -> Result<MutexGuard<'_, Appender>, AppendError> {
         self.check_writable()?;
         self.owner.mark_dirty()?;
+        self.make_names_durable()?;
         let appender = self.appender.lock();
         self.check_writable()?;
         Ok(appender)

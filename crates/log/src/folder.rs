@@ -124,6 +124,20 @@ impl Folder {
         Ok(Some(bytes))
     }
 
+    /// Writes a new file, of which nothing is durable then.
+    pub(crate) fn write(&self, name: &str, bytes: &[u8]) -> Result<(), FileError> {
+        let file = self.open(name, OpenMode::Replace)?;
+        file.write_all_at(bytes, 0).map_err(|e| self.failed("write to", name, e))
+    }
+
+    /// Makes the contents of a file durable; a name that is not there is no error.
+    pub(crate) fn sync_file(&self, name: &str) -> Result<(), FileError> {
+        match self.open(name, OpenMode::Write) {
+            Err(error) if error.source.kind() == io::ErrorKind::NotFound => Ok(()),
+            opened => opened?.sync().map_err(|e| self.failed("sync", name, e)),
+        }
+    }
+
     /// Puts `bytes` in the place of a file in one step that survives the loss of power: a new file, synced, renamed over.
     pub(crate) fn replace(&self, name: &str, bytes: &[u8]) -> Result<(), FileError> {
         let draft = format!("{name}.tmp");

@@ -40,11 +40,6 @@ pub(crate) enum Trust {
     },
 }
 
-impl Trust {
-    /// All has to be checked.
-    pub(crate) const NOTHING: Trust = Trust::From { synced: Offset::ZERO, cleaned: Offset::ZERO };
-}
-
 /// A partition's folder, opened.
 #[derive(Debug)]
 pub(crate) struct Loaded {
@@ -140,9 +135,30 @@ fn begin(
     snapshots: &mut Snapshots,
 ) -> Result<Found, OpenError> {
     snapshots.clear()?;
-    let segment = Arc::new(Segment::create(folder, base, config.index_interval_bytes)?);
+    Ok(empty(Segment::create(folder, base, config.index_interval_bytes)?, config))
+}
+
+fn empty(segment: Segment, config: &LogConfig) -> Found {
+    let base = segment.base();
     let pace = crate::index::IndexPace::new(base, config.index_interval_bytes, None);
-    Ok((vec![segment], Tail { position: 0, next: base, pace }, ProducerStates::at(base)))
+    (vec![Arc::new(segment)], Tail { position: 0, next: base, pace }, ProducerStates::at(base))
+}
+
+/// Begins a log in a directory that was just created.
+pub(crate) fn create(folder: &Folder, config: &LogConfig) -> Result<Loaded, OpenError> {
+    let segment = Segment::create_bare(folder, Offset::ZERO, config.index_interval_bytes)?;
+    let (segments, tail, producers) = empty(segment, config);
+    Ok(Loaded {
+        segments: SegmentList::new(segments),
+        tail,
+        epochs: EpochHistory::default(),
+        producers,
+        snapshots: Snapshots::new(folder, Vec::new()),
+        cut: None,
+        inconsistencies: Vec::new(),
+        start: Offset::ZERO,
+        synced: Offset::ZERO,
+    })
 }
 
 fn recover(

@@ -9,10 +9,11 @@ use parking_lot::{Mutex, RwLock};
 use crate::appender::Appender;
 use crate::cleaner::CleaningState;
 use crate::folder::Folder;
-use crate::format::{FileKind, ProducerSnapshot};
+use crate::format::{FileKind, PARTITION_METADATA, ProducerSnapshot};
 use crate::group_commit::GroupCommit;
 use crate::load::Loaded;
 use crate::log_dir::{Owner, Shared};
+use crate::names::Names;
 use crate::producer::{ProducerStates, Snapshots};
 use crate::retention::Removals;
 use crate::segment::Segment;
@@ -35,6 +36,7 @@ pub struct Log {
 pub(crate) struct Inner {
     pub(crate) partition: TopicPartition,
     pub(crate) folder: Folder,
+    pub(crate) names: Names,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) owner: Owner,
     pub(crate) published: RwLock<Published>,
@@ -209,10 +211,11 @@ impl Inner {
     pub(crate) fn new(
         partition: TopicPartition,
         folder: Folder,
-        config: LogConfig,
+        config: Arc<LogConfig>,
         clock: Arc<dyn Clock>,
         owner: Owner,
         mut loaded: Loaded,
+        names: Names,
     ) -> Inner {
         let mut bounds = Bounds::new(loaded.start, loaded.tail.next);
         bounds.set_unstable(loaded.producers.first_unstable(bounds.committed()));
@@ -223,10 +226,11 @@ impl Inner {
             generation: 0,
         };
         let synced = loaded.synced;
-        let appender = Appender::new(folder.clone(), Arc::new(config), loaded);
+        let appender = Appender::new(folder.clone(), config, loaded);
         Inner {
             partition,
             folder,
+            names,
             clock,
             owner,
             published: RwLock::new(published),
@@ -337,10 +341,27 @@ impl Inner {
         self.sync_to(end).map(|()| true)
     }
 
-    /// Makes all of it durable, indexes too.
+    /// Makes the names in the directory durable, if the log is new. To be called before a write.
+    #[inline]
+    pub(crate) fn make_names_durable(&self) -> Result<(), FileError> {
+        if self.names.are_durable() {
+            return Ok(());
+        }
+        self.names.make_durable(|| self.owner.sync_directory(), || self.sync_new_files())
+    }
+
+    fn sync_new_files(&self) -> Result<(), FileError> {
+        self.folder.sync_file(PARTITION_METADATA)?;
+        self.folder.sync()
+    }
+
+    /// Makes all of it durable, indexes too. There is nothing to make durable of a new log that was never written to.
     pub(crate) fn sync_for_close(&self) -> Result<(), LogError> {
         let mut appender = self.appender.lock();
         appender.close_indexes()?;
+        if !self.names.are_durable() {
+            return Ok(());
+        }
         let segments = self.published.read().segments.clone();
         let taken = appender.take_snapshot(&segments);
         let (end, active, snapshots) =

@@ -9,21 +9,22 @@ mod shard;
 mod table;
 mod tally;
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use klamm_coordinator::{
-    Answer, CommittedOffset, Effects, GroupConfig, GroupCoordinator, GroupError, GroupId, GroupListing,
-    Moment, Present, Waiter,
+    Answer, Effects, GroupConfig, GroupCoordinator, GroupError, GroupId, GroupListing, Moment, Present,
+    Waiter,
 };
 use klamm_log::Clock;
-use klamm_protocol::ErrorCode;
+use klamm_protocol::{ErrorCode, Uuid};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::oneshot;
 
 use crate::error_code::WireError;
 use crate::metadata::internal_topics::automatic;
-use crate::metadata::{Metadata, Topic, TopicError};
+use crate::metadata::{Delta, Metadata, MetadataImage, Publisher, Topic, TopicError};
 use crate::purgatory::Purgatory;
 
 pub(crate) use crate::metadata::internal_topics::OFFSETS;
@@ -42,6 +43,7 @@ pub(crate) const PORTION: usize = 24;
 /// All groups of the broker.
 #[derive(Debug)]
 pub(crate) struct Groups {
+    own: Weak<Groups>,
     metadata: Arc<Metadata>,
     purgatory: Arc<Purgatory>,
     clock: Arc<dyn Clock>,
@@ -64,7 +66,8 @@ impl Groups {
         tally: Tally,
     ) -> Arc<Groups> {
         let (began, alarm, table) = (Instant::now(), Arc::default(), RwLock::default());
-        let groups = Arc::new(Groups {
+        let groups = Arc::new_cyclic(|own| Groups {
+            own: Weak::clone(own),
             metadata,
             purgatory,
             clock,
@@ -81,7 +84,7 @@ impl Groups {
     /// Makes the topic, unless it is there.
     pub(crate) fn ensure_topic(self: &Arc<Self>) -> Result<(), ErrorCode> {
         if self.metadata.image().topic(OFFSETS).is_none() {
-            match self.metadata.create_topic(&automatic(OFFSETS, &self.metadata.config()), false) {
+            match self.metadata.create_topic(&automatic(OFFSETS, &self.metadata.config())) {
                 Ok(_) | Err(TopicError::Exists { .. }) => {}
                 Err(error) => {
                     tracing::error!(%error, "{OFFSETS} was not created");
@@ -101,8 +104,6 @@ impl Groups {
             return Ok(Arc::clone(table));
         }
         let mut current = self.table.write();
-        // A topic is there before all of its logs are.
-        self.metadata.settle();
         let image = self.metadata.image();
         let topic = image.topic(OFFSETS).ok_or(ErrorCode::NotCoordinator)?;
         let is_current = |table: &&Arc<Table>| table.is_of(topic);
@@ -132,7 +133,7 @@ impl Groups {
         Ok(table)
     }
 
-    fn load(self: &Arc<Self>, id: klamm_protocol::Uuid) {
+    fn load(self: &Arc<Self>, id: Uuid) {
         // Taken out of the lock that whoever began this holds.
         let table = self.table.read().as_ref().filter(|table| table.id() == id).map(Arc::clone);
         if let Some(table) = table {
@@ -150,7 +151,7 @@ impl Groups {
     }
 
     /// Settings of groups, or of the broker, were changed.
-    pub(crate) fn configure(&self) {
+    fn configure(&self) {
         let _turn = self.configuring.lock();
         let (table, config) = (self.table.read().as_ref().map(Arc::clone), self.config());
         let shards = table.iter().flat_map(|table| table.shards());
@@ -249,21 +250,22 @@ impl Groups {
         self.table().map_or(Vec::new(), |table| table.shards().filter_map(Shard::standing).collect())
     }
 
-    /// The offsets of a topic go with it, but not those of another that has its name since; with that of offsets go all groups.
-    pub(crate) fn topic_deleted(self: &Arc<Self>, topic: &Topic) {
-        if topic.name.as_str() == OFFSETS {
-            return self.unload(topic.id.into());
+    /// The offsets of topics go with them, but not those of others that have their names since; with that of offsets go all groups.
+    fn topics_deleted(self: &Arc<Self>, topics: &[Arc<Topic>]) {
+        if let Some(offsets) = topics.iter().find(|topic| topic.name.as_str() == OFFSETS) {
+            return self.unload(offsets.id.into());
         }
-        let is_its = |committed: &CommittedOffset| {
-            committed.topic_id.is_none_or(|id| id == klamm_protocol::Uuid::from(topic.id))
-        };
+        let ids: HashMap<&str, Uuid> =
+            topics.iter().map(|topic| (topic.name.as_str(), topic.id.into())).collect();
         self.in_all_shards(|coordinator, _| {
-            coordinator.forget(|name, committed| name.as_str() == topic.name.as_str() && is_its(committed))
+            coordinator.forget(|name, committed| {
+                ids.get(name.as_str()).is_some_and(|gone| committed.topic_id.is_none_or(|id| id == *gone))
+            })
         });
     }
 
     /// Who waits for groups of this topic is told that nobody looks after them.
-    fn unload(&self, id: klamm_protocol::Uuid) {
+    fn unload(&self, id: Uuid) {
         let gone = self.table.write().take_if(|table| table.id() == id);
         gone.iter().for_each(|table| table.unload());
     }
@@ -314,5 +316,16 @@ impl Groups {
 
     fn retention_interval(&self) -> Duration {
         self.metadata.config().groups.offsets_retention_check_interval
+    }
+}
+
+impl Publisher for Groups {
+    fn publish(&self, delta: &Delta, _: &MetadataImage) {
+        if delta.brokers || delta.groups {
+            self.configure();
+        }
+        if let Some(groups) = self.own.upgrade().filter(|_| !delta.removed.is_empty()) {
+            groups.topics_deleted(&delta.removed);
+        }
     }
 }

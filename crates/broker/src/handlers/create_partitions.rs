@@ -6,36 +6,38 @@ use klamm_protocol::messages::create_partitions_response::{
 };
 use klamm_protocol::{ApiKey, ErrorCode, RequestHead};
 
+use super::items::together;
 use super::resources::named_twice;
 use super::{HandleError, Outcome, answer, once};
 use crate::error_code::WireError;
 use crate::groups::OFFSETS;
-use crate::metadata::TopicError;
+use crate::metadata::{Growth, TopicError};
 use crate::shared::Shared;
 
 pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, HandleError> {
     let request = super::read::<CreatePartitionsRequest>(head)?;
     let twice = named_twice(request.topics.iter().map(|topic| topic.name.clone()));
-    let grow = |topic: &CreatePartitionsTopic| {
-        let done = match twice.contains(&topic.name) {
-            true => Err(TopicError::Twice),
-            false => grow(shared, topic, request.validate_only),
-        };
-        result(topic, &done)
-    };
-    let results = once(&request.topics, |topic| &topic.name).map(grow).collect();
+    let topics: Vec<_> = once(&request.topics, |topic| &topic.name).collect();
+    let items = topics.iter().map(|topic| wanted(shared, topic, twice.contains(&topic.name)));
+    let done = together(items, |wanted| match request.validate_only {
+        true => shared.metadata.check_growths(&wanted),
+        false => shared.metadata.grow_topics(&wanted),
+    });
+    let results = topics.into_iter().zip(&done).map(|(topic, done)| result(topic, done)).collect();
     answer(&CreatePartitionsResponse { results, ..Default::default() }, ApiKey::CreatePartitions, head)
 }
 
-fn grow(shared: &Shared, topic: &CreatePartitionsTopic, check_only: bool) -> Result<(), TopicError> {
+fn wanted(shared: &Shared, topic: &CreatePartitionsTopic, is_twice: bool) -> Result<Growth, TopicError> {
     shared.permit()?;
+    if is_twice {
+        return Err(TopicError::Twice);
+    }
     if &*topic.name == OFFSETS {
         return Err(TopicError::Fixed);
     }
     let assigned = topic.assignments.as_ref();
-    let assigned: Option<Vec<Vec<i32>>> =
-        assigned.map(|all| all.iter().map(|partition| partition.broker_ids.clone()).collect());
-    shared.metadata.grow_topic(&topic.name, topic.count, assigned.as_deref(), check_only)
+    let assignments = assigned.map(|all| all.iter().map(|partition| partition.broker_ids.clone()).collect());
+    Ok(Growth { name: topic.name.to_string(), count: topic.count, assignments })
 }
 
 fn result(topic: &CreatePartitionsTopic, done: &Result<(), TopicError>) -> CreatePartitionsTopicResult {

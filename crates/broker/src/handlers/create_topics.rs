@@ -1,6 +1,7 @@
 //! Creating topics.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use klamm_protocol::messages::create_topics_request::{CreatableTopic, CreateTopicsRequest};
 use klamm_protocol::messages::create_topics_response::{
@@ -8,9 +9,10 @@ use klamm_protocol::messages::create_topics_response::{
 };
 use klamm_protocol::{ApiKey, ErrorCode, RequestHead};
 
+use super::items::together;
 use super::{HandleError, Outcome, answer};
 use crate::error_code::WireError;
-use crate::metadata::{ConfigEntry, NewTopic, Topic};
+use crate::metadata::{ConfigEntry, NewTopic, Topic, TopicError, check_total};
 use crate::shared::Shared;
 
 pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, HandleError> {
@@ -21,26 +23,40 @@ pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, Han
             twice.insert(topic.name.clone());
         }
     }
-    let result = |topic: &CreatableTopic| match twice.contains(&topic.name) {
-        true => refused(topic, ErrorCode::InvalidRequest, "the request names the topic more than once"),
-        false => create(shared, topic, request.validate_only),
+    let wanted: Vec<NewTopic> = request.topics.iter().map(wanted).collect();
+    let total = check_total(&wanted, shared.config().num_partitions).map_err(Arc::new);
+    let check = |(topic, wanted): (&CreatableTopic, NewTopic)| {
+        total.clone().map_err(TopicError::Shared)?;
+        shared.permit()?;
+        if twice.contains(&topic.name) { Err(TopicError::Twice) } else { Ok(wanted) }
     };
-    let response =
-        CreateTopicsResponse { topics: request.topics.iter().map(result).collect(), ..Default::default() };
-    answer(&response, ApiKey::CreateTopics, head)
+    let items = request.topics.iter().zip(wanted).map(check);
+    let done = together(items, |wanted| match request.validate_only {
+        true => shared.metadata.check_topics(&wanted),
+        false => shared.metadata.create_topics(&wanted),
+    });
+    let topics = request.topics.iter().zip(done).map(|(topic, done)| result(shared, topic, done)).collect();
+    answer(&CreateTopicsResponse { topics, ..Default::default() }, ApiKey::CreateTopics, head)
 }
 
-fn create(shared: &Shared, topic: &CreatableTopic, check_only: bool) -> CreatableTopicResult {
+fn wanted(topic: &CreatableTopic) -> NewTopic {
     let configs =
         topic.configs.iter().filter_map(|c| Some((c.name.to_string(), c.value.as_ref()?.to_string())));
-    let wanted = NewTopic {
+    NewTopic {
         name: topic.name.to_string(),
         partitions: topic.num_partitions,
         replication: topic.replication_factor,
         assignments: topic.assignments.iter().map(|a| (a.partition_index, a.broker_ids.clone())).collect(),
         configs: configs.collect(),
-    };
-    match shared.permit().and_then(|()| shared.metadata.create_topic(&wanted, check_only)) {
+    }
+}
+
+fn result(
+    shared: &Shared,
+    topic: &CreatableTopic,
+    done: Result<Arc<Topic>, TopicError>,
+) -> CreatableTopicResult {
+    match done {
         Ok(created) => CreatableTopicResult {
             name: topic.name.clone(),
             topic_id: created.id.into(),

@@ -81,7 +81,7 @@ fn described(
     let last = topic.states.len().min(first.saturating_add(most));
     let partition = |number: usize| {
         let number = i32::try_from(number).unwrap_or(i32::MAX);
-        let is_online = shared.metadata.log(topic, number).is_ok();
+        let is_online = shared.metadata.is_online(topic, number);
         DescribeTopicPartitionsResponsePartition {
             error_code: if is_online { ErrorCode::None } else { ErrorCode::LeaderNotAvailable }.code(),
             partition_index: number,

@@ -151,11 +151,11 @@ impl Fetching<'_> {
             leader_epoch::check(current_leader_epoch, latest)?;
             self.check_replica(current_leader_epoch)?;
             let diverging = diverging(&log, latest, &wanted.asked)?;
-            Ok((log, diverging))
+            Ok((topic, log, diverging))
         });
         match log {
-            Ok((log, None)) => self.partition(&log, &wanted.asked),
-            Ok((log, Some(end))) => self.diverged(&log, &wanted.asked, end),
+            Ok((topic, log, None)) => self.partition(topic, &log, &wanted.asked),
+            Ok((_, log, Some(end))) => self.diverged(&log, &wanted.asked, end),
             Err(error) => self.refused(&wanted.asked, error),
         }
     }
@@ -174,12 +174,12 @@ impl Fetching<'_> {
         PartitionData { diverging_epoch: end, ..self.found(log, wanted, None, None) }
     }
 
-    fn partition(&mut self, log: &Log, wanted: &FetchPartition) -> PartitionData {
+    fn partition(&mut self, topic: &Topic, log: &Log, wanted: &FetchPartition) -> PartitionData {
         let read = Offset::new(wanted.fetch_offset).ok_or(ErrorCode::OffsetOutOfRange);
         let read = read.and_then(|offset| {
             let slice = self.read(log, offset, wanted);
             let aborted = slice.and_then(|slice| Ok((self.aborted(log, offset, slice.as_ref())?, slice)));
-            aborted.map_err(|error| error.wire())
+            aborted.map_err(|error| self.shared.metadata.unless_gone(topic, error.wire()))
         });
         match read {
             Ok((aborted, slice)) => self.found(log, wanted, slice, aborted),

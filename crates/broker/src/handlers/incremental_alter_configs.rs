@@ -11,23 +11,23 @@ use klamm_protocol::messages::incremental_alter_configs_response::{
 use klamm_protocol::{ApiKey, ErrorCode, RequestHead};
 
 use super::alter_configs::no_value;
-use super::resources::{
-    Refusal, change as change_settings, configure_groups, named_twice, outcome, refusal, resource,
-    twice as named,
-};
+use super::resources::{Refusal, change_all, named_twice, outcome, refusal, resource, twice as named};
 use super::{HandleError, Outcome, answer};
-use crate::metadata::Change;
+use crate::metadata::{Change, ConfigChange};
 use crate::shared::Shared;
 
 pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, HandleError> {
     let request = super::read::<IncrementalAlterConfigsRequest>(head)?;
     let all = request.resources.iter().map(|asked| (asked.resource_type, asked.resource_name.clone()));
     let twice = named_twice(all);
-    let alter = |asked: &AlterConfigsResource| {
-        let done = match twice.contains(&(asked.resource_type, asked.resource_name.clone())) {
-            false => alter(shared, asked, request.validate_only),
-            true => Err(named("the resource")),
-        };
+    let wanted = |asked: &AlterConfigsResource| match twice
+        .contains(&(asked.resource_type, asked.resource_name.clone()))
+    {
+        false => wanted(shared, asked),
+        true => Err(named("the resource")),
+    };
+    let done = change_all(shared, request.resources.iter().map(wanted), request.validate_only);
+    let result = |(asked, done): (&AlterConfigsResource, Result<(), Refusal>)| {
         let (error_code, error_message) = outcome(done);
         AlterConfigsResourceResponse {
             error_code,
@@ -36,15 +36,12 @@ pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, Han
             resource_name: asked.resource_name.clone(),
         }
     };
-    let responses: Vec<_> = request.resources.iter().map(alter).collect();
-    if !request.validate_only {
-        configure_groups(shared, responses.iter().map(|done| (done.resource_type, done.error_code)));
-    }
+    let responses = request.resources.iter().zip(done).map(result).collect();
     let response = IncrementalAlterConfigsResponse { responses, ..Default::default() };
     answer(&response, ApiKey::IncrementalAlterConfigs, head)
 }
 
-fn alter(shared: &Shared, asked: &AlterConfigsResource, check_only: bool) -> Result<(), Refusal> {
+fn wanted(shared: &Shared, asked: &AlterConfigsResource) -> Result<ConfigChange, Refusal> {
     shared.permit().map_err(|error| refusal(&error))?;
     let resource = resource(asked.resource_type, &asked.resource_name)?;
     let mut seen = BTreeSet::new();
@@ -55,7 +52,7 @@ fn alter(shared: &Shared, asked: &AlterConfigsResource, check_only: bool) -> Res
         }
         changes.push((config.name.to_string(), change(config)?));
     }
-    change_settings(shared, &resource, &changes, false, check_only)
+    Ok(ConfigChange { resource, changes, replace: false })
 }
 
 fn change(config: &AlterableConfig) -> Result<Change, Refusal> {

@@ -67,7 +67,8 @@ fn find(
     let log = shared.metadata.log(topic, asked.partition_index).map_err(|error| error.wire())?;
     let epoch = topic.leader_epoch(asked.partition_index);
     leader_epoch::check(asked.current_leader_epoch, epoch)?;
-    find_in(&log, epoch, asked.timestamp, visibility(isolation)).map_err(|error| error.wire())
+    let found = find_in(&log, epoch, asked.timestamp, visibility(isolation));
+    found.map_err(|error| shared.metadata.unless_gone(topic, error.wire()))
 }
 
 /// A negative time has a meaning of its own from some version on, or none.

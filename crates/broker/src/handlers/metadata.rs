@@ -1,6 +1,6 @@
 //! Brokers and topics; topics that are asked for are created, where that is allowed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use klamm_protocol::messages::metadata_request::{MetadataRequest, MetadataRequestTopic};
 use klamm_protocol::messages::metadata_response::{
@@ -11,7 +11,7 @@ use klamm_protocol::{ApiKey, ByteString, ErrorCode, RequestHead, Uuid};
 use super::operations::{OF_A_TOPIC, OF_THE_CLUSTER, if_asked};
 use super::{HandleError, Outcome, answer};
 use crate::error_code::WireError;
-use crate::metadata::{Topic, TopicError, internal_topics};
+use crate::metadata::{MAX_PARTITIONS, MetadataImage, Topic, TopicError, internal_topics};
 use crate::shared::Shared;
 
 /// From this version on a topic in a response may have no name.
@@ -54,8 +54,14 @@ fn topics(shared: &Shared, request: &MetadataRequest, version: i16) -> Vec<Metad
             // However often a topic is asked for, it is described once.
             let mut seen = BTreeSet::new();
             let is_asked = |topic: &MetadataRequestTopic| !is_by_id || topic.topic_id != Uuid::ZERO;
-            let once = asked.iter().filter(|topic| is_asked(topic) && seen.insert(key(topic)));
-            once.map(|topic| asked_topic(shared, topic, is_by_id, request, version)).collect()
+            let once: Vec<_> =
+                asked.iter().filter(|topic| is_asked(topic) && seen.insert(key(topic))).collect();
+            let refused = if is_by_id { BTreeMap::new() } else { create_unknown(shared, &once, request) };
+            // One image for all, so that a topic is there or not.
+            let image = shared.metadata.image();
+            once.iter()
+                .map(|topic| asked_topic(shared, &image, topic, request, (is_by_id, version), &refused))
+                .collect()
         }
         None => shared.metadata.image().topics().map(|topic| described(shared, topic, request)).collect(),
     }
@@ -63,12 +69,12 @@ fn topics(shared: &Shared, request: &MetadataRequest, version: i16) -> Vec<Metad
 
 fn asked_topic(
     shared: &Shared,
+    image: &MetadataImage,
     asked: &MetadataRequestTopic,
-    is_by_id: bool,
     request: &MetadataRequest,
-    version: i16,
+    (is_by_id, version): (bool, i16),
+    refused: &BTreeMap<ByteString, ErrorCode>,
 ) -> MetadataResponseTopic {
-    let image = shared.metadata.image();
     // Before version 12 a name in a response cannot be null.
     let no_name = (version < NULL_NAME).then(ByteString::default);
     let missing = |error: ErrorCode| MetadataResponseTopic {
@@ -82,36 +88,52 @@ fn asked_topic(
         return found
             .map_or_else(|| missing(ErrorCode::UnknownTopicId), |topic| described(shared, topic, request));
     };
-    let may_create = request.allow_auto_topic_creation;
-    let found = image.topic(name).cloned();
-    match shared.permit().and_then(|()| found.map_or_else(|| create(shared, name, may_create), Ok)) {
-        Ok(topic) => described(shared, &topic, request),
-        Err(error) => missing(error.wire()),
+    let found = image.topic(name).ok_or_else(|| TopicError::missing(name).wire());
+    let found = found.map_err(|error| refused.get(name).copied().unwrap_or(error));
+    match shared.permit().map_err(|error| error.wire()).and(found) {
+        Ok(topic) => described(shared, topic, request),
+        Err(error) => missing(error),
     }
 }
 
-fn create(shared: &Shared, name: &str, may_create: bool) -> Result<Topic, TopicError> {
-    klamm_types::TopicName::new(name)?;
-    if !may_create || !shared.config().auto_create_topics {
-        return Err(TopicError::Unknown);
+/// Creates the topics that are asked for and not there, where that is allowed, in one command; returns why some were not created.
+/// What is beyond the partitions that a request can create is not there yet: the client asks again.
+fn create_unknown(
+    shared: &Shared,
+    asked: &[&MetadataRequestTopic],
+    request: &MetadataRequest,
+) -> BTreeMap<ByteString, ErrorCode> {
+    let (config, image) = (shared.config(), shared.metadata.image());
+    if !request.allow_auto_topic_creation || !config.auto_create_topics || shared.permit().is_err() {
+        return BTreeMap::new();
     }
-    let wanted = internal_topics::automatic(name, &shared.config());
-    match shared.metadata.create_topic(&wanted, false) {
+    let names = asked.iter().filter_map(|topic| topic.name.as_ref());
+    let unknown = names.filter(|name| image.topic(name).is_none());
+    let names: Vec<_> = unknown.take(most_new_topics(config.num_partitions)).cloned().collect();
+    let wanted: Vec<_> = names.iter().map(|name| internal_topics::automatic(name, &config)).collect();
+    let created = if wanted.is_empty() { Vec::new() } else { shared.metadata.create_topics(&wanted) };
+    // Where someone else was faster, the topic is there.
+    let refused = names.into_iter().zip(created).filter_map(|(name, created)| Some((name, created.err()?)));
+    let refused = refused.filter(|(_, error)| !matches!(error, TopicError::Exists { .. }));
+    let code = |error: TopicError| match error {
         // As in Kafka, what nobody can create is only unknown.
-        Err(TopicError::Reserved { .. }) => Err(TopicError::Unknown),
-        // Someone else was faster.
-        Err(TopicError::Exists { .. }) => {
-            shared.metadata.image().topic(name).cloned().ok_or(TopicError::Unknown)
-        }
-        created => created,
-    }
+        TopicError::Reserved { .. } => TopicError::Unknown.wire(),
+        error => error.wire(),
+    };
+    refused.map(|(name, error)| (name, code(error))).collect()
+}
+
+/// Topics of so many partitions that a request can create.
+fn most_new_topics(partitions: i32) -> usize {
+    let each = usize::try_from(partitions).unwrap_or(1).max(1);
+    (MAX_PARTITIONS / each).max(1)
 }
 
 fn described(shared: &Shared, topic: &Topic, request: &MetadataRequest) -> MetadataResponseTopic {
     let node = shared.config().node_id;
     let partition = |number: u32| {
         let partition_index = i32::try_from(number).unwrap_or(i32::MAX);
-        let is_online = shared.metadata.log(topic, partition_index).is_ok();
+        let is_online = shared.metadata.is_online(topic, partition_index);
         MetadataResponsePartition {
             error_code: if is_online { ErrorCode::None } else { ErrorCode::LeaderNotAvailable }.code(),
             partition_index,
@@ -129,5 +151,19 @@ fn described(shared: &Shared, topic: &Topic, request: &MetadataRequest) -> Metad
         is_internal: topic.is_internal(),
         topic_authorized_operations: if_asked(request.include_topic_authorized_operations, OF_A_TOPIC),
         partitions: (0..topic.count()).map(partition).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_creates_at_most_10_000_partitions() {
+        for (partitions, want) in
+            [(1, 10_000), (3, 3_333), (4_000, 2), (10_000, 1), (20_000, 1), (-1, 10_000)]
+        {
+            assert_eq!(most_new_topics(partitions), want, "{partitions}");
+        }
     }
 }

@@ -29,6 +29,7 @@ mod find_coordinator;
 mod heartbeat;
 mod incremental_alter_configs;
 mod init_producer_id;
+mod items;
 mod join_group;
 mod leader_epoch;
 mod leave_group;

@@ -211,7 +211,10 @@ async fn append(
     let Prepared { mut batch, append_time, depth, decompressed } =
         prepared(&call.work, records, config, shared.now()).await?;
     let appended = log.append_batches(&mut batch, topic.leader_epoch(data.index), depth, Durability::Written);
-    let appended = appended.map_err(|error| refused(shared, log.partition(), &error))?;
+    let appended = appended.map_err(|error| match shared.metadata.is_there(topic) {
+        true => refused(shared, log.partition(), &error),
+        false => no_log(&TopicError::Gone, version),
+    })?;
     shared.stuck.goes_on(log.partition());
     let count = appended.next_offset.since(appended.base_offset);
     shared.metrics.appended(topic.name.as_str(), batch.len(), if appended.is_duplicate { 0 } else { count });

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use klamm_protocol::{ByteString, ErrorCode};
 
+use super::items::together;
 use crate::error_code::WireError;
-use crate::metadata::{Change, Resource, TopicError};
+use crate::metadata::{ConfigChange, Resource, TopicError};
 use crate::shared::Shared;
 
 pub(super) const TOPIC: i8 = 2;
@@ -50,23 +51,20 @@ pub(super) fn twice(what: &str) -> Refusal {
     (ErrorCode::InvalidRequest, format!("{what} is named twice"))
 }
 
-/// Changes settings, or only checks that they could be. With `replace` those that are not named go.
-pub(super) fn change(
+/// Changes the settings of resources that are not refused, or only checks that they could be changed; the results are those of all
+/// resources, in their order.
+pub(super) fn change_all(
     shared: &Shared,
-    resource: &Resource,
-    changes: &[(String, Change)],
-    replace: bool,
+    wanted: impl Iterator<Item = Result<ConfigChange, Refusal>>,
     check_only: bool,
-) -> Result<(), Refusal> {
-    let done = shared.metadata.change_configs(resource, changes, replace, check_only);
-    done.map_err(|error| refusal(&error))
-}
-
-/// Groups go by what was changed, given the kind of each resource and its error.
-pub(super) fn configure_groups(shared: &Shared, done: impl IntoIterator<Item = (i8, i16)>) {
-    if done.into_iter().any(|(kind, error)| error == 0 && [BROKER, GROUP].contains(&kind)) {
-        shared.groups.configure();
-    }
+) -> Vec<Result<(), Refusal>> {
+    together(wanted, |changes| {
+        let done = match check_only {
+            true => shared.metadata.check_configs(&changes),
+            false => shared.metadata.change_configs(&changes),
+        };
+        done.into_iter().map(|done| done.map_err(|error| refusal(&error))).collect()
+    })
 }
 
 pub(super) fn refusal(error: &TopicError) -> Refusal {

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use klamm_coordinator::{ConsumerTimes, GroupId};
 
-use super::plan_configs::{Change, Resource, plan_changes};
+use super::commit::{Plan, Touches};
+use super::plan_configs::{ConfigChange, Defaults, Resource, plan_changes};
+use super::topics::not_logged;
 use super::{Metadata, Topic, TopicError};
 use crate::config::consumer_group::GroupSettings;
 use crate::config::row::{Kind, Row, WrongSetting, set_all, set_what_fits};
@@ -59,7 +61,7 @@ impl Metadata {
     }
 
     /// The settings of a topic, and those of its own that cannot be: another version may have written them.
-    pub(super) fn fitting(&self, topic: &Topic) -> (TopicConfig, Vec<WrongSetting>) {
+    fn fitting(&self, topic: &Topic) -> (TopicConfig, Vec<WrongSetting>) {
         set_what_fits(self.config().topic.clone(), &topic.configs, TopicConfig::with)
     }
 
@@ -71,33 +73,39 @@ impl Metadata {
 
     /// Notes what the settings of a topic come to.
     pub(super) fn resolve(&self, topic: &Topic) {
-        self.resolved.write().insert(topic.id, Arc::new(self.fitting(topic).0));
+        let (config, wrong) = self.fitting(topic);
+        for WrongSetting { key, value, expected } in wrong {
+            tracing::warn!(topic = %topic.name, key, value, "a setting of a topic is passed over, expected {expected}");
+        }
+        self.resolved.write().insert(topic.id, Arc::new(config));
     }
 
-    /// Changes settings, or only checks that they could be. With `replace` those that are not named go.
-    pub(crate) fn change_configs(
-        &self,
-        resource: &Resource,
-        changes: &[(String, Change)],
-        replace: bool,
-        check_only: bool,
-    ) -> Result<(), TopicError> {
-        let turn = self.turn();
-        let image = self.image();
-        let records = plan_changes(&image, &self.started_with, resource, changes, replace)?;
-        if check_only || records.is_empty() {
-            return Ok(());
+    /// Changes settings: one command for all resources of a request.
+    pub(crate) fn change_configs(&self, changes: &[ConfigChange]) -> Vec<Result<(), TopicError>> {
+        let (planned, committed) = self.submit(&touched(changes), |plan| self.plan_configs(plan, changes));
+        match committed {
+            Ok(committed) => drop(self.publish(&committed.delta)),
+            Err(error) => return not_logged(planned, error),
         }
-        self.commit(&turn, &records)?;
-        let keys: Vec<_> = changes.iter().map(|(key, _)| key.as_str()).collect();
-        tracing::info!(%resource, ?keys, "settings were changed");
-        self.resolve_config();
-        let image = self.image();
-        // All of them, whatever becomes of the logs of one.
-        let concerned = || image.topics().filter(|topic| resource.concerns(topic));
-        concerned().for_each(|topic| self.resolve(topic));
-        let opened: Vec<_> = concerned().map(|topic| self.open_logs(topic)).collect();
-        opened.into_iter().collect()
+        note(changes.iter().zip(&planned).filter_map(|(change, done)| done.is_ok().then_some(change)));
+        planned
+    }
+
+    /// What [`Metadata::change_configs`] would make of it.
+    pub(crate) fn check_configs(&self, changes: &[ConfigChange]) -> Vec<Result<(), TopicError>> {
+        self.only_plan(|plan| self.plan_configs(plan, changes))
+    }
+
+    fn plan_configs(&self, plan: &mut Plan, changes: &[ConfigChange]) -> Vec<Result<(), TopicError>> {
+        let mut defaults = Defaults::of(&plan.image, &self.started_with);
+        let mut planned = |change: &ConfigChange| {
+            plan.add(plan_changes(&plan.image, &defaults, change)?);
+            if matches!(change.resource, Resource::Broker(_)) {
+                defaults = Defaults::of(&plan.image, &self.started_with);
+            }
+            Ok(())
+        };
+        changes.iter().map(&mut planned).collect()
     }
 
     /// All settings of a topic, a group or this broker; for those of all brokers, what was given.
@@ -246,6 +254,33 @@ impl Metadata {
         *self.config.write() = Arc::new(config);
     }
 }
+
+/// The topics of which a command changes the settings.
+fn touched(changes: &[ConfigChange]) -> Touches {
+    if changes.iter().any(|change| matches!(change.resource, Resource::Broker(_))) {
+        return Touches::All;
+    }
+    Touches::topics(changes.iter().filter_map(|change| match &change.resource {
+        Resource::Topic(name) => Some(name.as_str()),
+        _ => None,
+    }))
+}
+
+/// Tells of a few resources by name, and of many by number.
+fn note<'a>(changes: impl Iterator<Item = &'a ConfigChange>) {
+    let changes: Vec<_> = changes.collect();
+    if changes.len() > NAMED {
+        tracing::info!(resources = changes.len(), "settings were changed");
+        return;
+    }
+    for ConfigChange { resource, changes, .. } in changes {
+        let keys: Vec<_> = changes.iter().map(|(key, _)| key.as_str()).collect();
+        tracing::info!(%resource, ?keys, "settings were changed");
+    }
+}
+
+/// Resources of a command that the log names, at most.
+const NAMED: usize = 10;
 
 impl ConfigEntry {
     /// As a setting of all brokers; `None` when it was not given as one.

@@ -1,17 +1,21 @@
-//! The driver: logs what a plan says, and applies it.
+//! The driver: what there is, and what a command needs to change it.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock, Weak};
 
 use klamm_log::{Clock, LogDir};
 use klamm_types::{LeaderEpoch, Offset, ProducerId, TopicId};
-use parking_lot::{Mutex, MutexGuard, RwLock};
+use parking_lot::{Condvar, Mutex, RwLock};
 
 use super::bootstrap::bootstrap_of;
-use super::features::{FeatureUpdate, INITIAL, LATEST, METADATA_VERSION, plan_features};
+use super::commit::{Decided, Plan, Touches};
+use super::delta::Delta;
+use super::features::{FeatureUpdate, INITIAL, METADATA_VERSION, plan_features};
 use super::log::{METADATA_LOG, MetadataLog};
 use super::plan::Surroundings;
+use super::publish::{Publisher, Publishing};
 use super::record::MetadataRecord;
 use super::{Identity, MetadataImage, TopicError};
 use crate::storage::Storage;
@@ -26,17 +30,25 @@ pub(crate) struct Metadata {
     pub(super) started_with: BrokerConfig,
     /// Those, and over them what was changed since.
     pub(super) config: RwLock<Arc<BrokerConfig>>,
-    image: RwLock<Arc<MetadataImage>>,
+    /// What clients see: durable, and with all logs open.
+    pub(super) image: RwLock<Arc<MetadataImage>>,
     /// What the settings of each topic come to, with the broker's below its own.
     pub(super) resolved: RwLock<HashMap<TopicId, Arc<TopicConfig>>>,
-    /// Held while a command is decided, logged and applied.
-    log: Mutex<MetadataLog>,
+    pub(super) log: MetadataLog,
+    /// Held while a command is planned and written to the log, not while the disk syncs.
+    pub(super) decided: Mutex<Decided>,
+    /// Notified when topics are no longer busy.
+    pub(super) settled: Condvar,
+    /// Locked after `decided`, where both are.
+    pub(super) publishing: Mutex<Publishing>,
+    pub(super) publishers: OnceLock<Vec<Weak<dyn Publisher>>>,
     /// Producer ids that are logged as given out and have not been.
     producer_ids: Mutex<Range<i64>>,
 }
 
 impl Metadata {
-    /// Replays the metadata log, wherever in the folders it is, and opens the logs of all topics.
+    /// Replays the metadata log, wherever in the folders it is, and opens the logs of all topics. A partition whose log cannot be
+    /// opened is offline.
     pub(crate) fn open(
         storage: Arc<Storage>,
         identity: Identity,
@@ -49,9 +61,13 @@ impl Metadata {
             storage,
             started_with: config.clone(),
             config: RwLock::new(Arc::new(config.clone())),
-            image: RwLock::new(Arc::new(image)),
+            image: RwLock::new(Arc::new(image.clone())),
             resolved: RwLock::default(),
-            log: Mutex::new(log),
+            log,
+            decided: Mutex::new(Decided::new(image.clone())),
+            settled: Condvar::new(),
+            publishing: Mutex::new(Publishing::new(image)),
+            publishers: OnceLock::new(),
             producer_ids: Mutex::new(0..0),
         };
         // Of the metadata log too, which was opened last.
@@ -67,28 +83,44 @@ impl Metadata {
         }
         metadata.resolve_config();
         metadata.remove_leftovers();
-        metadata.image().topics().for_each(|topic| metadata.open_known_logs(topic));
+        metadata.publish(&Delta::from_nothing(&metadata.image()));
         Ok(metadata)
     }
 
     /// A log that Kafka is to read must say which features the cluster has, before all else: those that the folder was formatted
     /// with, where it was.
     fn decide_features(&self) -> Result<(), String> {
-        let turn = self.turn();
         if self.image().feature(METADATA_VERSION).is_some() {
             return Ok(());
         }
         let folders = self.storage.folders().iter().map(|folder| &*folder.path);
         let Some(bootstrap) = bootstrap_of(folders)? else {
             let decided = |(name, level): (&str, _)| MetadataRecord::Feature { name: name.to_owned(), level };
-            return self.commit(&turn, &INITIAL.map(decided)).map_err(|error| error.to_string());
+            let ((), committed) = self.submit(&Touches::nothing(), |plan| plan.add(INITIAL.map(decided)));
+            return committed.map(drop).map_err(|error| error.to_string());
         };
-        turn.append(bootstrap.values()).map_err(|error| error.to_string())?;
-        self.apply(&bootstrap.records().collect::<Vec<_>>());
+        let written = self.log.append(&[bootstrap.values().to_vec()]).and_then(|_| self.log.sync());
+        written.map_err(|error| error.to_string())?;
+        let mut image = MetadataImage::clone(&self.image());
+        bootstrap.records().for_each(|record| image.apply(&record));
+        self.start_from(image);
         Ok(())
     }
 
-    /// What there is now.
+    /// Goes on from this image.
+    fn start_from(&self, image: MetadataImage) {
+        *self.decided.lock() = Decided::new(image.clone());
+        *self.publishing.lock() = Publishing::new(image.clone());
+        *self.image.write() = Arc::new(image);
+    }
+
+    /// Tells who acts on changes from now on, in this order.
+    pub(crate) fn set_publishers(&self, publishers: Vec<Weak<dyn Publisher>>) {
+        let set = self.publishers.set(publishers);
+        debug_assert!(set.is_ok(), "META-1: publishers are set once");
+    }
+
+    /// What clients see now.
     pub(crate) fn image(&self) -> Arc<MetadataImage> {
         Arc::clone(&self.image.read())
     }
@@ -99,12 +131,16 @@ impl Metadata {
         updates: &[FeatureUpdate],
         check_only: bool,
     ) -> Result<(), TopicError> {
-        let turn = self.turn();
-        let records = plan_features(&self.image(), self.started_with.node_id, updates)?;
-        if check_only || records.is_empty() {
-            return Ok(());
+        let plan = |plan: &mut Plan| {
+            plan.add(plan_features(&plan.image, self.started_with.node_id, updates)?);
+            Ok(())
+        };
+        if check_only {
+            return self.only_plan(plan);
         }
-        self.commit(&turn, &records)?;
+        let (planned, committed) = self.submit(&Touches::nothing(), plan);
+        planned?;
+        self.publish(&committed?.delta);
         tracing::info!(?updates, "changed the levels of features");
         Ok(())
     }
@@ -128,49 +164,31 @@ impl Metadata {
     pub(crate) fn allocate_producer_id(&self) -> Result<ProducerId, TopicError> {
         let mut block = self.producer_ids.lock();
         if block.is_empty() {
-            let turn = self.turn();
-            let first = self.image().next_producer_id();
-            let next = first.checked_add(PRODUCER_IDS).ok_or(TopicError::NoProducerIds)?;
-            self.commit(&turn, &[MetadataRecord::ProducerIds { next }])?;
-            *block = first..next;
+            *block = self.next_block()?;
         }
         block.next().and_then(ProducerId::new).ok_or(TopicError::NoProducerIds)
     }
 
-    /// Waits until what is being decided is done.
-    pub(crate) fn settle(&self) {
-        drop(self.turn());
+    fn next_block(&self) -> Result<Range<i64>, TopicError> {
+        let (block, committed) = self.submit(&Touches::nothing(), |plan| {
+            let first = plan.image.next_producer_id();
+            let next = first.checked_add(PRODUCER_IDS)?;
+            plan.add([MetadataRecord::ProducerIds { next }]);
+            Some(first..next)
+        });
+        committed?;
+        block.ok_or(TopicError::NoProducerIds)
     }
 
-    /// Waits until nobody else decides; what is decided then is logged by [`Metadata::commit`].
-    pub(super) fn turn(&self) -> MutexGuard<'_, MetadataLog> {
-        self.log.lock()
-    }
-
-    /// Calls `plan` with what a plan depends on beside the image.
+    /// Calls `plan` with what plans depend on beside the image.
     pub(super) fn plan_with<T>(&self, plan: impl FnOnce(Surroundings<'_>) -> T) -> T {
-        let (config, storage) = (self.config(), &self.storage);
+        let (config, placer) = (self.config(), RefCell::new(self.storage.placer()));
         plan(Surroundings {
             node: config.node_id,
             partitions: config.num_partitions,
             topic: &config.topic,
-            places: &|count| storage.places(count),
+            places: &|count| placer.borrow_mut().take(count),
         })
-    }
-
-    /// Logs the records durably, then applies them.
-    pub(super) fn commit(&self, turn: &MetadataLog, records: &[MetadataRecord]) -> Result<(), TopicError> {
-        let level = self.image().feature(METADATA_VERSION).unwrap_or(LATEST);
-        turn.append(&turn.encode(records, level)?)?;
-        self.apply(records);
-        Ok(())
-    }
-
-    /// What was logged is so from here on.
-    fn apply(&self, records: &[MetadataRecord]) {
-        let mut image = MetadataImage::clone(&self.image());
-        records.iter().for_each(|record| image.apply(record));
-        *self.image.write() = Arc::new(image);
     }
 }
 

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use klamm_log::{AppendError, OpenError};
 use klamm_protocol::ErrorCode;
 use klamm_types::{NameError, TopicName};
@@ -19,7 +21,7 @@ pub(crate) enum TopicError {
     Stranger { folder: String },
     #[error("a topic needs 1 partition or more, got {got}")]
     Partitions { got: i32 },
-    #[error("a request can ask for at most {max} partitions, got {got}")]
+    #[error("Excessively large number of partitions per request: {got}, expected at most {max}")]
     TooMany { got: usize, max: usize },
     #[error("replication factor is {got}, expected 1 or -1: there is one broker")]
     Replication { got: i16 },
@@ -71,6 +73,8 @@ pub(crate) enum TopicError {
     Feature { reason: String },
     #[error(transparent)]
     Quota(#[from] QuotaError),
+    #[error("{0}")]
+    Shared(Arc<TopicError>),
     #[error("a test asked for {0}")]
     Fault(ErrorCode),
     #[error(transparent)]

@@ -1,23 +1,25 @@
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use klamm_protocol::Uuid;
 use klamm_types::{LeaderEpoch, TopicId, TopicName, TopicPartition};
 
 use super::record::MetadataRecord;
+use super::shared_map::SharedMap;
 use crate::quotas::QuotaLimits;
 
-/// What topics there are: the state that the records of the metadata log make.
+/// What topics there are: the state that the records of the metadata log make. Versions of it share what did not change.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub(crate) struct MetadataImage {
-    topics: BTreeMap<TopicName, Topic>,
+    topics: SharedMap<TopicName, Arc<Topic>>,
     /// Invariant: an entry for each topic, and none else.
-    names: BTreeMap<Uuid, TopicName>,
+    names: SharedMap<Uuid, TopicName>,
     /// Ids of topics that were removed: their logs, where a crash left some, can go.
-    removed: BTreeSet<Uuid>,
+    removed: SharedMap<Uuid, ()>,
     /// Settings that were changed while the broker ran, by its id, or by an empty name for those of all brokers.
     brokers: BTreeMap<String, BTreeMap<String, String>>,
     /// Settings of groups, whether they are there or not. No group is here without any.
-    groups: BTreeMap<String, BTreeMap<String, String>>,
+    groups: SharedMap<String, BTreeMap<String, String>>,
     quotas: QuotaLimits,
     /// The levels that Kafka's features have in this cluster.
     features: BTreeMap<String, i16>,
@@ -25,7 +27,7 @@ pub(crate) struct MetadataImage {
     next_producer_id: i64,
     /// The names of topics that have a `.` or a `_`, by the name with `_` for each `.`: Kafka names metrics so, and therefore has no two
     /// topics that come to the same. Invariant: as in `topics`.
-    similar: BTreeMap<String, BTreeSet<TopicName>>,
+    similar: SharedMap<String, BTreeSet<TopicName>>,
     /// Rises when topics come, go or grow.
     topics_version: u64,
 }
@@ -88,15 +90,25 @@ impl Topic {
 
 impl MetadataImage {
     pub(crate) fn topic(&self, name: &str) -> Option<&Topic> {
+        self.shared_topic(name).map(Arc::as_ref)
+    }
+
+    /// The topic of this name, to be kept beyond the image.
+    pub(crate) fn shared_topic(&self, name: &str) -> Option<&Arc<Topic>> {
         self.topics.get(&TopicName::new(name).ok()?)
     }
 
     pub(crate) fn topic_by_id(&self, id: Uuid) -> Option<&Topic> {
+        self.shared_topic_by_id(id).map(Arc::as_ref)
+    }
+
+    /// The topic with this id, to be kept beyond the image.
+    pub(crate) fn shared_topic_by_id(&self, id: Uuid) -> Option<&Arc<Topic>> {
         self.topics.get(self.names.get(&id)?)
     }
 
     pub(crate) fn is_removed(&self, id: TopicId) -> bool {
-        self.removed.contains(&id.into())
+        self.removed.contains_key(&Uuid::from(id))
     }
 
     /// A topic whose name differs from `name` only in `.` and `_`.
@@ -140,7 +152,28 @@ impl MetadataImage {
     }
 
     pub(crate) fn topics(&self) -> impl Iterator<Item = &Topic> {
-        self.topics.values()
+        self.shared_topics().map(Arc::as_ref)
+    }
+
+    /// All topics, to be kept beyond the image.
+    pub(crate) fn shared_topics(&self) -> impl Iterator<Item = &Arc<Topic>> {
+        self.topics.iter().map(|(_, topic)| topic)
+    }
+
+    /// Shows a topic as it was before it came or grew, or not at all: its new logs are not open yet.
+    pub(super) fn hide(&mut self, topic: &Topic, before: Option<&Arc<Topic>>) {
+        match before {
+            Some(before) => drop(self.topics.insert(topic.name.clone(), Arc::clone(before))),
+            None => {
+                self.topics.remove(&topic.name);
+                self.names.remove(&Uuid::from(topic.id));
+            }
+        }
+    }
+
+    /// Has those who keep what topics there are look again.
+    pub(super) fn note_topics_changed(&mut self) {
+        self.topics_version += 1;
     }
 
     /// The one place in which the image changes. A record that does not fit (a partition of a topic that is not there)
@@ -151,11 +184,13 @@ impl MetadataImage {
             MetadataRecord::Topic { name, id } => {
                 self.names.insert((*id).into(), name.clone());
                 if let Some(key) = normalized(name.as_str()) {
-                    self.similar.entry(key).or_default().insert(name.clone());
+                    let mut names = self.similar.get(&key).cloned().unwrap_or_default();
+                    names.insert(name.clone());
+                    self.similar.insert(key, names);
                 }
                 let topic =
                     Topic { name: name.clone(), id: *id, states: Vec::new(), configs: BTreeMap::new() };
-                self.topics.insert(name.clone(), topic);
+                self.topics.insert(name.clone(), Arc::new(topic));
             }
             MetadataRecord::Partition { topic, number, state } => {
                 let next = self.by_id_mut(*topic).filter(|topic| topic.count() == *number);
@@ -172,16 +207,17 @@ impl MetadataImage {
             }
             MetadataRecord::TopicConfig { topic, key, value } => {
                 let Some(topic) = self.topics.get_mut(topic) else { return };
-                set(&mut topic.configs, key, value.as_ref());
+                set(&mut Arc::make_mut(topic).configs, key, value.as_ref());
             }
             MetadataRecord::BrokerConfig { broker, key, value } => {
                 set(self.brokers.entry(broker.clone()).or_default(), key, value.as_ref());
             }
             MetadataRecord::GroupConfig { group, key, value } => {
-                let own = self.groups.entry(group.clone()).or_default();
-                set(own, key, value.as_ref());
-                if own.is_empty() {
-                    self.groups.remove(group);
+                let mut own = self.group_configs(group).clone();
+                set(&mut own, key, value.as_ref());
+                match own.is_empty() {
+                    true => drop(self.groups.remove(group)),
+                    false => drop(self.groups.insert(group.clone(), own)),
                 }
             }
             MetadataRecord::Quota { entity, key, value } => {
@@ -190,7 +226,7 @@ impl MetadataImage {
                 self.quotas.set(entity, key, value);
             }
             MetadataRecord::RemoveTopic { id } => {
-                self.removed.insert((*id).into());
+                self.removed.insert((*id).into(), ());
                 if let Some(name) = self.names.remove(&Uuid::from(*id)) {
                     self.topics.remove(&name);
                     self.forget_similar(&name);
@@ -200,7 +236,10 @@ impl MetadataImage {
                 self.next_producer_id = self.next_producer_id.max(*next);
             }
             MetadataRecord::Feature { name, level } => drop(self.features.insert(name.clone(), *level)),
-            MetadataRecord::AbortTransaction | MetadataRecord::Other { .. } => {}
+            MetadataRecord::BeginTransaction
+            | MetadataRecord::EndTransaction
+            | MetadataRecord::AbortTransaction
+            | MetadataRecord::Other { .. } => {}
         }
     }
 
@@ -214,7 +253,8 @@ impl MetadataImage {
     }
 
     fn by_id_mut(&mut self, id: TopicId) -> Option<&mut Topic> {
-        self.topics.get_mut(self.names.get(&Uuid::from(id))?)
+        let name = self.names.get(&Uuid::from(id))?;
+        self.topics.get_mut(name).map(Arc::make_mut)
     }
 }
 

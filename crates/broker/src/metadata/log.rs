@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use klamm_log::{
-    AppendError, Clock, Depth, Durability, LeaderEpoch, Log, LogConfig, LogDir, NewRecord, TopicPartition,
+    AppendError, Clock, Depth, Durability, LeaderEpoch, Log, LogConfig, LogDir, NewRecord, Offset, Timestamp,
+    TopicPartition,
 };
 use klamm_record::{BatchBuilder, BatchOptions};
 use klamm_types::TopicId;
 
+use super::batches::{Transaction, in_batches};
 use super::features::LATEST;
 use super::files::{MetadataFiles, Tail};
 use super::record::{Dialect, MetadataRecord};
@@ -45,7 +47,8 @@ impl MetadataLog {
         let log = MetadataLog { log, node, clock: Arc::clone(clock), least };
         if replay.is_in_transaction() {
             let abort = log.encode(&[MetadataRecord::AbortTransaction], LATEST);
-            abort.and_then(|values| log.append(&values)).map_err(|error| error.to_string())?;
+            let aborted = abort.and_then(|values| log.append(&[values])).and_then(|_| log.sync());
+            aborted.map_err(|error| error.to_string())?;
         }
         Ok((log, replay.into_image()))
     }
@@ -58,20 +61,52 @@ impl MetadataLog {
         values.map_err(|error| TopicError::Assignment { reason: error.to_string() })
     }
 
-    /// Logs records durably, as one batch. All bear one time: Kafka reads no others.
-    pub(super) fn append(&self, values: &[Bytes]) -> Result<(), TopicError> {
-        let (mut builder, now) = (BatchBuilder::new(Vec::new(), BatchOptions::default()), self.clock.now());
-        for value in values {
-            builder.append(&NewRecord::new(value).at(now)).map_err(AppendError::from)?;
-        }
-        let mut batch = builder.finish().map_err(AppendError::from)?.buffer;
-        // The only voter goes on in the reign that it finds.
-        let epoch = self.log.epochs().latest().map_or(self.least, |latest| latest.epoch.max(self.least));
-        self.log
-            .append_batches(&mut batch, epoch, Depth::Header, Durability::Synced)
-            .inspect_err(|error| tracing::error!(%error, "a change of the metadata was not logged"))?;
-        Ok(())
+    /// The batches for the records of a command; `ends` has the number of records before the end of each of its items.
+    pub(super) fn batches(
+        &self,
+        records: &[MetadataRecord],
+        ends: &[usize],
+        level: i16,
+    ) -> Result<Vec<Vec<Bytes>>, TopicError> {
+        let mut around =
+            self.encode(&[MetadataRecord::BeginTransaction, MetadataRecord::EndTransaction], level)?;
+        let transaction = match (around.pop(), around.pop()) {
+            (Some(end), Some(begin)) if level >= LEVEL_WITH_TRANSACTIONS => Some(Transaction { begin, end }),
+            _ => None,
+        };
+        Ok(in_batches(self.encode(records, level)?, ends, transaction))
     }
+
+    /// Logs the values of records in batches, and returns the offset behind them. They are durable after [`MetadataLog::sync`].
+    pub(super) fn append(&self, batches: &[Vec<Bytes>]) -> Result<Offset, TopicError> {
+        let now = self.clock.now();
+        let mut bytes = Vec::new();
+        for values in batches {
+            bytes = in_one_batch(bytes, values, now)?;
+        }
+        // The only voter goes on in the leader epoch that it finds.
+        let epoch = self.log.epochs().latest().map_or(self.least, |latest| latest.epoch.max(self.least));
+        let appended = self
+            .log
+            .append_batches(&mut bytes, epoch, Depth::Header, Durability::Written)
+            .inspect_err(|error| tracing::error!(%error, "a change of the metadata was not logged"))?;
+        Ok(appended.next_offset)
+    }
+
+    /// Makes durable what was logged. One sync serves all who wait for one.
+    pub(super) fn sync(&self) -> Result<(), TopicError> {
+        let synced = self.log.sync().map_err(AppendError::from);
+        Ok(synced.inspect_err(|error| tracing::error!(%error, "a change of the metadata is not durable"))?)
+    }
+}
+
+/// Appends a batch to `bytes`. All records in it bear one time: Kafka reads no others.
+fn in_one_batch(bytes: Vec<u8>, values: &[Bytes], now: Timestamp) -> Result<Vec<u8>, AppendError> {
+    let mut builder = BatchBuilder::new(bytes, BatchOptions::default());
+    for value in values {
+        builder.append(&NewRecord::new(value).at(now))?;
+    }
+    Ok(builder.finish()?.buffer)
 }
 
 /// It is in the first folder, unless another has it already. One is begun only where there is nothing that it could tell of: with
@@ -105,6 +140,8 @@ fn begin(storage: &Storage, open: impl FnOnce(&LogDir) -> Result<Log, String>) -
     open(storage.dirs().next().ok_or("there is no folder for the metadata")?)
 }
 
+/// The level of `metadata.version` (3.6-IV1) from which on there are transactions (KIP-868).
+const LEVEL_WITH_TRANSACTIONS: i16 = 13;
 pub(super) const METADATA_LOG: &str = "__cluster_metadata-0";
 /// The id of its topic is the same everywhere.
 const METADATA_ID: [u8; 16] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];

@@ -1,6 +1,7 @@
 //! The choices: from what is asked and what there is, which records to log. Pure.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use klamm_protocol::Uuid;
 use klamm_types::{TopicId, TopicName};
@@ -21,6 +22,16 @@ pub(crate) struct NewTopic {
     /// Partition and replicas, when the asker assigns them itself.
     pub(crate) assignments: Vec<(i32, Vec<i32>)>,
     pub(crate) configs: BTreeMap<String, String>,
+}
+
+/// Partitions that someone wants a topic to have.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Growth {
+    pub(crate) name: String,
+    /// How many there are to be, those that there are counted.
+    pub(crate) count: i32,
+    /// The replicas of each new partition, when the client assigns them itself.
+    pub(crate) assignments: Option<Vec<Vec<i32>>>,
 }
 
 /// How a topic is named.
@@ -45,8 +56,20 @@ pub(crate) struct Surroundings<'a> {
 /// The broker's own: nobody makes, writes to or deletes it through a request.
 const RESERVED: [&str; 1] = ["__cluster_metadata"];
 
-/// Kafka's bound on the partitions of one request.
-const MAX_PARTITIONS: usize = 10_000;
+/// Partitions that one request can create, at most, as in Kafka.
+pub(crate) const MAX_PARTITIONS: usize = 10_000;
+
+/// Checks that the topics of a request have no more than [`MAX_PARTITIONS`] together; `default` is the number of a topic that
+/// does not say how many.
+pub(crate) fn check_total(wanted: &[NewTopic], default: i32) -> Result<(), TopicError> {
+    let count = |topic: &NewTopic| match (topic.assignments.len(), topic.partitions) {
+        (0, -1) => usize::try_from(default).unwrap_or(0),
+        (0, partitions) => usize::try_from(partitions).unwrap_or(0),
+        (assigned, _) => assigned,
+    };
+    let total = wanted.iter().fold(0, |total: usize, topic| total.saturating_add(count(topic)));
+    at_most(total, MAX_PARTITIONS).map(drop)
+}
 
 /// The records that make a topic, and the topic they make.
 pub(crate) fn plan_creation(
@@ -117,20 +140,18 @@ fn check_replicas<'a>(
     Ok(())
 }
 
-/// The records that give a topic `wanted` partitions in all, and the topic as it is then.
+/// The records that give a topic more partitions, and the topic as it is then.
 pub(crate) fn plan_growth(
     image: &MetadataImage,
-    name: &str,
-    wanted: i32,
-    assignments: Option<&[Vec<i32>]>,
+    wanted: &Growth,
     around: Surroundings<'_>,
 ) -> Result<(Vec<MetadataRecord>, Topic), TopicError> {
-    let mut topic = image.topic(name).ok_or(TopicError::Unknown)?.clone();
+    let mut topic = image.topic(&wanted.name).ok_or(TopicError::Unknown)?.clone();
     let has = topic.states.len();
-    let wrong = TopicError::NotMore { has: topic.count(), got: wanted };
-    let count = usize::try_from(wanted).ok().filter(|count| *count > has).ok_or(wrong)?;
+    let wrong = TopicError::NotMore { has: topic.count(), got: wanted.count };
+    let count = usize::try_from(wanted.count).ok().filter(|count| *count > has).ok_or(wrong)?;
     let more = at_most(count - has, MAX_PARTITIONS)?;
-    if let Some(assignments) = assignments {
+    if let Some(assignments) = &wanted.assignments {
         check_replicas(assignments.iter(), around.node)?;
         if assignments.len() != more {
             let reason = format!("{} partitions are assigned, {more} are to be added", assignments.len());
@@ -162,15 +183,15 @@ pub(crate) fn plan_deletion(
     image: &MetadataImage,
     topic: &TopicRef,
     enabled: bool,
-) -> Result<(MetadataRecord, Topic), TopicError> {
+) -> Result<(MetadataRecord, Arc<Topic>), TopicError> {
     let found = match topic {
-        TopicRef::Name(name) => image.topic(name).ok_or(TopicError::Unknown)?,
-        TopicRef::Id(id) => image.topic_by_id(*id).ok_or(TopicError::UnknownId)?,
+        TopicRef::Name(name) => image.shared_topic(name).ok_or(TopicError::Unknown)?,
+        TopicRef::Id(id) => image.shared_topic_by_id(*id).ok_or(TopicError::UnknownId)?,
     };
     if !enabled {
         return Err(TopicError::DeletionDisabled);
     }
-    Ok((MetadataRecord::RemoveTopic { id: found.id }, found.clone()))
+    Ok((MetadataRecord::RemoveTopic { id: found.id }, Arc::clone(found)))
 }
 
 #[cfg(test)]
@@ -214,7 +235,10 @@ mod tests {
             (new(-1, -1), Ok(3)),
             (new(7, 1), Ok(7)),
             (new(0, 1), Err("a topic needs 1 partition or more, got 0")),
-            (new(10_001, 1), Err("a request can ask for at most 10000 partitions, got 10001")),
+            (
+                new(10_001, 1),
+                Err("Excessively large number of partitions per request: 10001, expected at most 10000"),
+            ),
             (new(1, 3), Err("replication factor is 3, expected 1 or -1: there is one broker")),
             (assigned(&[(1, 1), (0, 1)]), Ok(2)),
             (

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::record::MetadataRecord;
-use super::{MetadataImage, Topic, TopicError};
+use super::{MetadataImage, TopicError};
 use crate::config::consumer_group::GroupSettings;
 use crate::config::row::{Kind, Row, WrongSetting, set_what_fits};
 use crate::config::without_effect::WithoutEffect;
@@ -32,18 +32,35 @@ pub(crate) enum Change {
     Subtract(String),
 }
 
-type Configs = BTreeMap<String, String>;
+/// Changes of the settings of a resource.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct ConfigChange {
+    pub(crate) resource: Resource,
+    pub(crate) changes: Vec<(String, Change)>,
+    /// Whether settings that are not named go back to their defaults.
+    pub(crate) replace: bool,
+}
 
-impl Resource {
-    /// Whether a change of its settings can change those of `topic`.
-    pub(super) fn concerns(&self, topic: &Topic) -> bool {
-        match self {
-            Resource::Topic(name) => topic.name.as_str() == name,
-            Resource::Broker(_) => true,
-            Resource::Group(_) => false,
-        }
+/// The settings of brokers, below those of topics and groups.
+#[derive(Debug)]
+pub(crate) struct Defaults<'a> {
+    started_with: &'a BrokerConfig,
+    /// With those of all brokers over what the broker was started with.
+    all: BrokerConfig,
+    /// With this broker's own over those.
+    own: BrokerConfig,
+}
+
+impl<'a> Defaults<'a> {
+    pub(crate) fn of(image: &MetadataImage, started_with: &'a BrokerConfig) -> Defaults<'a> {
+        let (all, _) = set_what_fits(started_with.clone(), image.broker_configs(""), BrokerConfig::with);
+        let node = started_with.node_id.to_string();
+        let (own, _) = set_what_fits(all.clone(), image.broker_configs(&node), BrokerConfig::with);
+        Defaults { started_with, all, own }
     }
 }
+
+type Configs = BTreeMap<String, String>;
 
 impl fmt::Display for Resource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -57,19 +74,19 @@ impl fmt::Display for Resource {
     }
 }
 
-/// The records that change the settings of `resource`; with `replace` those that are not named go.
+/// The records that change the settings of a resource.
 pub(crate) fn plan_changes(
     image: &MetadataImage,
-    started_with: &BrokerConfig,
-    resource: &Resource,
-    changes: &[(String, Change)],
-    replace: bool,
+    defaults: &Defaults<'_>,
+    change: &ConfigChange,
 ) -> Result<Vec<MetadataRecord>, TopicError> {
-    let (all, _) = set_what_fits(started_with.clone(), image.broker_configs(""), BrokerConfig::with);
+    let Defaults { started_with, all, own } = defaults;
+    let ConfigChange { resource, changes, replace } = change;
+    let replace = *replace;
     match resource {
         Resource::Topic(name) => {
             let topic = image.topic(name).ok_or_else(|| TopicError::missing(name))?;
-            let defaults = with_own(image, started_with.node_id, all).topic;
+            let defaults = &own.topic;
             let has = &topic.configs;
             let (shown, misfits) = set_what_fits(defaults.clone(), has, TopicConfig::with);
             let wanted = changed(has, changes, replace, |key| topic_row(key, &shown))?;
@@ -79,7 +96,7 @@ pub(crate) fn plan_changes(
         }
         Resource::Group(name) if name.is_empty() => Err(TopicError::NoGroupName),
         Resource::Group(name) => {
-            let defaults = GroupSettings::of(&with_own(image, started_with.node_id, all));
+            let defaults = GroupSettings::of(own);
             let has = image.group_configs(name);
             let wanted = changed(has, changes, replace, group_row)?;
             defaults.with(&known(&wanted, has))?;
@@ -92,7 +109,7 @@ pub(crate) fn plan_changes(
                 return Err(TopicError::UnknownBroker { got: name.clone(), node });
             }
             let (has, below) =
-                (image.broker_configs(name), if name.is_empty() { started_with } else { &all });
+                (image.broker_configs(name), if name.is_empty() { *started_with } else { all });
             let (shown, misfits) = set_what_fits(below.clone(), has, BrokerConfig::with);
             let for_all = name.is_empty();
             let wanted = changed(has, changes, replace, |key| broker_row(key, &shown, for_all))?;
@@ -110,11 +127,6 @@ pub(crate) fn plan_changes(
             Ok(differences(has, &wanted, record))
         }
     }
-}
-
-/// The settings of all brokers with this one's own over them.
-fn with_own(image: &MetadataImage, node: i32, all: BrokerConfig) -> BrokerConfig {
-    set_what_fits(all, image.broker_configs(&node.to_string()), BrokerConfig::with).0
 }
 
 /// The wanted settings but for those of groups of a kind that this broker has not, which Kafka has written and are left as they are.
@@ -275,7 +287,9 @@ mod tests {
 
     fn plan(resource: &Resource, key: &str, change: Change, replace: bool) -> Result<String, String> {
         let (image, config) = (image(), BrokerConfig::default());
-        let planned = plan_changes(&image, &config, resource, &[(key.to_owned(), change)], replace);
+        let (resource, changes) = (resource.clone(), vec![(key.to_owned(), change)]);
+        let change = ConfigChange { resource, changes, replace };
+        let planned = plan_changes(&image, &Defaults::of(&image, &config), &change);
         let words = |record: &MetadataRecord| match record {
             MetadataRecord::TopicConfig { key, value, .. }
             | MetadataRecord::BrokerConfig { key, value, .. } => {

@@ -2,8 +2,10 @@
 
 use bytes::Bytes;
 use klamm_protocol::metadata::abort_transaction_record::AbortTransactionRecord;
+use klamm_protocol::metadata::begin_transaction_record::BeginTransactionRecord;
 use klamm_protocol::metadata::client_quota_record::{ClientQuotaRecord, EntityData};
 use klamm_protocol::metadata::config_record::ConfigRecord;
+use klamm_protocol::metadata::end_transaction_record::EndTransactionRecord;
 use klamm_protocol::metadata::feature_level_record::FeatureLevelRecord;
 use klamm_protocol::metadata::partition_change_record::PartitionChangeRecord;
 use klamm_protocol::metadata::partition_record::PartitionRecord;
@@ -70,6 +72,9 @@ pub(crate) enum MetadataRecord {
     ProducerIds {
         next: i64,
     },
+    /// The records from here to the end of the transaction count together or not at all (KIP-868).
+    BeginTransaction,
+    EndTransaction,
     /// What was decided since a transaction began is void.
     AbortTransaction,
     /// One that does not concern topics, or names none that can be.
@@ -184,6 +189,8 @@ impl MetadataRecord {
                 let record = ProducerIdsRecord { broker_id: node, broker_epoch: 0, next_producer_id: *next };
                 encode_metadata_record(&record, 0)
             }
+            MetadataRecord::BeginTransaction => encode_metadata_record(&BeginTransactionRecord::default(), 0),
+            MetadataRecord::EndTransaction => encode_metadata_record(&EndTransactionRecord::default(), 0),
             MetadataRecord::AbortTransaction => encode_metadata_record(&AbortTransactionRecord::default(), 0),
             MetadataRecord::Other { .. } => Ok(Bytes::new()),
         }

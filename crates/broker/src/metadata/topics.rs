@@ -1,182 +1,168 @@
-//! Creating, growing and deleting topics, and making the logs there are fit the image.
+//! Creating, growing and deleting topics: one command for all topics of a request.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use klamm_log::{Log, LogConfig, LogDir, OfflineLog};
 use klamm_protocol::Uuid;
-use klamm_types::{Offset, TopicPartition};
 
+use super::commit::{Plan, Touches};
 use super::identity::random_id;
-use super::log::METADATA_LOG;
-use super::plan::{plan_creation, plan_deletion, plan_growth};
+use super::plan::{Surroundings, plan_creation, plan_deletion, plan_growth};
 use super::record::MetadataRecord;
-use super::{Metadata, NewTopic, Topic, TopicError, TopicRef};
-use crate::config::row::WrongSetting;
+use super::{Growth, MAX_PARTITIONS, Metadata, MetadataImage, NewTopic, Topic, TopicError, TopicRef};
+
+/// What became of each item of a command.
+type Done<T> = Vec<Result<T, TopicError>>;
 
 impl Metadata {
-    /// The log of a partition.
-    pub(crate) fn log(&self, topic: &Topic, partition: i32) -> Result<Log, TopicError> {
-        let number = u32::try_from(partition).ok().filter(|n| *n < topic.count());
-        let partition = number.and_then(|number| TopicPartition::new(topic.name.clone(), number));
-        let partition = partition.ok_or(TopicError::UnknownPartition)?;
-        let log = self.storage.log(&partition);
-        // A deletion is logged before the logs go: if the topic is there after the log was found, the log is its own, and not that
-        // of a later topic of the same name.
-        let is_there = self.image().topic(topic.name.as_str()).is_some_and(|now| now.id == topic.id);
-        if is_there { log.ok_or(TopicError::Offline) } else { Err(TopicError::Gone) }
+    /// Creates topics, and opens their logs. A topic whose logs cannot be opened is taken back.
+    pub(crate) fn create_topics(&self, wanted: &[NewTopic]) -> Done<Arc<Topic>> {
+        let touches = Touches::topics(wanted.iter().map(|topic| topic.name.as_str()));
+        let (planned, committed) = self.submit(&touches, |plan| self.plan_creations(plan, wanted));
+        let committed = match committed {
+            Ok(committed) => committed,
+            Err(error) => return not_logged(planned, error),
+        };
+        let failed = self.publish(&committed.delta);
+        self.take_back(&failed);
+        note("created", planned.iter().flatten());
+        finish(planned, failed)
     }
 
-    /// Creates a topic, or only checks that it could be.
-    pub(crate) fn create_topic(&self, wanted: &NewTopic, check_only: bool) -> Result<Topic, TopicError> {
-        let turn = self.turn();
-        let id = random_id().map_err(|reason| TopicError::Assignment { reason })?;
-        let planned = self.plan_with(|around| plan_creation(&self.image(), wanted, id, around));
-        let (records, topic) = planned?;
-        if check_only {
-            return Ok(topic);
-        }
-        self.commit(&turn, &records)?;
-        if let Err(error) = self.open_logs(&topic) {
-            tracing::error!(topic = %topic.name, %error, "a topic's logs were not opened");
-            self.commit(&turn, &[MetadataRecord::RemoveTopic { id: topic.id }])?;
-            self.remove_logs(&topic);
-            return Err(error);
-        }
-        tracing::info!(topic = %topic.name, partitions = topic.count(), "created a topic");
-        Ok(topic)
+    /// Creates one topic.
+    pub(crate) fn create_topic(&self, wanted: &NewTopic) -> Result<Arc<Topic>, TopicError> {
+        self.create_topics(std::slice::from_ref(wanted)).pop().unwrap_or(Err(TopicError::Unknown))
     }
 
-    /// Gives a topic `count` partitions in all, or only checks that it could have them.
-    pub(crate) fn grow_topic(
+    /// What [`Metadata::create_topics`] would make of it, for a request that is only to be checked.
+    pub(crate) fn check_topics(&self, wanted: &[NewTopic]) -> Done<Arc<Topic>> {
+        self.only_plan(|plan| self.plan_creations(plan, wanted))
+    }
+
+    fn plan_creations(&self, plan: &mut Plan, wanted: &[NewTopic]) -> Done<Arc<Topic>> {
+        self.plan_with(|around| wanted.iter().map(|topic| create(plan, topic, around)).collect())
+    }
+
+    fn take_back(&self, failed: &BTreeMap<Uuid, TopicError>) {
+        if failed.is_empty() {
+            return;
+        }
+        // The topics are still this command's, so that there is nobody to wait for.
+        let ((), committed) = self.submit(&Touches::nothing(), |plan| {
+            let ids: Vec<_> =
+                failed.keys().filter_map(|id| plan.image.topic_by_id(*id)).map(|t| t.id).collect();
+            plan.add(ids.into_iter().map(|id| MetadataRecord::RemoveTopic { id }));
+        });
+        match committed {
+            Ok(committed) => drop(self.publish(&committed.delta)),
+            Err(error) => tracing::error!(%error, "topics whose logs cannot be opened are still there"),
+        }
+    }
+
+    /// Gives topics more partitions, and opens their logs.
+    pub(crate) fn grow_topics(&self, wanted: &[Growth]) -> Done<()> {
+        let touches = Touches::topics(wanted.iter().map(|topic| topic.name.as_str()));
+        let (planned, committed) = self.submit(&touches, |plan| self.plan_growths(plan, wanted));
+        let done = match committed {
+            Ok(committed) => {
+                let failed = self.publish(&committed.delta);
+                finish(planned, failed)
+            }
+            Err(error) => not_logged(planned, error),
+        };
+        note("gave more partitions to", done.iter().flatten());
+        done.into_iter().map(|done| done.map(drop)).collect()
+    }
+
+    /// What [`Metadata::grow_topics`] would make of it.
+    pub(crate) fn check_growths(&self, wanted: &[Growth]) -> Done<()> {
+        let done = self.only_plan(|plan| self.plan_growths(plan, wanted));
+        done.into_iter().map(|done| done.map(drop)).collect()
+    }
+
+    fn plan_growths(&self, plan: &mut Plan, wanted: &[Growth]) -> Done<Arc<Topic>> {
+        let mut left = MAX_PARTITIONS;
+        self.plan_with(|around| {
+            wanted.iter().map(|growth| self.grow(plan, growth, around, &mut left)).collect()
+        })
+    }
+
+    fn grow(
         &self,
-        name: &str,
-        count: i32,
-        assignments: Option<&[Vec<i32>]>,
-        check_only: bool,
-    ) -> Result<(), TopicError> {
-        let turn = self.turn();
-        let planned = self.plan_with(|around| plan_growth(&self.image(), name, count, assignments, around));
-        let (records, topic) = planned?;
-        if check_only {
-            return Ok(());
-        }
+        plan: &mut Plan,
+        wanted: &Growth,
+        around: Surroundings<'_>,
+        left: &mut usize,
+    ) -> Result<Arc<Topic>, TopicError> {
+        let (records, topic) = plan_growth(&plan.image, wanted, around)?;
+        let more = records.len();
+        *left = left.checked_sub(more).ok_or(TopicError::TooMany { got: more, max: *left })?;
         // Before it is logged, for nothing takes partitions away again.
         topic.partitions().try_for_each(|partition| self.make_way(&partition, &topic))?;
-        self.commit(&turn, &records)?;
-        tracing::info!(topic = %topic.name, partitions = topic.count(), "a topic grew");
-        self.open_logs(&topic)
+        plan.add(records);
+        Ok(Arc::new(topic))
     }
 
-    /// Deletes a topic and its logs.
-    pub(crate) fn delete_topic(&self, topic: &TopicRef) -> Result<Topic, TopicError> {
-        let turn = self.turn();
-        let (record, topic) = plan_deletion(&self.image(), topic, self.started_with.delete_topics)?;
-        self.commit(&turn, &[record])?;
-        self.remove_logs(&topic);
-        tracing::info!(topic = %topic.name, "deleted a topic");
-        Ok(topic)
-    }
-
-    /// Opens the logs of a topic, and gives them its settings. Those of a folder that failed stay away.
-    pub(super) fn open_logs(&self, topic: &Topic) -> Result<(), TopicError> {
-        let config = self.settings_of_logs(topic);
-        let mut partitions = topic.partitions().zip(&topic.states);
-        partitions.try_for_each(|(partition, state)| self.open_log(topic, &partition, state.home, &config))
-    }
-
-    /// Opens the logs of a topic that was there before. A partition whose log cannot be opened is offline.
-    pub(super) fn open_known_logs(&self, topic: &Topic) {
-        let config = self.settings_of_logs(topic);
-        for (partition, state) in topic.partitions().zip(&topic.states) {
-            if let Err(error) = self.open_log(topic, &partition, state.home, &config) {
-                self.storage.take_offline(&partition, &error);
-            }
+    /// Deletes topics, and removes their logs.
+    pub(crate) fn delete_topics(&self, topics: &[TopicRef]) -> Done<Arc<Topic>> {
+        let (image, enabled) = (self.image(), self.started_with.delete_topics);
+        let touches = Touches::topics(topics.iter().filter_map(|topic| name_of(topic, &image)));
+        let (planned, committed) = self.submit(&touches, |plan| {
+            let delete = |topic| {
+                let (record, topic) = plan_deletion(&plan.image, topic, enabled)?;
+                plan.add([record]);
+                Ok(topic)
+            };
+            topics.iter().map(delete).collect::<Done<_>>()
+        });
+        match committed {
+            Ok(committed) => drop(self.publish(&committed.delta)),
+            Err(error) => return not_logged(planned, error),
         }
-    }
-
-    /// The settings of the logs of a topic.
-    fn settings_of_logs(&self, topic: &Topic) -> LogConfig {
-        let (config, wrong) = self.fitting(topic);
-        for WrongSetting { key, value, expected } in wrong {
-            tracing::warn!(topic = %topic.name, key, value, "a setting of a topic is passed over, expected {expected}");
-        }
-        self.resolved.write().insert(topic.id, Arc::new(config.clone()));
-        config.log
-    }
-
-    fn open_log(
-        &self,
-        topic: &Topic,
-        partition: &TopicPartition,
-        home: Uuid,
-        config: &LogConfig,
-    ) -> Result<(), TopicError> {
-        self.make_way(partition, topic)?;
-        match self.storage.create(partition, home, config.clone(), topic.id) {
-            Some(log) => log?.set_config(config.clone()).map_err(klamm_log::OpenError::from)?,
-            None => tracing::warn!(%partition, "the folder of a partition is not there: it is offline"),
-        }
-        Ok(())
-    }
-
-    /// Removes what there is of a topic's logs. One that cannot be removed now is at the next start.
-    fn remove_logs(&self, topic: &Topic) {
-        self.resolved.write().remove(&topic.id);
-        for partition in topic.partitions() {
-            self.storage.forget_offline(&partition);
-            for dir in self.storage.dirs() {
-                if dir.topic_id(&partition).is_ok_and(|id| id == Some(topic.id)) {
-                    forget(dir, &partition);
-                }
-            }
-        }
-    }
-
-    /// What a removal that a crash cut short has left.
-    pub(super) fn remove_leftovers(&self) {
-        let image = self.image();
-        for dir in self.storage.dirs() {
-            let logs = dir.logs().into_iter().filter(|log| log.partition().to_string() != METADATA_LOG);
-            for log in logs {
-                match dir.topic_id(log.partition()) {
-                    Ok(Some(id)) if image.is_removed(id) => forget(dir, log.partition()),
-                    Ok(Some(id)) if image.topic_by_id(id.into()).is_some() => {}
-                    Ok(None) if is_begun(&log) => forget(dir, log.partition()),
-                    _ => {
-                        tracing::warn!(folder = %log.path().display(), "a log that belongs to no topic is left alone");
-                    }
-                }
-            }
-            for OfflineLog { partition, error } in dir.offline() {
-                match dir.topic_id(&partition) {
-                    Ok(Some(id)) if image.is_removed(id) => forget(dir, &partition),
-                    _ => tracing::warn!(%partition, %error, "a log cannot be opened"),
-                }
-            }
-        }
-    }
-
-    /// A log that is in the way: that of a removed topic goes, any other is not ours to touch.
-    fn make_way(&self, partition: &TopicPartition, topic: &Topic) -> Result<(), TopicError> {
-        let found = self.storage.dirs().find_map(|dir| Some((dir, dir.get(partition)?)));
-        let Some((dir, log)) = found else { return Ok(()) };
-        match dir.topic_id(partition)? {
-            Some(id) if id == topic.id => {}
-            Some(id) if self.image().is_removed(id) => forget(dir, partition),
-            None if is_begun(&log) => forget(dir, partition),
-            _ => return Err(TopicError::Stranger { folder: log.path().display().to_string() }),
-        }
-        Ok(())
+        note("deleted", planned.iter().flatten());
+        planned
     }
 }
 
-/// What a crash leaves that came while a log was being created: it has no id yet, and no records.
-fn is_begun(log: &Log) -> bool {
-    log.bounds().end() == Offset::ZERO
-}
-
-fn forget(dir: &LogDir, partition: &TopicPartition) {
-    if let Err(error) = dir.remove(partition) {
-        tracing::warn!(%partition, "cannot remove a log: {error}");
+fn name_of<'a>(topic: &'a TopicRef, image: &'a MetadataImage) -> Option<&'a str> {
+    match topic {
+        TopicRef::Name(name) => Some(name),
+        TopicRef::Id(id) => image.topic_by_id(*id).map(|topic| topic.name.as_str()),
     }
 }
+
+fn create(plan: &mut Plan, wanted: &NewTopic, around: Surroundings<'_>) -> Result<Arc<Topic>, TopicError> {
+    let id = random_id().map_err(|reason| TopicError::Assignment { reason })?;
+    let (records, topic) = plan_creation(&plan.image, wanted, id, around)?;
+    plan.add(records);
+    Ok(Arc::new(topic))
+}
+
+/// Items that were planned and could not be logged, each with the error.
+pub(super) fn not_logged<T>(planned: Done<T>, error: TopicError) -> Done<T> {
+    let error = Arc::new(error);
+    let failed = |item: Result<T, TopicError>| item.and_then(|_| Err(TopicError::Shared(Arc::clone(&error))));
+    planned.into_iter().map(failed).collect()
+}
+
+/// Items that were planned, but for those whose logs could not be opened.
+fn finish(planned: Done<Arc<Topic>>, mut failed: BTreeMap<Uuid, TopicError>) -> Done<Arc<Topic>> {
+    let mut open = |topic: Arc<Topic>| failed.remove(&Uuid::from(topic.id)).map_or(Ok(topic), Err);
+    planned.into_iter().map(|item| item.and_then(&mut open)).collect()
+}
+
+/// Tells of a few topics by name, and of many by number.
+fn note<'a>(what: &str, topics: impl Iterator<Item = &'a Arc<Topic>>) {
+    let topics: Vec<_> = topics.collect();
+    if topics.len() > NAMED {
+        let partitions: u64 = topics.iter().map(|topic| u64::from(topic.count())).sum();
+        tracing::info!(topics = topics.len(), partitions, "{what} topics");
+        return;
+    }
+    for topic in topics {
+        tracing::info!(topic = %topic.name, partitions = topic.count(), "{what} a topic");
+    }
+}
+
+/// Topics of a command that the log names, at most.
+const NAMED: usize = 10;

@@ -12,4 +12,4 @@ mod workers;
 
 pub(crate) use memory::Share;
 pub(crate) use server::Server;
-pub(crate) use workers::Lane;
+pub(crate) use workers::{COMMANDS, Lane};

@@ -21,7 +21,7 @@ pub(crate) struct Workers {
     /// Those of `answering` that large requests may have.
     large: Places,
     queued: Arc<Semaphore>,
-    /// For commands, which wait for each other in any case.
+    /// For commands, which may take long: they keep nobody else from a place, and a large one leaves places for others.
     commanding: Arc<Semaphore>,
     /// The runtime whose threads they have.
     threads: Handle,
@@ -49,11 +49,14 @@ pub(crate) enum Lane {
     Network,
     /// It may have to wait for a disk.
     Io,
-    /// It changes topics or settings, one after the other, and may take long.
+    /// It changes topics or settings, and may take long.
     Command,
     /// It has a large frame, or has used up its first slice: small requests go first.
     Large,
 }
+
+/// Commands that are carried out at a time.
+pub(crate) const COMMANDS: usize = 8;
 
 impl Workers {
     /// Those of this runtime, which must have as many threads as there can be permits.
@@ -65,7 +68,7 @@ impl Workers {
             answering: Places::new(config.io_threads),
             large: Places::new(for_large(config.io_threads)),
             queued: semaphore(config.max_queued_requests),
-            commanding: semaphore(1),
+            commanding: semaphore(COMMANDS),
             threads,
         }
     }

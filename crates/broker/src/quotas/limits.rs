@@ -1,11 +1,13 @@
 use std::collections::BTreeMap;
 
 use super::entity::{CLIENT, USER};
+use crate::metadata::SharedMap;
+
 use super::{Quota, QuotaEntity, QuotaError};
 
 /// The quotas there are, by whom they are for.
 #[derive(Clone, PartialEq, Debug, Default)]
-pub(crate) struct QuotaLimits(BTreeMap<QuotaEntity, BTreeMap<String, f64>>);
+pub(crate) struct QuotaLimits(SharedMap<QuotaEntity, BTreeMap<String, f64>>);
 
 impl QuotaLimits {
     /// Checks that a quota can be: its name, and its value if it is not taken away.
@@ -27,13 +29,14 @@ impl QuotaLimits {
 
     /// Sets a quota, or takes it away.
     pub(crate) fn set(&mut self, entity: &QuotaEntity, key: &str, value: Option<f64>) {
-        let quotas = self.0.entry(entity.clone()).or_default();
+        let mut quotas = self.0.get(entity).cloned().unwrap_or_default();
         match value {
-            Some(value) => drop(quotas.insert(key.to_owned(), value)),
-            None => drop(quotas.remove(key)),
+            Some(value) => _ = quotas.insert(key.to_owned(), value),
+            None => _ = quotas.remove(key),
         }
-        if quotas.is_empty() {
-            self.0.remove(entity);
+        match quotas.is_empty() {
+            true => drop(self.0.remove(entity)),
+            false => drop(self.0.insert(entity.clone(), quotas)),
         }
     }
 

@@ -1,7 +1,6 @@
 //! Rounds of maintenance, checkpoints, removing a log, closing the folder.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use klamm_types::{Offset, Timestamp, TopicPartition};
@@ -17,41 +16,6 @@ use crate::log::Inner;
 use crate::{FileError, Log, LogError};
 
 impl Shared {
-    pub(super) fn remove(&self, log: &Inner) -> Result<(), LogError> {
-        self.marker.mark_dirty()?;
-        log.close();
-        let delay = log.appender.lock().config.file_delete_delay;
-        self.remove_directory(&log.partition, delay, || {
-            log.published.read().segments.iter().for_each(|segment| segment.abandon());
-        })
-    }
-
-    /// Removes a log that is not open.
-    pub(super) fn remove_unopened(&self, partition: &TopicPartition) -> Result<(), LogError> {
-        self.marker.mark_dirty()?;
-        self.remove_directory(partition, self.config.log.file_delete_delay, || {})?;
-        self.unopened.forget(partition);
-        Ok(())
-    }
-
-    /// The checkpoints forget the log first: its start must not become that of another log of the same name.
-    fn remove_directory(
-        &self,
-        partition: &TopicPartition,
-        delay: Duration,
-        before_rename: impl FnOnce(),
-    ) -> Result<(), LogError> {
-        self.change_checkpoints(|checkpoint| checkpoint.offsets.remove(partition).is_some())?;
-        before_rename();
-        let number = self.removed.fetch_add(1, Ordering::Relaxed);
-        let now = self.config.clock.now();
-        let name = removed_name(partition, now, number);
-        self.folder.rename(&partition.to_string(), &name)?;
-        self.folder.sync()?;
-        self.state.lock().removals.push((now.saturating_add(delay), name));
-        Ok(())
-    }
-
     /// Changes recovery points, start offsets and up to where logs are cleaned, on the disk before in memory.
     pub(super) fn change_checkpoints(
         &self,
@@ -255,7 +219,7 @@ impl Inner {
 }
 
 /// `topic-0.<32 hex digits>-delete`; a long topic name is cut so that the whole has at most 255 bytes.
-fn removed_name(partition: &TopicPartition, now: Timestamp, number: usize) -> String {
+pub(super) fn removed_name(partition: &TopicPartition, now: Timestamp, number: usize) -> String {
     let tail = format!(".{:016x}{number:016x}-delete", now.as_millis());
     let name = partition.to_string();
     let (topic, digits) = name.rsplit_once('-').unwrap_or((&name, "0"));

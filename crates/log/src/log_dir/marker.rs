@@ -69,6 +69,11 @@ impl Owner {
         self.marker.mark_dirty()
     }
 
+    /// Makes the names of the logs in the directory durable.
+    pub(crate) fn sync_directory(&self) -> Result<(), FileError> {
+        self.shared.upgrade().map_or(Ok(()), |shared| shared.folder.sync())
+    }
+
     /// Before a log is truncated neither its recovery point nor its start may lie beyond what will be left.
     pub(crate) fn lower_checkpoints(&self, partition: &TopicPartition, to: Offset) -> Result<(), FileError> {
         self.shared.upgrade().map_or(Ok(()), |shared| shared.lower_checkpoints(partition, to))

@@ -15,6 +15,7 @@
 
 mod checkpoints;
 mod maintenance;
+mod many;
 mod marker;
 mod shared;
 mod unopened;
@@ -34,6 +35,8 @@ use crate::{
     Cleaned, CleanerConfig, Cleaning, Clock, ConfigError, Cut, Dirtiness, Inconsistency, Log, LogConfig,
     LogError, OpenError, SystemClock,
 };
+
+pub use many::NewLog;
 
 use checkpoints::{CLEANED, COMMITTED, RECOVERY_POINTS, START_OFFSETS, read_checkpoint};
 use marker::CleanMarker;
@@ -194,23 +197,30 @@ impl LogDir {
         if let Some(log) = self.get(partition) {
             return Ok(log);
         }
-        config.validate()?;
-        let _turn = self.shared.changing.lock();
-        if self.shared.lock.lock().is_none() {
-            return Err(OpenError::Closed);
-        }
-        if let Some(log) = self.get(partition) {
-            return Ok(log);
-        }
-        let log = Arc::new(self.shared.create(partition, config, topic_id)?);
-        self.shared.logs.write().insert(partition.clone(), Arc::clone(&log));
-        Ok(self.handle(&log))
+        let new = NewLog { partition: partition.clone(), config: Arc::new(config), topic_id };
+        let turn = self.shared.changing.lock();
+        let log = self.create_unsynced(&new)?;
+        drop(turn);
+        log.inner.make_names_durable()?;
+        Ok(log)
     }
 
     /// The log of `partition`, if it is there.
     #[must_use]
     pub fn get(&self, partition: &TopicPartition) -> Option<Log> {
         self.shared.logs.read().get(partition).map(|log| self.handle(log))
+    }
+
+    /// How many logs there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.shared.logs.read().len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 
     /// All logs, by name.
@@ -273,19 +283,7 @@ impl LogDir {
     /// # Errors
     /// [`LogError`] when its folder cannot be renamed.
     pub fn remove(&self, partition: &TopicPartition) -> Result<bool, LogError> {
-        // Held until the folder has its other name, so that nobody opens it meanwhile.
-        let _turn = self.shared.changing.lock();
-        let Some(log) = self.get(partition) else {
-            let is_unopened = self.shared.unopened.contains(partition);
-            return if is_unopened {
-                self.shared.remove_unopened(partition).map(|()| true)
-            } else {
-                Ok(false)
-            };
-        };
-        self.shared.remove(&log.inner)?;
-        self.shared.logs.write().remove(partition);
-        Ok(true)
+        self.remove_many(std::slice::from_ref(partition))?.pop().unwrap_or(Ok(false))
     }
 
     /// Does what is due at `now`: retention, syncs that `flush.messages` and `flush.ms` ask for, checkpoints, removals.

@@ -11,14 +11,15 @@ use parking_lot::{Mutex, RwLock};
 use super::checkpoints::{Noted, starts_of_nothing};
 use super::marker::{CleanMarker, Owner};
 use super::unopened::Unopened;
-use super::{DirConfig, OnDamage};
+use super::{DirConfig, NewLog, OnDamage};
 use crate::folder::Folder;
 use crate::format::{
     DirectoryName, DirectoryState, FileKind, OffsetCheckpoint, PARTITION_METADATA, PartitionMetadata,
     SegmentFileName, belongs_to_a_log,
 };
-use crate::load::{CHECKPOINT_LIMIT, Trust, format_error, load};
+use crate::load::{self, CHECKPOINT_LIMIT, Loaded, Trust, format_error};
 use crate::log::Inner;
+use crate::names::Names;
 use crate::{CleanerConfig, Cut, FileError, Inconsistency, LogConfig, OpenError};
 
 #[derive(Debug)]
@@ -204,36 +205,60 @@ impl Shared {
         start: Option<Offset>,
     ) -> Result<Inner, OpenError> {
         let folder = self.folder.join(&partition.to_string());
-        let mut loaded = load(&folder, &config, trust, start)?;
+        let mut loaded = load::load(&folder, &config, trust, start)?;
         self.cuts.lock().extend(loaded.cut.take());
         self.inconsistencies.lock().append(&mut loaded.inconsistencies);
-        let owner = Owner { marker: Arc::clone(&self.marker), shared: Arc::downgrade(self) };
-        Ok(Inner::new(partition.clone(), folder, config, Arc::clone(&self.config.clock), owner, loaded))
+        Ok(self.inner(partition, folder, Arc::new(config), loaded, Names::new(true)))
     }
 
-    pub(super) fn create(
+    fn inner(
+        self: &Arc<Self>,
+        partition: &TopicPartition,
+        folder: Folder,
+        config: Arc<LogConfig>,
+        loaded: Loaded,
+        names: Names,
+    ) -> Inner {
+        let owner = Owner { marker: Arc::clone(&self.marker), shared: Arc::downgrade(self) };
+        Inner::new(partition.clone(), folder, config, Arc::clone(&self.config.clock), owner, loaded, names)
+    }
+
+    /// Creates a log, whose names are not durable then, or opens one that opening the directory has passed over.
+    pub(super) fn create(self: &Arc<Self>, new: &NewLog) -> Result<Inner, OpenError> {
+        self.check_ours(&new.partition)?;
+        self.marker.mark_dirty()?;
+        let NewLog { partition, config, topic_id } = new;
+        match self.folder.stat(&partition.to_string())? {
+            Some(_) => self.open_passed_over(partition, LogConfig::clone(config), *topic_id),
+            None => self.create_new(new),
+        }
+    }
+
+    fn create_new(self: &Arc<Self>, new: &NewLog) -> Result<Inner, OpenError> {
+        let NewLog { partition, config, topic_id } = new;
+        let synced = self.state.lock().recovery_points.offsets.get(partition).copied();
+        self.check_not_lost(partition, Offset::ZERO, synced.unwrap_or_default())?;
+        let folder = self.folder.join(&partition.to_string());
+        folder.create()?;
+        if let Some(topic_id) = *topic_id {
+            folder.write(PARTITION_METADATA, PartitionMetadata { topic_id }.to_text().as_bytes())?;
+        }
+        let loaded = load::create(&folder, config)?;
+        Ok(self.inner(partition, folder, Arc::clone(config), loaded, Names::new(false)))
+    }
+
+    fn open_passed_over(
         self: &Arc<Self>,
         partition: &TopicPartition,
         config: LogConfig,
         topic_id: Option<TopicId>,
     ) -> Result<Inner, OpenError> {
-        self.check_ours(partition)?;
-        self.marker.mark_dirty()?;
         let folder = self.folder.join(&partition.to_string());
-        // One that opening passes over.
-        let is_there = self.folder.stat(&partition.to_string())?.is_some();
-        if !is_there {
-            let synced = self.state.lock().recovery_points.offsets.get(partition).copied();
-            self.check_not_lost(partition, Offset::ZERO, synced.unwrap_or_default())?;
-        }
         folder.create()?;
         if let Some(topic_id) = topic_id {
             claim(&folder, topic_id)?;
         }
-        let log = match is_there {
-            true => self.load_one(partition, config)?,
-            false => self.open_log(partition, config, Trust::NOTHING, None)?,
-        };
+        let log = self.load_one(partition, config)?;
         self.unopened.forget(partition);
         folder.sync()?;
         self.folder.sync()?;

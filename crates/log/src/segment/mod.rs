@@ -74,6 +74,15 @@ impl Segment {
         Ok(segment)
     }
 
+    /// A new, empty segment whose indexes get their files when they are first written, or when the log is closed.
+    pub(crate) fn create_bare(folder: &Folder, base: Offset, interval: u32) -> Result<Segment, FileError> {
+        let segment = Segment::existing(folder, base, interval);
+        let indexes = segment.empty_indexes();
+        folder.open(&segment.name(FileKind::Log), OpenMode::Replace)?;
+        segment.set(0, indexes);
+        Ok(segment)
+    }
+
     pub(crate) fn base(&self) -> Offset {
         self.base
     }

@@ -5,6 +5,7 @@
 //! cargo run --release -p klamm-tests --bin siege -- flood            # 1,000 connections that send more than there is memory for
 //! cargo run --release -p klamm-tests --bin siege -- bombs            # small requests that become much work
 //! cargo run --release -p klamm-tests --bin siege -- kills 200        # kill -9 under load, and what was acknowledged
+//! cargo run --release -p klamm-tests --bin siege -- topics           # thousands of topics, quotas and settings in a request
 //! ```
 //!
 //! A failure prints the seed with which the same is tried again: `--seed N`.
@@ -16,6 +17,7 @@ mod flood;
 mod frames;
 mod kills;
 mod server;
+mod topics;
 
 use clap::{Parser, Subcommand};
 
@@ -47,6 +49,8 @@ enum Kind {
         #[arg(default_value_t = 200)]
         rounds: u64,
     },
+    /// Commands on many topics, groups and quotas at once.
+    Topics,
     /// The broker itself: settings as KEY=VALUE.
     #[command(hide = true)]
     Serve { settings: Vec<String> },
@@ -59,6 +63,7 @@ fn main() {
         Kind::Bombs { connections } => bombs::run(connections),
         Kind::Flood { connections } => flood::run(connections, seed),
         Kind::Kills { rounds } => kills::run(rounds, seed),
+        Kind::Topics => topics::run(),
         Kind::Serve { settings } => server::serve(&settings),
     }
 }

@@ -1,0 +1,206 @@
+//! Making the logs that there are fit the image.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use klamm_log::{Log, LogConfig, LogDir, NewLog, OfflineLog, OpenError};
+use klamm_protocol::{ErrorCode, Uuid};
+use klamm_types::{Offset, TopicId, TopicPartition};
+
+use super::delta::{Delta, Opened};
+use super::log::METADATA_LOG;
+use super::{Metadata, Topic, TopicError};
+use crate::error_code::WireError;
+use crate::storage::Wanted;
+
+impl Metadata {
+    /// The log of a partition.
+    pub(crate) fn log(&self, topic: &Topic, partition: i32) -> Result<Log, TopicError> {
+        let number = u32::try_from(partition).ok().filter(|n| *n < topic.count());
+        let partition = number.and_then(|number| TopicPartition::new(topic.name.clone(), number));
+        let partition = partition.ok_or(TopicError::UnknownPartition)?;
+        let log = self.storage.log(&partition);
+        // A topic is visible after its logs were opened, and until they are removed: if it is there after the log was looked for,
+        // the log is its own, or it is offline.
+        if self.is_there(topic) { log.ok_or(TopicError::Offline) } else { Err(TopicError::Gone) }
+    }
+
+    /// Whether a topic of an image that may be old has not been deleted since.
+    pub(crate) fn is_there(&self, topic: &Topic) -> bool {
+        self.image().topic(topic.name.as_str()).is_some_and(|now| now.id == topic.id)
+    }
+
+    /// The error of a request that failed on the files of a topic's partition. When the topic was deleted meanwhile, the files went
+    /// with it, and the topic is not there.
+    pub(crate) fn unless_gone(&self, topic: &Topic, error: ErrorCode) -> ErrorCode {
+        if self.is_there(topic) { error } else { TopicError::Gone.wire() }
+    }
+
+    /// Whether a partition of a topic has its log. That of a topic which was deleted since had it.
+    pub(crate) fn is_online(&self, topic: &Topic, partition: i32) -> bool {
+        matches!(self.log(topic, partition), Ok(_) | Err(TopicError::Gone))
+    }
+
+    /// Opens the logs of partitions that came, and gives them their settings; those of a folder that failed stay away. Returns the
+    /// topics of which a log could not be opened, and why.
+    pub(super) fn open_logs(&self, opened: &[Opened]) -> BTreeMap<Uuid, TopicError> {
+        let (mut failed, mut wanted) = (BTreeMap::new(), Vec::new());
+        for one in opened {
+            self.resolve(&one.topic);
+            let config = Arc::new(self.topic_config(&one.topic).log.clone());
+            for (partition, home) in new_partitions(one) {
+                match self.make_way(&partition, &one.topic) {
+                    Ok(()) => wanted.push(want(partition, home, &config, one.topic.id)),
+                    Err(error) => self.note_failed(&mut failed, one.topic.id, &partition, error),
+                }
+            }
+        }
+        for (wanted, result) in wanted.iter().zip(self.storage.create_many(&wanted)) {
+            let Wanted { log: NewLog { partition, config, topic_id }, .. } = wanted;
+            match (result.map(|log| log.and_then(|log| configure(&log, config))), topic_id) {
+                (Some(Err(error)), Some(topic)) => {
+                    self.note_failed(&mut failed, *topic, partition, error.into())
+                }
+                (Some(_), _) => {}
+                (None, _) => {
+                    tracing::warn!(%partition, "the folder of a partition is not there: it is offline");
+                }
+            }
+        }
+        failed
+    }
+
+    /// Removes the logs of topics that went. One that cannot be removed now is at the next start.
+    pub(super) fn remove_logs(&self, removed: &[Arc<Topic>]) {
+        if removed.is_empty() {
+            return;
+        }
+        removed.iter().for_each(|topic| drop(self.resolved.write().remove(&topic.id)));
+        let offline: BTreeSet<_> =
+            self.storage.offline().into_iter().map(|(partition, _)| partition).collect();
+        for dir in self.storage.dirs() {
+            // An open log is the topic's own; what is offline can be another's.
+            let is_own = |topic: &Topic, partition: &TopicPartition| {
+                let has_id = || dir.topic_id(partition).is_ok_and(|id| id == Some(topic.id));
+                !offline.contains(partition) || has_id()
+            };
+            let own = removed.iter().flat_map(|topic| topic.partitions().filter(|one| is_own(topic, one)));
+            forget(dir, &own.collect::<Vec<_>>());
+        }
+        let all = removed.iter().flat_map(|topic| topic.partitions());
+        all.filter(|partition| offline.contains(partition)).for_each(|one| self.storage.forget_offline(&one));
+    }
+
+    fn note_failed(
+        &self,
+        failed: &mut BTreeMap<Uuid, TopicError>,
+        topic: TopicId,
+        partition: &TopicPartition,
+        error: TopicError,
+    ) {
+        self.storage.take_offline(partition, &error);
+        failed.entry(topic.into()).or_insert(error);
+    }
+
+    /// Gives topics and their logs the settings that they have now.
+    pub(super) fn publish_settings(&self, delta: &Delta) {
+        if delta.brokers {
+            self.resolve_config();
+            self.image().topics().for_each(|topic| self.configure_logs(topic));
+        }
+        // Those of a topic that is there now.
+        let image = self.image();
+        let topics = delta.configured.iter().filter_map(|topic| image.topic_by_id(topic.id.into()));
+        topics.for_each(|topic| self.configure_logs(topic));
+    }
+
+    fn configure_logs(&self, topic: &Topic) {
+        self.resolve(topic);
+        let config = Arc::new(self.topic_config(topic).log.clone());
+        for log in topic.partitions().filter_map(|partition| self.storage.log(&partition)) {
+            if let Err(error) = configure(&log, &config) {
+                tracing::error!(partition = %log.partition(), %error, "a log keeps its old settings");
+            }
+        }
+    }
+
+    /// What a removal that a crash cut short has left.
+    pub(super) fn remove_leftovers(&self) {
+        let image = self.image();
+        for dir in self.storage.dirs() {
+            let mut left = Vec::new();
+            for log in dir.logs().into_iter().filter(|log| log.partition().to_string() != METADATA_LOG) {
+                match id_of(dir, &log) {
+                    Ok(Some(id)) if image.is_removed(id) => left.push(log.partition().clone()),
+                    Ok(Some(id)) if image.topic_by_id(id.into()).is_some() => {}
+                    Ok(None) if is_begun(&log) => left.push(log.partition().clone()),
+                    _ => {
+                        tracing::warn!(folder = %log.path().display(), "a log that belongs to no topic is left alone");
+                    }
+                }
+            }
+            for OfflineLog { partition, error } in dir.offline() {
+                match dir.topic_id(&partition) {
+                    Ok(Some(id)) if image.is_removed(id) => left.push(partition),
+                    _ => tracing::warn!(%partition, %error, "a log cannot be opened"),
+                }
+            }
+            forget(dir, &left);
+        }
+    }
+
+    /// A log that is in the way: that of a removed topic goes, any other is not ours to touch.
+    pub(super) fn make_way(&self, partition: &TopicPartition, topic: &Topic) -> Result<(), TopicError> {
+        let found = self.storage.dirs().find_map(|dir| Some((dir, dir.get(partition)?)));
+        let Some((dir, log)) = found else { return Ok(()) };
+        match id_of(dir, &log)? {
+            Some(id) if id == topic.id => {}
+            Some(id) if self.image().is_removed(id) => forget(dir, std::slice::from_ref(partition)),
+            None if is_begun(&log) => forget(dir, std::slice::from_ref(partition)),
+            _ => return Err(TopicError::Stranger { folder: log.path().display().to_string() }),
+        }
+        Ok(())
+    }
+}
+
+/// The new partitions of a topic, and the ids of the directories that they are in.
+fn new_partitions(opened: &Opened) -> impl Iterator<Item = (TopicPartition, Uuid)> {
+    let first = usize::try_from(opened.first).unwrap_or(usize::MAX);
+    let states = opened.topic.partitions().zip(&opened.topic.states);
+    states.skip(first).map(|(partition, state)| (partition, state.home))
+}
+
+fn want(partition: TopicPartition, home: Uuid, config: &Arc<LogConfig>, topic: TopicId) -> Wanted {
+    Wanted { home, log: NewLog { partition, config: Arc::clone(config), topic_id: Some(topic) } }
+}
+
+/// A log that was created with these settings has them.
+fn configure(log: &Log, config: &Arc<LogConfig>) -> Result<(), OpenError> {
+    if Arc::ptr_eq(&log.config(), config) { Ok(()) } else { Ok(log.set_config(LogConfig::clone(config))?) }
+}
+
+/// The id of a log's topic. One that a power failure has left without its metadata, and without records, has none.
+fn id_of(dir: &LogDir, log: &Log) -> Result<Option<TopicId>, OpenError> {
+    match dir.topic_id(log.partition()) {
+        Err(OpenError::Format { .. }) if is_begun(log) => Ok(None),
+        found => found,
+    }
+}
+
+/// What a crash leaves that came while a log was being created: it has no id yet, and no records.
+fn is_begun(log: &Log) -> bool {
+    log.bounds().end() == Offset::ZERO
+}
+
+fn forget(dir: &LogDir, partitions: &[TopicPartition]) {
+    match dir.remove_many(partitions) {
+        Ok(removed) => {
+            for (partition, error) in
+                partitions.iter().zip(removed).filter_map(|(p, done)| Some((p, done.err()?)))
+            {
+                tracing::warn!(%partition, %error, "cannot remove a log");
+            }
+        }
+        Err(error) => tracing::warn!(%error, "cannot remove logs"),
+    }
+}
