@@ -1,7 +1,10 @@
 //! Frames to do harm with: what well-meaning clients send, in every API and version that the broker serves.
 
 mod groups;
+mod many;
 mod small;
+
+pub use many::many_frames;
 
 use std::ops::RangeInclusive;
 
@@ -75,6 +78,27 @@ pub fn good_frames(served: &[ApiVersion], topic: &str, id: Uuid) -> Vec<GoodFram
         );
     }
     frames
+}
+
+/// The request in `frame`, of a flexible version and without tagged fields, with one of `bytes` bytes that nobody knows.
+///
+/// # Panics
+/// When there are tagged fields already.
+#[must_use]
+pub fn padded(frame: &[u8], bytes: usize) -> Vec<u8> {
+    let mut padded = frame.to_vec();
+    assert_eq!(padded.pop(), Some(0), "a flexible version without tagged fields");
+    padded.extend([1, 100]);
+    let mut size = bytes;
+    while size >= 0x80 {
+        padded.push((size & 0x7f).to_le_bytes()[0] | 0x80);
+        size >>= 7;
+    }
+    padded.push(size.to_le_bytes()[0]);
+    padded.resize(padded.len() + bytes, 7);
+    let length = u32::try_from(padded.len() - 4).expect("a frame");
+    padded[..4].copy_from_slice(&length.to_be_bytes());
+    padded
 }
 
 fn each<R: Request>(request: &R, versions: RangeInclusive<i16>) -> Vec<GoodFrame> {

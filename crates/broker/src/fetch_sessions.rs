@@ -46,6 +46,8 @@ pub(crate) enum TopicKey {
 #[derive(Debug)]
 pub(crate) struct FetchContext {
     kind: Kind,
+    /// The id of the session that the request names, or 0.
+    session_id: i32,
     pub(crate) partitions: Vec<SessionPartition>,
 }
 
@@ -74,12 +76,12 @@ impl FetchSessions {
         FetchSessions { most, sessions: Mutex::default() }
     }
 
-    /// What `request` is about. Nothing changes yet: a fetch that waits asks again.
+    /// What `request` is about. No session changes before [`FetchSessions::answer`].
     pub(crate) fn context(&self, request: &FetchRequest, by_id: bool) -> Result<FetchContext, ErrorCode> {
         let (id, epoch) = (request.session_id, request.session_epoch);
         if matches!(epoch, FIRST | LAST) {
             let kind = if epoch == FIRST { Kind::First } else { Kind::Sessionless };
-            return Ok(FetchContext { kind, partitions: partitions_of(request, by_id) });
+            return Ok(FetchContext { kind, session_id: id, partitions: partitions_of(request, by_id) });
         }
         // Others have fetches too: what takes long is not done under the lock.
         let known = {
@@ -95,7 +97,7 @@ impl FetchSessions {
             return Err(ErrorCode::FetchSessionTopicIdError);
         }
         let partitions = changed(known, request, by_id);
-        Ok(FetchContext { kind: Kind::Incremental { id, epoch }, partitions })
+        Ok(FetchContext { kind: Kind::Incremental { id, epoch }, session_id: id, partitions })
     }
 
     /// What of `found`, the partitions' data in the order of the context's, has to be told; and the session's id.
@@ -103,12 +105,11 @@ impl FetchSessions {
         &self,
         context: FetchContext,
         found: Vec<PartitionData>,
-        request: &FetchRequest,
         now: Timestamp,
     ) -> (i32, Vec<(TopicKey, PartitionData)>) {
         let mut sessions = self.sessions.lock();
         if let Kind::First | Kind::Sessionless = context.kind {
-            sessions.remove(&request.session_id);
+            sessions.remove(&context.session_id);
         }
         let mut partitions = context.partitions;
         let told: Vec<bool> =
@@ -338,7 +339,7 @@ mod tests {
             }
         });
         let found = found.collect();
-        let (id, told) = sessions.answer(context, found, request, at(now));
+        let (id, told) = sessions.answer(context, found, at(now));
         Ok((id, told.iter().map(|(_, data)| data.partition_index).collect()))
     }
 

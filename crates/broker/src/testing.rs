@@ -44,8 +44,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use klamm_log::{Clock, LogError, SystemClock};
-use klamm_protocol::{ApiKey, Request, RequestHead};
+use klamm_protocol::{ApiKey, DecodeError, Request, RequestHead};
 use klamm_types::Timestamp;
 use tempfile::TempDir;
 
@@ -59,6 +60,15 @@ use crate::{Broker, BrokerConfig, ListenerAddress, StartError};
 mod full_disk;
 
 use full_disk::FullDisk;
+
+/// Bytes of memory that a broker takes from `queued.max.request.bytes` to decode and answer this request, beside its frame;
+/// 0 when it is small enough for the connection's own allowance. `frame` begins behind the frame's length.
+///
+/// # Errors
+/// [`DecodeError`] when the frame holds no request that can be read.
+pub fn request_footprint(frame: Bytes) -> Result<usize, DecodeError> {
+    crate::handlers::footprint(&RequestHead::read(frame)?)
+}
 
 /// A broker for one test. It ends, and its folder with it, when this is dropped.
 #[derive(Debug)]

@@ -51,6 +51,18 @@ impl RequestHead {
             body: reader.into_rest(),
         })
     }
+
+    /// Copies the head without the body. The copy shares no memory with the frame, which can be freed.
+    #[must_use]
+    pub fn without_body(&self) -> RequestHead {
+        RequestHead {
+            client_id: self.client_id.as_deref().map(Into::into),
+            body: Bytes::new(),
+            api_key: self.api_key,
+            version: self.version,
+            correlation_id: self.correlation_id,
+        }
+    }
 }
 
 impl ApiKey {

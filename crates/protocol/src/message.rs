@@ -2,7 +2,7 @@ use std::ops::RangeInclusive;
 
 use bytes::Bytes;
 
-use crate::codec::{Part, Reader, Writer};
+use crate::codec::{Measured, Part, Reader, Writer};
 use crate::{ApiKey, DecodeError, EncodeError, Pieces};
 
 /// A message: a request, a response, or a record of an internal topic.
@@ -21,6 +21,16 @@ pub trait Message: Part {
         let message = Self::read(&mut reader, version)?;
         reader.finish(Self::NAME)?;
         Ok(message)
+    }
+
+    /// Measures the memory that the message at the front of `bytes` takes once it is decoded. Allocates nothing.
+    ///
+    /// # Errors
+    /// [`DecodeError`] when decoding fails.
+    fn measure(bytes: Bytes, version: i16) -> Result<Measured, DecodeError> {
+        let mut reader = Reader::measuring(bytes);
+        Self::read(&mut reader, version)?;
+        Ok(reader.measured())
     }
 
     /// Reads one from the front of `reader`.

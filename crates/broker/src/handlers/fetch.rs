@@ -13,7 +13,7 @@ use klamm_types::{LeaderEpoch, Offset, TopicName, TopicPartition};
 
 use super::{Answer, Delayed, HandleError, Outcome, Sliced, leader_epoch};
 use crate::error_code::WireError;
-use crate::fetch_sessions::{SessionPartition, TopicKey};
+use crate::fetch_sessions::{FetchContext, SessionPartition, TopicKey};
 use crate::metadata::{MetadataImage, Topic};
 use crate::quotas::Quota;
 use crate::shared::Shared;
@@ -53,44 +53,57 @@ struct Fetching<'a> {
     partitions: BTreeSet<TopicPartition>,
 }
 
+/// A decoded fetch, with what an attempt at it needs. It shares no memory with the frame of the request, so that
+/// a fetch that waits for more records keeps only this.
+#[derive(Debug)]
+pub(crate) struct PendingFetch {
+    context: FetchContext,
+    /// The most bytes of records in the response.
+    budget: usize,
+    min_bytes: usize,
+    max_wait: Duration,
+    visibility: Visibility,
+    is_follower: bool,
+}
+
 pub(super) async fn handle(call: Sliced) -> Result<Outcome, HandleError> {
     let (shared, head) = (&*call.shared, &call.head);
-    let begun = Instant::now();
     let request = super::read::<FetchRequest>(head)?;
     let context = match shared.fetch_sessions.context(&request, head.version >= WITH_TOPIC_IDS) {
         Ok(context) => context,
         Err(error) => return refuse(error, head),
     };
     let budget = usize::try_from(request.max_bytes).unwrap_or(0).min(shared.config().max_fetch_bytes);
-    let visibility = visibility(request.isolation_level);
-    let (slices, partitions, read) = (HashMap::new(), BTreeSet::new(), Vec::new());
-    call.work.expect_items(context.partitions.len()).await;
-    if call.work.is_on_network() && context.partitions.iter().any(|wanted| is_old(shared, wanted)) {
+    let fetch = PendingFetch {
+        context,
+        budget,
+        min_bytes: usize::try_from(request.min_bytes).unwrap_or(0).min(budget),
+        max_wait: Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0)),
+        visibility: visibility(request.isolation_level),
+        is_follower: replica(&request, head.version) > CONSUMER,
+    };
+    drop(request);
+    attempt(Box::new(fetch), call).await
+}
+
+/// Reads what there is. When that is too little, and this is not the last round, the fetch waits for more.
+pub(super) async fn attempt(fetch: Box<PendingFetch>, call: Sliced) -> Result<Outcome, HandleError> {
+    let (shared, head) = (&*call.shared, &call.head);
+    let begun = Instant::now();
+    let partitions = &fetch.context.partitions;
+    call.work.expect_items(partitions.len()).await;
+    if call.work.is_on_network() && partitions.iter().any(|wanted| is_old(shared, wanted)) {
         call.work.worker().await;
     }
-    let is_follower = replica(&request, head.version) > CONSUMER;
-    let mut fetching = Fetching {
-        shared,
-        is_follower,
-        visibility,
-        left: budget,
-        slices,
-        bytes: 0,
-        urgent: false,
-        read,
-        partitions,
-    };
-    let found = call.each(&context.partitions, |partition| fetching.asked(partition)).await;
-    let enough = fetching.bytes >= usize::try_from(request.min_bytes).unwrap_or(0).min(budget);
-    let max_wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0));
-    if !enough && !fetching.urgent && call.turn.round == Round::MayWait && !max_wait.is_zero() {
-        return Ok(Outcome::Wait(Delayed {
-            partitions: fetching.partitions.into_iter().collect(),
-            max_wait,
-        }));
+    let mut fetching = Fetching::new(shared, &fetch);
+    let found = call.each(partitions, |wanted| fetching.asked(wanted)).await;
+    let is_enough = fetching.urgent || fetching.bytes >= fetch.min_bytes;
+    if !is_enough && call.turn.round == Round::MayWait && !fetch.max_wait.is_zero() {
+        let partitions = fetching.partitions.into_iter().collect();
+        return Ok(Outcome::Wait(Delayed { partitions, max_wait: fetch.max_wait, fetch }));
     }
     fetching.read.iter().for_each(|(topic, bytes)| shared.metrics.read(topic.as_str(), *bytes));
-    let (session_id, told) = shared.fetch_sessions.answer(context, found, &request, shared.now());
+    let (session_id, told) = shared.fetch_sessions.answer(fetch.context, found, shared.now());
     let throttle_time_ms = shared.charge(head, Quota::Consume, fetching.bytes, begun);
     let responses = by_topic(told);
     let response = FetchResponse { session_id, throttle_time_ms, responses, ..FetchResponse::default() };
@@ -140,7 +153,21 @@ fn by_topic(told: Vec<(TopicKey, PartitionData)>) -> Vec<FetchableTopicResponse>
     topics.into_iter().map(|(_, topic)| topic).collect()
 }
 
-impl Fetching<'_> {
+impl<'a> Fetching<'a> {
+    fn new(shared: &'a Shared, fetch: &PendingFetch) -> Fetching<'a> {
+        Fetching {
+            shared,
+            is_follower: fetch.is_follower,
+            visibility: fetch.visibility,
+            left: fetch.budget,
+            slices: HashMap::new(),
+            bytes: 0,
+            urgent: false,
+            read: Vec::new(),
+            partitions: BTreeSet::new(),
+        }
+    }
+
     fn asked(&mut self, wanted: &SessionPartition) -> PartitionData {
         let image = self.shared.metadata.image();
         let permit = self.shared.permit().map_err(|error| error.wire());

@@ -10,7 +10,7 @@ use klamm_coordinator::{
 };
 use klamm_protocol::messages::join_group_request::JoinGroupRequest;
 use klamm_protocol::messages::join_group_response::{JoinGroupResponse, JoinGroupResponseMember};
-use klamm_protocol::{ApiKey, ByteString, ErrorCode, RequestHead};
+use klamm_protocol::{ApiKey, ErrorCode, RequestHead};
 
 use super::{HandleError, Later, Outcome, Turn, answer, host};
 use crate::error_code::WireError;
@@ -27,15 +27,15 @@ const CAN_SKIP: i16 = 9;
 
 pub(super) fn handle(shared: &Arc<Shared>, head: &RequestHead, turn: Turn) -> Result<Outcome, HandleError> {
     let request = super::read::<JoinGroupRequest>(head)?;
+    let group = GroupId::new(&request.group_id);
     let begun = shared.permit().map_err(|error| error.wire()).and_then(|()| {
         let join = join(&request, head, turn.peer)?;
-        let group = join.group.clone();
         shared.groups.wait(&group, |groups, waiter, present| groups.join(&join, waiter, present))
     });
-    let (head, peer) = (head.clone(), turn.peer);
+    // The response may come much later: it keeps nothing of the frame.
+    let (head, peer) = (head.without_body(), turn.peer);
     match begun {
         Ok(told) => {
-            let group = request.group_id.clone();
             let respond = Box::new(move |told| {
                 note(&told, &group, &head, peer);
                 answer(&told_of(told, head.version), ApiKey::JoinGroup, &head)
@@ -74,10 +74,10 @@ fn join(request: &JoinGroupRequest, head: &RequestHead, peer: IpAddr) -> Result<
 }
 
 /// Who is not let in can be found in the log.
-fn note(told: &Answer, group: &ByteString, head: &RequestHead, peer: IpAddr) {
+fn note(told: &Answer, group: &GroupId, head: &RequestHead, peer: IpAddr) {
     if let Answer::Join(Err(NotJoined { error, member })) = told {
         let client = head.client_id.as_deref().unwrap_or_default();
-        tracing::debug!(group = &**group, client, %peer, ?member, %error, "a member was refused");
+        tracing::debug!(group = group.as_str(), client, %peer, ?member, %error, "a member was refused");
     }
 }
 

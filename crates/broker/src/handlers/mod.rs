@@ -26,6 +26,7 @@ mod describe_user_scram_credentials;
 mod elect_leaders;
 mod fetch;
 mod find_coordinator;
+mod footprint;
 mod heartbeat;
 mod incremental_alter_configs;
 mod init_producer_id;
@@ -74,7 +75,8 @@ use crate::net::{Lane, Share};
 use crate::shared::Shared;
 use crate::work::{Place, Running, Work};
 
-pub(crate) use fetch::Round;
+pub(crate) use fetch::{PendingFetch, Round};
+pub(crate) use footprint::footprint;
 use refusal::Refusal;
 
 /// An API, the versions of it that are served, and what answers it.
@@ -172,7 +174,7 @@ pub(crate) enum Outcome {
     Sliced(Box<Running<Outcome>>),
     /// Send what comes of this.
     Later(Later),
-    /// Ask again when one of the partitions has grown, or at the deadline, which answers in any case.
+    /// Attempt the fetch again when one of the partitions has grown, or at the deadline, which answers in any case.
     Wait(Delayed),
 }
 
@@ -197,11 +199,13 @@ impl std::fmt::Debug for Later {
     }
 }
 
-/// A fetch that waits for more.
+/// A fetch that waits for more records.
 #[derive(Debug)]
 pub(crate) struct Delayed {
+    /// The partitions whose growth it waits for.
     pub(crate) partitions: Vec<TopicPartition>,
     pub(crate) max_wait: std::time::Duration,
+    pub(crate) fetch: Box<PendingFetch>,
 }
 
 /// Why a request has no answer.
@@ -226,6 +230,17 @@ pub(crate) fn handle(shared: &Arc<Shared>, head: &RequestHead, turn: Turn) -> Ou
     let _span = tracing::debug_span!("request", api = api.name(), client, peer = %turn.peer).entered();
     let handled = handler(shared, head, turn);
     handled.unwrap_or_else(|error| Outcome::Close(format!("{} {}: {error}", api.name(), head.version)))
+}
+
+/// Attempts a decoded fetch, whose request has this head.
+pub(crate) fn fetch_again(
+    shared: &Arc<Shared>,
+    head: &RequestHead,
+    turn: Turn,
+    fetch: Box<PendingFetch>,
+) -> Outcome {
+    let begun = Sliced::begin(shared, head, turn, |call| fetch::attempt(fetch, call));
+    begun.unwrap_or_else(|error| Outcome::Close(error.to_string()))
 }
 
 /// What a request asks of the thread that answers it.

@@ -15,7 +15,8 @@ const WITH_PROTOCOL: i16 = 5;
 
 pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, HandleError> {
     let request = super::read::<SyncGroupRequest>(head)?;
-    let head = head.clone();
+    // The response may come much later: it keeps nothing of the frame.
+    let head = head.without_body();
     if head.version >= WITH_PROTOCOL && (request.protocol_type.is_none() || request.protocol_name.is_none()) {
         return answer(&refused(ErrorCode::InconsistentGroupProtocol), ApiKey::SyncGroup, &head);
     }

@@ -14,10 +14,13 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use super::frame::{Frame, FrameReader};
-use super::memory::RequestMemory;
+use super::memory::{RequestMemory, Share};
 use super::send::{Answers, send, share_of};
 use super::workers::{Lane, Workers};
-use crate::handlers::{Answer, Delayed, Later, Outcome, Round, Turn, handle, has_large_frame, lane};
+use crate::handlers::{
+    Answer, Delayed, Later, Outcome, PendingFetch, Round, Turn, fetch_again, footprint, handle,
+    has_large_frame, lane,
+};
 use crate::probe::Fault;
 use crate::shared::Shared;
 use crate::work::{MemoryPermit, Place, Running};
@@ -47,6 +50,24 @@ enum Ended {
 impl From<String> for Ended {
     fn from(reason: String) -> Ended {
         Ended::Because(reason)
+    }
+}
+
+/// A request that was read.
+#[derive(Debug)]
+struct Received {
+    head: RequestHead,
+    /// `None` once it has been released.
+    frame: Option<Frame>,
+    /// Memory for decoding and answering it.
+    share: Share,
+}
+
+impl Received {
+    /// Frees the frame: the request waits, and what it still needs it has decoded.
+    fn release(&mut self) {
+        self.head = self.head.without_body();
+        self.frame = None;
     }
 }
 
@@ -92,16 +113,20 @@ impl Connection {
             let Some(frame) = self.next_frame(frames, stream).await? else { return Ok(()) };
             let head = RequestHead::read(frame.bytes.clone())
                 .map_err(|error| format!("request has no head: {error}"))?;
-            let outcome = match self.shared.probe.came(&head) {
-                None => self.answer(&head, stream).await?,
-                Some(fault) => self.answer_at_fault(&head, stream, fault).await?,
+            let fault = self.shared.probe.came(&head);
+            let share = self.memory_for(&head).await?;
+            let mut request = Received { head, frame: Some(frame), share };
+            let outcome = match fault {
+                None => self.answer(&mut request, stream).await?,
+                Some(fault) => self.answer_at_fault(&mut request, stream, fault).await?,
             };
+            let head = &request.head;
             let took = std::mem::take(&mut self.took);
             busy += took;
             self.shared.metrics.answered(head.api_key, head.version, took);
-            let wait = self.shared.wait_after(&head, took);
+            let wait = self.shared.wait_after(head, took);
             // Its memory is for others from here on: an answer may take as long as its reader likes.
-            drop((head, frame));
+            drop(request);
             match outcome {
                 Outcome::Answer(answer) => {
                     if let Some(answer) = ready.add(answer) {
@@ -159,11 +184,18 @@ impl Connection {
         }
     }
 
-    async fn answer(&mut self, head: &RequestHead, stream: &TcpStream) -> Result<Outcome, String> {
-        let outcome = self.work(head, Round::MayWait).await?;
-        match self.finish(outcome, stream).await? {
-            Outcome::Wait(delayed) => self.wait(head, delayed, stream).await,
-            Outcome::Later(later) => self.wait_for_others(later, stream).await,
+    async fn answer(&mut self, request: &mut Received, stream: &TcpStream) -> Result<Outcome, String> {
+        let outcome = self.work(request).await?;
+        match self.finish(outcome, &mut request.share, stream).await? {
+            Outcome::Wait(delayed) => {
+                request.release();
+                self.wait(delayed, request, stream).await
+            }
+            Outcome::Later(later) => {
+                request.release();
+                request.share = Share::default();
+                self.wait_for_others(later, stream).await
+            }
             outcome => Ok(outcome),
         }
     }
@@ -171,7 +203,7 @@ impl Connection {
     /// As a test wants it.
     async fn answer_at_fault(
         &mut self,
-        head: &RequestHead,
+        request: &mut Received,
         stream: &TcpStream,
         fault: Fault,
     ) -> Result<Outcome, String> {
@@ -181,22 +213,33 @@ impl Connection {
             Fault::Delay(time) => own.mute(time, stream).await,
             Fault::Error(error) => own.shared = Arc::new(self.shared.with_fault(error)),
             Fault::LoseAnswer => {
-                own.answer(head, stream).await?;
+                own.answer(request, stream).await?;
                 return Ok(Outcome::Close("a test asked for it, after the request".to_owned()));
             }
         }
-        own.answer(head, stream).await
+        own.answer(request, stream).await
     }
 
-    async fn work(&mut self, head: &RequestHead, round: Round) -> Result<Outcome, String> {
-        let mut lane = lane(head.api_key);
+    /// Memory for decoding and answering a request. It is taken at once, before anything is decoded.
+    async fn memory_for(&self, head: &RequestHead) -> Result<Share, String> {
+        let named = |error: &dyn std::fmt::Display| format!("API {} {}: {error}", head.api_key, head.version);
+        let bytes = footprint(head).map_err(|error| named(&format!("request cannot be read: {error}")))?;
+        if bytes == 0 {
+            return Ok(Share::default());
+        }
+        self.answers.take_whole(bytes).await.map_err(|error| named(&error))
+    }
+
+    async fn work(&mut self, request: &mut Received) -> Result<Outcome, String> {
+        let Received { head, share, .. } = request;
+        let (mut lane, round) = (lane(head.api_key), Round::MayWait);
         if lane != Lane::Command && has_large_frame(head) {
             lane = Lane::Large;
         }
         if lane == Lane::Network {
             let turn = Turn { round, may_block: false, peer: self.peer.ip() };
             let done = Workers::run_here(|| timed(&self.shared, head, turn));
-            match self.note(done).await? {
+            match self.note(done, share).await? {
                 Outcome::Blocks => {}
                 outcome => return Ok(outcome),
             }
@@ -206,26 +249,41 @@ impl Connection {
         let done = self.workers.run(lane, move || timed(&shared, &head, turn)).await;
         // The place is kept until the answer's memory is counted: there are no more uncounted ones than places.
         let (done, _place) = done.unzip();
-        self.note(done).await
+        self.note(done, share).await
     }
 
-    async fn note(&mut self, done: Option<(Outcome, Duration)>) -> Result<Outcome, String> {
-        let (mut outcome, took) = done.ok_or_else(|| "the request could not be answered".to_owned())?;
+    async fn note(
+        &mut self,
+        done: Option<(Outcome, Duration)>,
+        share: &mut Share,
+    ) -> Result<Outcome, String> {
+        let (outcome, took) = done.ok_or_else(|| "the request could not be answered".to_owned())?;
         self.took += took;
+        self.count(outcome, share).await
+    }
+
+    /// Counts the memory of the response, if it is large, out of that of the request.
+    async fn count(&self, mut outcome: Outcome, share: &mut Share) -> Result<Outcome, String> {
         if let Outcome::Answer(answer) = &mut outcome {
-            answer.share = share_of(answer, &self.answers).await.map_err(|error| error.to_string())?;
+            let share = std::mem::take(share);
+            answer.share = share_of(answer, share, &self.answers).await.map_err(|error| error.to_string())?;
         }
         Ok(outcome)
     }
 
     /// Runs the slices that are left of a request on worker threads. It is cancelled when its client disconnects, and a
     /// large one when the broker stops.
-    async fn finish(&mut self, mut outcome: Outcome, stream: &TcpStream) -> Result<Outcome, String> {
+    async fn finish(
+        &mut self,
+        mut outcome: Outcome,
+        share: &mut Share,
+        stream: &TcpStream,
+    ) -> Result<Outcome, String> {
         let mut stopping = self.stopping.clone();
         while let Outcome::Sliced(running) = outcome {
             let is_large = running.is_large();
             outcome = tokio::select! {
-                outcome = self.slice(running) => outcome?,
+                outcome = self.slice(running, share) => outcome?,
                 () = disconnected(stream), if is_large => Outcome::Gone,
                 _ = stopping.wait_for(|stopping| *stopping), if is_large => Outcome::Gone,
             };
@@ -233,7 +291,7 @@ impl Connection {
         Ok(outcome)
     }
 
-    async fn slice(&mut self, running: Box<Running<Outcome>>) -> Result<Outcome, String> {
+    async fn slice(&mut self, running: Box<Running<Outcome>>, share: &mut Share) -> Result<Outcome, String> {
         let granted = match running.take_wanted() {
             Some(bytes) => self.shared.work.memory(bytes).await,
             None => None,
@@ -244,7 +302,7 @@ impl Connection {
             (sliced(running, Place::Worker, granted), begun.elapsed())
         };
         let (done, _place) = self.workers.run(lane, slice).await.unzip();
-        self.note(done).await
+        self.note(done, share).await
     }
 
     /// Until those have come that the answer depends on. They are not waited for when the broker stops.
@@ -255,39 +313,59 @@ impl Connection {
             () = gone(stream) => None,
         };
         let Some(told) = told else { return Ok(Outcome::Gone) };
-        (later.respond)(told).map_err(|error| error.to_string())
+        let outcome = (later.respond)(told).map_err(|error| error.to_string())?;
+        self.count(outcome, &mut Share::default()).await
     }
 
-    /// Asks again whenever one of the partitions has grown, and for the last time at the deadline.
+    /// Attempts the fetch again whenever one of its partitions has grown, and for the last time at the deadline, or when
+    /// others wait for the memory that it has.
     async fn wait(
         &mut self,
-        head: &RequestHead,
-        delayed: Delayed,
+        mut delayed: Delayed,
+        request: &mut Received,
         stream: &TcpStream,
     ) -> Result<Outcome, String> {
         let deadline = Instant::now() + delayed.max_wait.min(LONGEST_WAIT);
-        let waiter = Arc::new(Notify::new());
+        let (waiter, answers) = (Arc::new(Notify::new()), self.answers.clone());
         loop {
-            let shared = Arc::clone(&self.shared);
-            let _watch = shared.purgatory.watch(&delayed.partitions, &waiter);
+            let (shared, partitions) = (Arc::clone(&self.shared), delayed.partitions);
+            let _watch = shared.purgatory.watch(&partitions, &waiter);
             // A partition may have grown before it was watched, and may grow with each look: the thread has other connections too.
             tokio::task::yield_now().await;
-            let outcome = self.work(head, Round::MayWait).await?;
-            let outcome = self.finish(outcome, stream).await?;
-            let waited = match outcome {
-                Outcome::Wait(_) => self.pause(&waiter, deadline, stream).await,
-                _ => Waited::Grown,
+            delayed = match self.attempt(delayed.fetch, Round::MayWait, request, stream).await? {
+                Outcome::Wait(delayed) => delayed,
+                outcome => return Ok(outcome),
             };
-            match (outcome, waited) {
-                (Outcome::Wait(_), Waited::Grown) => {}
-                (Outcome::Wait(_), Waited::TimeUp) => {
-                    let outcome = self.work(head, Round::Last).await?;
-                    return self.finish(outcome, stream).await;
-                }
-                (Outcome::Wait(_), Waited::Gone) => return Ok(Outcome::Gone),
-                (outcome, _) => return Ok(outcome),
+            let waited = tokio::select! {
+                waited = self.pause(&waiter, deadline, stream) => waited,
+                () = answers.is_wanted(), if request.share.bytes() > 0 => Waited::TimeUp,
+            };
+            match waited {
+                Waited::Grown => {}
+                Waited::TimeUp => return self.attempt(delayed.fetch, Round::Last, request, stream).await,
+                Waited::Gone => return Ok(Outcome::Gone),
             }
         }
+    }
+
+    /// Attempts a decoded fetch again.
+    async fn attempt(
+        &mut self,
+        fetch: Box<PendingFetch>,
+        round: Round,
+        request: &mut Received,
+        stream: &TcpStream,
+    ) -> Result<Outcome, String> {
+        let Received { head, share, .. } = request;
+        let turn = Turn { round, may_block: false, peer: self.peer.ip() };
+        let begun = std::time::Instant::now();
+        let shared = Arc::clone(&self.shared);
+        let done = Workers::run_here(|| {
+            let outcome = first_slice(fetch_again(&shared, head, turn, fetch), turn);
+            (outcome, begun.elapsed())
+        });
+        let outcome = self.note(done, share).await?;
+        self.finish(outcome, share, stream).await
     }
 
     async fn pause(&mut self, waiter: &Notify, deadline: Instant, stream: &TcpStream) -> Waited {
@@ -303,11 +381,15 @@ impl Connection {
 /// The outcome of a request, or of its first slice.
 fn timed(shared: &Arc<Shared>, head: &RequestHead, turn: Turn) -> (Outcome, Duration) {
     let begun = std::time::Instant::now();
-    let outcome = match handle(shared, head, turn) {
+    (first_slice(handle(shared, head, turn), turn), begun.elapsed())
+}
+
+/// The outcome of the first slice, where a request runs in slices.
+fn first_slice(outcome: Outcome, turn: Turn) -> Outcome {
+    match outcome {
         Outcome::Sliced(running) => sliced(running, turn.place(), None),
         outcome => outcome,
-    };
-    (outcome, begun.elapsed())
+    }
 }
 
 /// The outcome of one slice.

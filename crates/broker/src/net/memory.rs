@@ -1,12 +1,12 @@
-//! The bound on the memory of requests that are being read or answered, and of answers that are being sent
-//! (`queued.max.request.bytes`). Small ones are not counted: there are as many of them, at most, as connections (`max.connections`).
+//! The bound on the memory of requests that are being read, and of decoding and answering them until the response is
+//! sent (each `queued.max.request.bytes`). Small ones are not counted: there are as many of them, at most, as connections (`max.connections`).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use thiserror::Error;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 use super::buffer::Pool;
 
@@ -16,6 +16,8 @@ pub(crate) struct RequestMemory {
     free: Arc<Semaphore>,
     /// Those who wait for some.
     waiting: Arc<AtomicUsize>,
+    /// Told when somebody begins to wait.
+    wanted: Arc<Notify>,
     most: usize,
     pool: Pool,
 }
@@ -28,6 +30,17 @@ pub(crate) struct Share(Option<OwnedSemaphorePermit>);
 #[error("no memory within {PATIENCE:?} (queued.max.request.bytes)")]
 pub(crate) struct OutOfMemory;
 
+/// Why there is no memory to answer a request.
+#[derive(Debug, Error)]
+pub(crate) enum NoMemory {
+    #[error(
+        "decoding and answering takes {got} bytes of memory, expected at most {max} (queued.max.request.bytes)"
+    )]
+    TooLarge { got: usize, max: usize },
+    #[error(transparent)]
+    Short(#[from] OutOfMemory),
+}
+
 /// Counts those who wait, for as long as they do.
 struct Waiting<'a>(&'a AtomicUsize);
 
@@ -37,6 +50,7 @@ impl RequestMemory {
         RequestMemory {
             free: Arc::new(Semaphore::new(most)),
             waiting: Arc::default(),
+            wanted: Arc::default(),
             most,
             pool: Pool::default(),
         }
@@ -49,8 +63,26 @@ impl RequestMemory {
         }
         let permits = self.permits(bytes);
         let _waiting = Waiting::new(&self.waiting);
+        self.wanted.notify_waiters();
         let taken = tokio::time::timeout(PATIENCE, Arc::clone(&self.free).acquire_many_owned(permits)).await;
         taken.ok().and_then(Result::ok).map(|taken| Share(Some(taken))).ok_or(OutOfMemory)
+    }
+
+    /// Takes so many bytes for work that cannot be done with fewer; waits in line for them.
+    pub(crate) async fn take_whole(&self, bytes: usize) -> Result<Share, NoMemory> {
+        if bytes > self.most {
+            return Err(NoMemory::TooLarge { got: bytes, max: self.most });
+        }
+        Ok(self.take(bytes).await?)
+    }
+
+    /// Resolves when somebody waits for memory.
+    pub(crate) async fn is_wanted(&self) {
+        let mut wanted = std::pin::pin!(self.wanted.notified());
+        wanted.as_mut().enable();
+        if !self.is_short() {
+            wanted.await;
+        }
     }
 
     /// Takes so many bytes if they are free.

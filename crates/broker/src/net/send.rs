@@ -102,10 +102,23 @@ fn length(piece: &Piece) -> usize {
     if let Piece::Region(region) = piece { region.length as usize } else { in_memory(piece) }
 }
 
-/// Memory of an answer that waits to be sent; what is small is the connection's own.
-pub(super) async fn share_of(answer: &Answer, memory: &RequestMemory) -> Result<Share, OutOfMemory> {
+/// Memory of an answer that waits to be sent, out of what its request had taken for the work; what is small is the
+/// connection's own.
+pub(super) async fn share_of(
+    answer: &Answer,
+    mut work: Share,
+    memory: &RequestMemory,
+) -> Result<Share, OutOfMemory> {
     let bytes: usize = answer.frame.pieces.iter().map(in_memory).sum();
-    if bytes > SMALL { memory.take(bytes).await } else { Ok(Share::default()) }
+    if bytes <= SMALL {
+        return Ok(Share::default());
+    }
+    if bytes <= work.bytes() {
+        return Ok(work.split(bytes));
+    }
+    // Nobody who has memory waits for more, so that those who have some always finish.
+    drop(work);
+    memory.take(bytes).await
 }
 
 fn in_memory(piece: &Piece) -> usize {

@@ -7,7 +7,7 @@ mod writer;
 
 use crate::{DecodeError, EncodeError};
 
-pub use reader::Reader;
+pub use reader::{Measured, Reader};
 pub use writer::Writer;
 
 /// A message, or a struct inside of one.

@@ -8,6 +8,29 @@ pub struct Reader {
     rest: Bytes,
     /// Bytes of memory that the elements of collections may still take.
     room: usize,
+    /// Bytes of memory that they could take at first.
+    whole_room: usize,
+    /// Bytes of the texts and byte strings read so far.
+    texts: usize,
+    purpose: Purpose,
+}
+
+/// What a message takes in memory once it is decoded, in bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Measured {
+    /// The elements of its collections.
+    pub elements: usize,
+    /// Its texts and byte strings, which share the memory of the frame until somebody copies them.
+    pub texts: usize,
+}
+
+/// What a message is read for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Purpose {
+    /// Its values.
+    Decode,
+    /// The memory that its values would take: elements are dropped as soon as they are read.
+    Measure,
 }
 
 impl Reader {
@@ -15,7 +38,26 @@ impl Reader {
     #[must_use]
     pub fn new(bytes: Bytes) -> Reader {
         let room = bytes.len().saturating_mul(ROOM_PER_BYTE).saturating_add(ROOM);
-        Reader { rest: bytes, room }
+        Reader { rest: bytes, room, whole_room: room, texts: 0, purpose: Purpose::Decode }
+    }
+
+    /// Reads `bytes` without keeping the elements of collections, to learn how much memory they would take.
+    pub(crate) fn measuring(bytes: Bytes) -> Reader {
+        Reader { purpose: Purpose::Measure, ..Reader::new(bytes) }
+    }
+
+    pub(crate) fn is_measuring(&self) -> bool {
+        self.purpose == Purpose::Measure
+    }
+
+    pub(crate) fn measured(&self) -> Measured {
+        Measured { elements: self.whole_room - self.room, texts: self.texts }
+    }
+
+    /// Takes the bytes of a text or byte string.
+    pub(crate) fn text(&mut self, what: &'static str, length: usize) -> Result<Bytes, DecodeError> {
+        self.texts += length;
+        self.take(what, length)
     }
 
     /// Bytes that are left.
@@ -126,9 +168,10 @@ impl Reader {
         }
     }
 
-    /// Counts an element of `size` bytes in memory.
-    pub(crate) fn charge(&mut self, size: usize) -> Result<(), DecodeError> {
-        self.room = self.room.checked_sub(size).ok_or(DecodeError::Memory { max: ROOM_PER_BYTE })?;
+    /// Counts the memory of `count` elements of `size` bytes each, before it is allocated.
+    pub(crate) fn charge(&mut self, count: usize, size: usize) -> Result<(), DecodeError> {
+        let bytes = if count == 0 { 0 } else { count.saturating_mul(size).saturating_add(ALLOCATION) };
+        self.room = self.room.checked_sub(bytes).ok_or(DecodeError::Memory { max: ROOM_PER_BYTE })?;
         Ok(())
     }
 
@@ -145,11 +188,12 @@ impl Reader {
         for _ in 0..self.uvarint()? {
             let tag = self.uvarint()?;
             let size = usize::try_from(self.uvarint()?).unwrap_or(usize::MAX);
-            let mut field = Reader { rest: self.take("tagged field", size)?, room: self.room };
-            if read(tag, &mut field)? {
-                field.finish("a tagged field")?;
+            let field = self.take("tagged field", size)?;
+            let behind = std::mem::replace(&mut self.rest, field);
+            if read(tag, self)? {
+                self.finish("a tagged field")?;
             }
-            self.room = field.room;
+            self.rest = behind;
         }
         Ok(())
     }
@@ -169,3 +213,5 @@ pub(crate) enum Width {
 const ROOM_PER_BYTE: usize = 16;
 /// What any frame may take, however short.
 const ROOM: usize = 1024;
+/// Bytes that an allocator adds to an allocation.
+const ALLOCATION: usize = 16;

@@ -76,7 +76,7 @@ impl Wire for Option<ByteString> {
             let got = i64::try_from(length).unwrap_or(i64::MAX);
             return Err(DecodeError::Length { what: "string", got, expected: "at most 32,767" });
         }
-        ByteString::try_from(reader.take("string", length)?).map(Some).map_err(|_| DecodeError::NotUtf8)
+        ByteString::try_from(reader.text("string", length)?).map(Some).map_err(|_| DecodeError::NotUtf8)
     }
 
     fn write(&self, writer: &mut Writer, _: i16, flex: bool) -> Result<(), EncodeError> {
@@ -103,7 +103,7 @@ fn write_text(writer: &mut Writer, text: Option<&ByteString>, flex: bool) -> Res
 impl Wire for Option<Bytes> {
     fn read(reader: &mut Reader, _: i16, flex: bool) -> Result<Self, DecodeError> {
         let length = reader.length("bytes", flex, Width::Long)?;
-        length.map(|length| reader.take("bytes", length)).transpose()
+        length.map(|length| reader.text("bytes", length)).transpose()
     }
 
     fn write(&self, writer: &mut Writer, _: i16, flex: bool) -> Result<(), EncodeError> {
@@ -150,11 +150,14 @@ impl Wire for Records {
 impl<T: Wire> Wire for Option<Vec<T>> {
     fn read(reader: &mut Reader, version: i16, flex: bool) -> Result<Self, DecodeError> {
         let Some(count) = reader.count(flex)? else { return Ok(None) };
-        // What is declared is not what is there: the room grows with what has been read.
-        let mut elements = Vec::with_capacity(count.min(FIRST_ROOM));
+        reader.charge(count, size_of::<T>())?;
+        let kept = if reader.is_measuring() { 0 } else { count };
+        let mut elements = Vec::with_capacity(kept);
         for _ in 0..count {
-            reader.charge(size_of::<T>())?;
-            elements.push(T::read(reader, version, flex)?);
+            let element = T::read(reader, version, flex)?;
+            if kept > 0 {
+                elements.push(element);
+            }
         }
         Ok(Some(elements))
     }
@@ -237,5 +240,3 @@ pub(crate) fn unsupported(message: &'static str, field: &'static str, version: i
 pub(crate) fn null(message: &'static str, field: &'static str, version: i16) -> EncodeError {
     EncodeError::Null { message, field, version }
 }
-
-const FIRST_ROOM: usize = 16;

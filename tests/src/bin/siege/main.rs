@@ -4,6 +4,8 @@
 //! cargo run --release -p klamm-tests --bin siege -- frames 1000000   # hostile frames, of every API and version
 //! cargo run --release -p klamm-tests --bin siege -- flood            # 1,000 connections that send more than there is memory for
 //! cargo run --release -p klamm-tests --bin siege -- bombs            # small requests that become much work
+//! cargo run --release -p klamm-tests --bin siege -- expansion        # requests that are many times larger once decoded
+//! cargo run --release -p klamm-tests --bin siege -- waiting          # requests with large frames that wait for minutes
 //! cargo run --release -p klamm-tests --bin siege -- kills 200        # kill -9 under load, and what was acknowledged
 //! cargo run --release -p klamm-tests --bin siege -- topics           # thousands of topics, quotas and settings in a request
 //! ```
@@ -13,11 +15,13 @@
 mod bombs;
 mod bystander;
 mod dice;
+mod expansion;
 mod flood;
 mod frames;
 mod kills;
 mod server;
 mod topics;
+mod waiting;
 
 use clap::{Parser, Subcommand};
 
@@ -44,6 +48,10 @@ enum Kind {
         #[arg(default_value_t = 8)]
         connections: usize,
     },
+    /// Requests that take many times their length in memory once they are decoded.
+    Expansion,
+    /// Requests with large frames that wait for minutes.
+    Waiting,
     /// Rounds of kill -9 under load.
     Kills {
         #[arg(default_value_t = 200)]
@@ -62,6 +70,8 @@ fn main() {
         Kind::Frames { count } => frames::run(count, seed),
         Kind::Bombs { connections } => bombs::run(connections),
         Kind::Flood { connections } => flood::run(connections, seed),
+        Kind::Expansion => expansion::run(),
+        Kind::Waiting => waiting::run(),
         Kind::Kills { rounds } => kills::run(rounds, seed),
         Kind::Topics => topics::run(),
         Kind::Serve { settings } => server::serve(&settings),

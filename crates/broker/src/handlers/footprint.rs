@@ -1,0 +1,102 @@
+//! The memory that a request takes while it is answered, known before anything is decoded: a first pass over the bytes
+//! counts what the decoded collections take, and a factor for each API says how much the handler and the response add.
+//! `tests/expansion.rs` measures the factors.
+
+use bytes::Bytes;
+use klamm_protocol::codec::Measured;
+use klamm_protocol::messages as m;
+use klamm_protocol::{ApiKey, DecodeError, Message, RequestHead};
+
+use super::SERVED;
+
+/// The memory that the requests of one API take.
+struct Weight {
+    api: ApiKey,
+    measure: fn(Bytes, i16) -> Result<Measured, DecodeError>,
+    /// Bytes for each byte of the elements of collections.
+    elements: usize,
+    /// Bytes for each byte of texts and byte strings: copies of them.
+    texts: usize,
+}
+
+/// Bytes of memory for decoding and answering a request, beside its frame; 0 for one so small that a connection's own
+/// allowance covers it, and for an API that is not served.
+pub(crate) fn footprint(head: &RequestHead) -> Result<usize, DecodeError> {
+    let is_served = SERVED
+        .iter()
+        .any(|(api, versions, _)| api.code() == head.api_key && versions.contains(&head.version));
+    if head.body.len() <= SMALL_BODY || !is_served {
+        return Ok(0);
+    }
+    let Some(weight) = WEIGHTS.iter().find(|weight| weight.api.code() == head.api_key) else { return Ok(0) };
+    let Measured { elements, texts } = (weight.measure)(head.body.clone(), head.version)?;
+    let copied = texts.saturating_mul(weight.texts);
+    let bytes = elements.saturating_mul(weight.elements).saturating_add(copied);
+    Ok(if bytes <= SMALL { 0 } else { bytes })
+}
+
+/// Bodies that take at most [`SMALL`], whatever they say.
+const SMALL_BODY: usize = 128;
+/// Bytes that a connection has of its own for a request and its response.
+const SMALL: usize = 16 << 10;
+
+macro_rules! weights {
+    ($($api:ident: $module:ident::$request:ident, $elements:literal, $texts:literal;)*) => {
+        const WEIGHTS: &[Weight] = &[$(Weight {
+            api: ApiKey::$api,
+            measure: m::$module::$request::measure,
+            elements: $elements,
+            texts: $texts,
+        }),*];
+    };
+}
+
+weights! {
+    Produce: produce_request::ProduceRequest, 8, 1;
+    Fetch: fetch_request::FetchRequest, 12, 6;
+    ListOffsets: list_offsets_request::ListOffsetsRequest, 8, 6;
+    Metadata: metadata_request::MetadataRequest, 8, 6;
+    OffsetCommit: offset_commit_request::OffsetCommitRequest, 6, 6;
+    OffsetFetch: offset_fetch_request::OffsetFetchRequest, 10, 8;
+    FindCoordinator: find_coordinator_request::FindCoordinatorRequest, 12, 6;
+    JoinGroup: join_group_request::JoinGroupRequest, 4, 4;
+    Heartbeat: heartbeat_request::HeartbeatRequest, 4, 4;
+    LeaveGroup: leave_group_request::LeaveGroupRequest, 4, 6;
+    SyncGroup: sync_group_request::SyncGroupRequest, 4, 6;
+    DescribeGroups: describe_groups_request::DescribeGroupsRequest, 16, 6;
+    ListGroups: list_groups_request::ListGroupsRequest, 8, 4;
+    ApiVersions: api_versions_request::ApiVersionsRequest, 4, 2;
+    CreateTopics: create_topics_request::CreateTopicsRequest, 96, 8;
+    DeleteTopics: delete_topics_request::DeleteTopicsRequest, 8, 6;
+    DeleteRecords: delete_records_request::DeleteRecordsRequest, 6, 6;
+    InitProducerId: init_producer_id_request::InitProducerIdRequest, 4, 4;
+    OffsetForLeaderEpoch: offset_for_leader_epoch_request::OffsetForLeaderEpochRequest, 6, 6;
+    DescribeConfigs: describe_configs_request::DescribeConfigsRequest, 32, 6;
+    AlterConfigs: alter_configs_request::AlterConfigsRequest, 8, 8;
+    DescribeLogDirs: describe_log_dirs_request::DescribeLogDirsRequest, 8, 4;
+    DeleteGroups: delete_groups_request::DeleteGroupsRequest, 8, 6;
+    OffsetDelete: offset_delete_request::OffsetDeleteRequest, 8, 6;
+    CreatePartitions: create_partitions_request::CreatePartitionsRequest, 8, 6;
+    IncrementalAlterConfigs: incremental_alter_configs_request::IncrementalAlterConfigsRequest, 8, 8;
+    DescribeClientQuotas: describe_client_quotas_request::DescribeClientQuotasRequest, 8, 4;
+    AlterClientQuotas: alter_client_quotas_request::AlterClientQuotasRequest, 4, 8;
+    DescribeUserScramCredentials:
+        describe_user_scram_credentials_request::DescribeUserScramCredentialsRequest, 12, 4;
+    DescribeCluster: describe_cluster_request::DescribeClusterRequest, 4, 2;
+    ConsumerGroupHeartbeat: consumer_group_heartbeat_request::ConsumerGroupHeartbeatRequest, 4, 6;
+    ConsumerGroupDescribe: consumer_group_describe_request::ConsumerGroupDescribeRequest, 24, 4;
+    ListConfigResources: list_config_resources_request::ListConfigResourcesRequest, 8, 2;
+    DescribeTopicPartitions: describe_topic_partitions_request::DescribeTopicPartitionsRequest, 8, 6;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_served_api_has_a_weight() {
+        for (api, ..) in SERVED {
+            assert!(WEIGHTS.iter().any(|weight| weight.api == *api), "{api:?}");
+        }
+    }
+}

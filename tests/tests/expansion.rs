@@ -1,0 +1,170 @@
+//! What a request takes in memory while it is answered, for every API and version: never more than the broker has counted
+//! for it before it decodes anything. The allocator counts, so that this test is alone in its process. It prints the table:
+//!
+//! ```sh
+//! cargo test -p klamm-tests --test expansion -- --nocapture
+//! ```
+#![allow(unsafe_code)]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use klamm_broker::testing::request_footprint;
+use klamm_broker::{Broker, BrokerConfig};
+use klamm_protocol::ApiKey;
+use klamm_tests::admin::create;
+use klamm_tests::client::Client;
+use klamm_tests::groups::wait_until_loaded;
+use klamm_tests::hostile::{GoodFrame, good_frames, many_frames, served};
+use klamm_tests::requests::topic;
+
+struct Counting;
+
+static NOW: AtomicUsize = AtomicUsize::new(0);
+static PEAK: AtomicUsize = AtomicUsize::new(0);
+
+// SAFETY: hands everything to the system's allocator and only counts.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        let now = NOW.fetch_add(layout.size(), Ordering::Relaxed) + layout.size();
+        PEAK.fetch_max(now, Ordering::Relaxed);
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        NOW.fetch_sub(layout.size(), Ordering::Relaxed);
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// What one frame took.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+struct Took {
+    /// Bytes beside the frame, at most at one time.
+    peak: usize,
+    /// Bytes that the broker counts for it, and what every connection may take uncounted.
+    counted: usize,
+    wire: usize,
+}
+
+/// Sends a frame and reads the response, without memory of its own. `None` when the connection is closed instead.
+fn exchange(stream: &mut TcpStream, frame: &[u8]) -> Option<()> {
+    stream.write_all(frame).ok()?;
+    let mut length = [0; 4];
+    stream.read_exact(&mut length).ok()?;
+    let mut left = u32::from_be_bytes(length) as usize;
+    let mut buffer = [0; 16 << 10];
+    while left > 0 {
+        let most = left.min(buffer.len());
+        left -= stream.read(&mut buffer[..most]).ok().filter(|read| *read > 0)?;
+    }
+    Some(())
+}
+
+fn connect(broker: &Broker) -> TcpStream {
+    let stream = TcpStream::connect(broker.bootstrap()).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(120))).unwrap();
+    stream
+}
+
+/// `None` when the frame cannot be read, and is refused before anything is decoded.
+fn measure(stream: &mut TcpStream, frame: &[u8], broker: &Broker) -> Option<Took> {
+    let counted = request_footprint(frame[4..].to_vec().into()).ok()? + UNCOUNTED;
+    let before = NOW.load(Ordering::Relaxed);
+    PEAK.store(before, Ordering::Relaxed);
+    if exchange(stream, frame).is_none() {
+        *stream = connect(broker);
+    }
+    let peak = PEAK.load(Ordering::Relaxed).saturating_sub(before + frame.len());
+    Some(Took { peak, counted, wire: frame.len() })
+}
+
+/// The head of a frame, and a body that declares as many elements as it can, or is full of the smallest.
+fn stuffed(good: &GoodFrame) -> Vec<Vec<u8>> {
+    let (_, _, frame) = good;
+    let flexible =
+        ApiKey::from_code(good.0).and_then(ApiKey::flexible_from).is_some_and(|from| good.1 >= from);
+    // API, version, correlation id, the client id "hostile", and where there are, no tagged fields.
+    let head = 4 + 8 + 2 + "hostile".len() + usize::from(flexible);
+    let big = u32::try_from(STUFFED / 4).unwrap().to_be_bytes();
+    let compact = [0x80 | (STUFFED / 4 % 128) as u8, (STUFFED / 4 / 128) as u8];
+    let mut bodies = vec![vec![0; STUFFED], vec![1; STUFFED], vec![2; STUFFED]];
+    for lead in 0..20 {
+        for filler in [0, 1, 2] {
+            for count in [&big[..], &compact[..]] {
+                let mut body = vec![filler; STUFFED];
+                body[lead..lead + count.len()].copy_from_slice(count);
+                bodies.push(body);
+            }
+        }
+    }
+    let whole = |body: Vec<u8>| {
+        let mut whole = frame[..head].to_vec();
+        whole.extend(body);
+        let length = u32::try_from(whole.len() - 4).unwrap();
+        whole[..4].copy_from_slice(&length.to_be_bytes());
+        whole
+    };
+    bodies.into_iter().map(whole).collect()
+}
+
+/// Whether every request of the API has a response at once, whatever it says: none waits, and none asks for silence.
+fn is_answered(good: &GoodFrame) -> bool {
+    let others = [ApiKey::Produce, ApiKey::Fetch, ApiKey::JoinGroup, ApiKey::SyncGroup];
+    others.iter().all(|api| api.code() != good.0)
+}
+
+#[test]
+fn no_request_takes_more_memory_than_is_counted_for_it() {
+    let config = BrokerConfig { auto_create_topics: false, ..BrokerConfig::for_test() };
+    let broker = Broker::start(config).unwrap();
+    let mut client = Client::connect(&broker);
+    assert_eq!(create(&mut client, "t", 3, &[]).0, 0);
+    let id = topic(&mut client, "t");
+    let served = served(&mut client);
+    let good = good_frames(&served, "t", id);
+    let mut stream = connect(&broker);
+    // Groups are there, and every code path has been run, before anything is measured.
+    for (_, _, frame) in good.iter().filter(|good| is_answered(good)) {
+        let _ = measure(&mut stream, frame, &broker);
+    }
+    wait_until_loaded(&mut client);
+    let mut worst: BTreeMap<(i16, i16), Took> = BTreeMap::new();
+    let stuffed = good
+        .iter()
+        .filter(|good| is_answered(good))
+        .flat_map(|good| stuffed(good).into_iter().map(|frame| (good.0, good.1, frame)));
+    for (api, version, frame) in many_frames("t", id).into_iter().chain(stuffed) {
+        let Some(took) = measure(&mut stream, &frame, &broker) else { continue };
+        let excess = |took: &Took| (took.peak * 1000 / took.counted, took.peak);
+        let entry = worst.entry((api, version)).or_insert(took);
+        *entry = if excess(&took) > excess(entry) { took } else { *entry };
+    }
+    println!("| API | version | frame | memory | of the frame | counted |\n|---|---|---|---|---|---|");
+    for ((api, version), Took { peak, counted, wire }) in &worst {
+        let name = ApiKey::from_code(*api).map_or("?", ApiKey::name);
+        println!("| {name} | {version} | {wire} | {peak} | {} | {counted} |", peak / wire);
+    }
+    let over: Vec<_> = worst.iter().filter(|(_, took)| took.peak > took.counted).collect();
+    assert!(over.is_empty(), "these took more than is counted: {over:#?}");
+    let missing = good.iter().find(|(api, version, _)| !worst.contains_key(&(*api, *version)));
+    assert!(
+        missing.is_none(),
+        "no frame was measured of {:?}",
+        missing.map(|(api, version, _)| (api, version))
+    );
+}
+
+/// Bytes that a connection has uncounted: its state, and a small request and response.
+const UNCOUNTED: usize = 32 << 10;
+/// Bytes of the bodies that are full of elements.
+const STUFFED: usize = 8 << 10;
