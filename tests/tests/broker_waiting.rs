@@ -29,7 +29,7 @@ fn broker() -> Broker {
 }
 
 /// A request of [`WAITING`] bytes: most of them are a tagged field that nobody knows.
-fn frame<R: Request>(request: &R, version: i16) -> Vec<u8> {
+fn large<R: Request>(request: &R, version: i16) -> Vec<u8> {
     let frame = encode_request(request, version, 1, Some("waits")).unwrap().into_bytes().unwrap();
     padded(&frame, WAITING)
 }
@@ -38,7 +38,7 @@ fn frame<R: Request>(request: &R, version: i16) -> Vec<u8> {
 fn three<R: Request>(broker: &Broker, version: i16, request: impl Fn(usize) -> R) -> Vec<Client> {
     let send = |number| {
         let mut client = Client::connect(broker);
-        client.raw(&frame(&request(number), version));
+        client.raw(&large(&request(number), version));
         client
     };
     (0..3).map(send).collect()
@@ -163,7 +163,7 @@ fn a_sync_that_waits_for_the_leader_keeps_no_memory_of_its_frame() {
             ..SyncGroupRequest::default()
         };
         let mut client = Client::connect(&broker);
-        client.raw(&frame(&sync, 5));
+        client.raw(&large(&sync, 5));
         waiting.push(client);
     }
     produces(&broker);

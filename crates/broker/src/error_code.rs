@@ -99,7 +99,7 @@ impl WireError for GroupError {
             }
             GroupError::InvalidSessionTimeout => ErrorCode::InvalidSessionTimeout,
             GroupError::InconsistentGroupProtocol => ErrorCode::InconsistentGroupProtocol,
-            GroupError::GroupMaxSizeReached => ErrorCode::GroupMaxSizeReached,
+            GroupError::GroupMaxSizeReached | GroupError::MetadataTooLarge => ErrorCode::GroupMaxSizeReached,
             GroupError::UnknownMemberId => ErrorCode::UnknownMemberId,
             GroupError::FencedInstanceId => ErrorCode::FencedInstanceId,
             GroupError::IllegalGeneration => ErrorCode::IllegalGeneration,

@@ -13,6 +13,15 @@ pub struct GroupConfig {
     pub initial_rebalance_delay: Duration,
     /// The most members of a group; any number (`group.max.size`).
     pub max_size: usize,
+    /// The most bytes of the metadata of one member: of its protocols, or of the topics and partitions that it names; 4 MiB. Kafka has no such
+    /// bound (`group.member.max.bytes`).
+    pub max_member_bytes: usize,
+    /// The most bytes of the metadata of all members of a classic group, and of their assignments; 16 MiB. Kafka has no such bound
+    /// (`group.max.bytes`).
+    pub max_bytes: usize,
+    /// The most members of a classic group that have been given an id and have not come again with it; 10,000. Kafka has no such bound
+    /// (`group.max.pending.members`).
+    pub max_pending: usize,
     /// For how long a member is kept that has come without an id and waits: it cannot send heartbeats yet; 5 minutes. Kafka has it as a constant.
     pub new_member_timeout: Duration,
     /// The words beside a committed offset, at most, in units of UTF-16, as Kafka counts them; 4,096 (`offset.metadata.max.bytes`).
@@ -32,6 +41,9 @@ impl Default for GroupConfig {
             max_session_timeout: Duration::from_secs(1800),
             initial_rebalance_delay: Duration::from_secs(3),
             max_size: i32::MAX as usize,
+            max_member_bytes: 4 << 20,
+            max_bytes: 16 << 20,
+            max_pending: 10_000,
             new_member_timeout: Duration::from_secs(300),
             offset_metadata_max_bytes: 4096,
             offsets_retention: Duration::from_secs(7 * 24 * 3600),

@@ -26,6 +26,9 @@ pub enum GroupError {
     /// `GROUP_MAX_SIZE_REACHED`.
     #[error("the group has as many members as it may (group.max.size, group.consumer.max.size)")]
     GroupMaxSizeReached,
+    /// `GROUP_MAX_SIZE_REACHED`: the metadata is too large.
+    #[error("the metadata takes more bytes than group.member.max.bytes or group.max.bytes allows")]
+    MetadataTooLarge,
     /// `UNKNOWN_MEMBER_ID`.
     #[error("the group has no such member")]
     UnknownMemberId,

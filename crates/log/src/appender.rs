@@ -215,6 +215,7 @@ impl Appender {
             }
             at += header.size();
         }
+        self.producers.limit(self.config.max_producer_ids);
     }
 
     /// Forgets what is known of the active segment's beginning, after a truncation.

@@ -49,6 +49,10 @@ pub struct LogConfig {
     pub flush_time: Option<Duration>,
     /// Silence after which an idempotent producer is forgotten; one day (`producer.id.expiration.ms`).
     pub producer_id_expiration: Duration,
+    /// The most idempotent producers that the log remembers; 10,000. When there are more, those are forgotten whose last
+    /// batches are the oldest: a batch that they send twice is stored twice. Kafka has no such bound
+    /// (`producer.id.max.count`).
+    pub max_producer_ids: usize,
     /// Codec of the batches that this crate builds ([`Log::append`](crate::Log::append), [`Writer`](crate::Writer));
     /// none. Batches that come as bytes stay as they are.
     pub compression: Compression,
@@ -165,6 +169,7 @@ impl Default for LogConfig {
             flush_messages: None,
             flush_time: None,
             producer_id_expiration: DAY,
+            max_producer_ids: 10_000,
             compression: Compression::None,
             max_decompressed_bytes: 64 << 20,
             max_cut_bytes: 1 << 30,

@@ -42,8 +42,9 @@ impl Log {
     /// Forgets idempotent producers that have been silent for `producer.id.expiration.ms`.
     pub(crate) fn expire_producers(&self, now: Timestamp) {
         let mut appender = self.inner.appender.lock();
-        let after = appender.config.producer_id_expiration;
+        let (after, most) = (appender.config.producer_id_expiration, appender.config.max_producer_ids);
         appender.producers.expire(now, after);
+        appender.producers.limit(most);
     }
 }
 

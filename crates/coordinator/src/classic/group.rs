@@ -32,6 +32,8 @@ pub(crate) struct ClassicGroup {
     votes: BTreeMap<ProtocolName, usize>,
     /// How many members wait for the round of joins to end.
     waiting: usize,
+    /// Bytes of the metadata of all members.
+    bytes: usize,
     /// Members of the generation that have not asked for their assignment.
     pub(super) unsynced: BTreeSet<MemberId>,
     /// When the round of joins ends, and what is left of the first round's time.
@@ -59,6 +61,7 @@ impl ClassicGroup {
             pending: BTreeMap::new(),
             votes: BTreeMap::new(),
             waiting: 0,
+            bytes: 0,
             unsynced: BTreeSet::new(),
             join_timer: None,
             initial: None,
@@ -217,7 +220,13 @@ impl ClassicGroup {
         self.members.insert(id.clone(), member);
     }
 
+    /// Bytes of the metadata of all members.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     fn count_votes(&mut self, member: &Member, comes: bool) {
+        self.bytes = if comes { self.bytes + member.bytes() } else { self.bytes - member.bytes() };
         let names: BTreeSet<_> = member.protocols.iter().map(|(name, _)| name).collect();
         for name in names {
             let count = self.votes.entry(name.clone()).or_default();

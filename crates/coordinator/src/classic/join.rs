@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::Turn;
-use super::member::Member;
+use super::member::{Member, bytes};
 use super::state::ClassicState;
 use crate::effects::{Answer, Waiter};
 use crate::timers::Timer;
@@ -51,6 +51,11 @@ impl JoinGroup {
             name.char_indices().map(|(at, letter)| at + letter.len_utf8()).take_while(|end| *end <= LONGEST);
         let name = &name[..fits.last().unwrap_or(0)];
         MemberId::new(&format!("{name}-{}", parts.join("-")))
+    }
+
+    /// Bytes of the metadata of its protocols.
+    pub(crate) fn bytes(&self) -> usize {
+        bytes(&self.protocols)
     }
 
     fn member(&self, id: MemberId, waiter: Waiter) -> Member {
@@ -98,7 +103,11 @@ impl Turn<'_> {
         if !self.group.supports(&join.protocol_type, names) {
             return Err(GroupError::InconsistentGroupProtocol);
         }
+        self.check_bytes(join)?;
         match &join.member {
+            None if self.group.pending.len() >= self.config.max_pending => {
+                return Err(GroupError::GroupMaxSizeReached);
+            }
             None => self.join_new(join, waiter),
             Some(id) if self.group.pending.contains_key(id) && join.instance.is_none() => {
                 self.join_as(id, join, waiter);
@@ -133,6 +142,13 @@ impl Turn<'_> {
             }
         };
         if has_room { Ok(()) } else { Err(GroupError::GroupMaxSizeReached) }
+    }
+
+    /// The metadata of all members has a bound.
+    fn check_bytes(&self, join: &JoinGroup) -> Result<(), GroupError> {
+        let before = join.member.as_ref().and_then(|id| self.group.member(id)).map_or(0, Member::bytes);
+        let bytes = self.group.bytes() - before + join.bytes();
+        if bytes > self.config.max_bytes { Err(GroupError::MetadataTooLarge) } else { Ok(()) }
     }
 
     fn join_new(&mut self, join: &JoinGroup, waiter: Waiter) {

@@ -37,6 +37,11 @@ impl Member {
         protocols::metadata(&self.protocols, protocol)
     }
 
+    /// Bytes of the metadata of its protocols.
+    pub(super) fn bytes(&self) -> usize {
+        bytes(&self.protocols)
+    }
+
     /// Whether somebody waits with it, who cannot send heartbeats meanwhile.
     pub(super) fn waits(&self) -> bool {
         self.joining.is_some() || self.syncing.is_some()
@@ -65,4 +70,9 @@ impl Member {
             armed: Moment::default(),
         }
     }
+}
+
+/// Bytes of the names and the metadata of protocols.
+pub(super) fn bytes(protocols: &[(ProtocolName, Bytes)]) -> usize {
+    protocols.iter().map(|(name, metadata)| name.as_str().len() + metadata.len()).sum()
 }

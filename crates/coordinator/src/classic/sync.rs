@@ -49,6 +49,10 @@ impl Turn<'_> {
         {
             return Err(GroupError::InconsistentGroupProtocol);
         }
+        let bytes: usize = sync.assignments.iter().map(|(_, assignment)| assignment.len()).sum();
+        if bytes > self.config.max_bytes {
+            return Err(GroupError::MetadataTooLarge);
+        }
         match self.group.state() {
             ClassicState::Empty => return Err(GroupError::UnknownMemberId),
             ClassicState::PreparingRebalance => return Err(GroupError::RebalanceInProgress),

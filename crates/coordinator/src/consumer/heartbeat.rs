@@ -106,6 +106,13 @@ impl ConsumerHeartbeat {
         }
     }
 
+    /// Bytes of the topics, the expression and the rack that it names.
+    pub(crate) fn bytes(&self) -> usize {
+        let topics = self.topics.iter().flatten().map(|topic| topic.as_str().len());
+        let texts = [self.regex.as_deref(), self.rack.as_deref()].into_iter().flatten().map(str::len);
+        topics.chain(texts).sum()
+    }
+
     pub(super) fn id(&self) -> MemberId {
         self.member.clone().unwrap_or_else(|| new_id(self.random))
     }

@@ -51,6 +51,9 @@ impl GroupCoordinator {
         if !(least..=most).contains(&join.session_timeout) {
             return Err(GroupError::InvalidSessionTimeout);
         }
+        if join.bytes() > self.config.max_member_bytes {
+            return Err(GroupError::MetadataTooLarge);
+        }
         if self.foreign.contains(&join.group) {
             return Err(GroupError::InconsistentGroupProtocol);
         }

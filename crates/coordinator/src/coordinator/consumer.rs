@@ -25,6 +25,9 @@ impl GroupCoordinator {
         present: Present<'_>,
     ) -> Result<(Effects, ConsumerHeartbeatAnswer), GroupError> {
         beat.check(|name| self.config.consumer.assignors.find(name).is_some())?;
+        if beat.bytes() > self.config.max_member_bytes {
+            return Err(GroupError::MetadataTooLarge);
+        }
         if self.foreign.contains(&beat.group) {
             return Err(GroupError::ForeignGroup);
         }

@@ -108,6 +108,11 @@ impl ProducerEntry {
         now.since(looked_at) >= after
     }
 
+    /// The offset of its last record in this epoch; 0 when it has none.
+    pub(super) fn last_offset(&self) -> Offset {
+        self.batches.back().map_or(Offset::default(), |last| last.last_offset)
+    }
+
     /// The last that is known of it.
     pub(super) fn last_batch(&self) -> LastBatch {
         LastBatch { data: self.batches.back().map(|last| last.last_offset), epoch: self.epoch }

@@ -122,6 +122,19 @@ impl ProducerStates {
         self.entries.iter().map(|(id, entry)| (*id, entry.last_batch())).collect()
     }
 
+    /// Forgets the producers whose last batches are the oldest, if there are more than `most`. An eighth of `most` goes at a
+    /// time, so that a batch costs little. A producer with an open transaction stays.
+    pub(crate) fn limit(&mut self, most: usize) {
+        if self.entries.len() <= most {
+            return;
+        }
+        let mut ends: Vec<Offset> = self.entries.values().map(ProducerEntry::last_offset).collect();
+        let gone = ends.len() - (most - most / 8).max(1);
+        let (_, newest_gone, _) = ends.select_nth_unstable(gone.saturating_sub(1));
+        let newest_gone = *newest_gone;
+        self.entries.retain(|_, entry| entry.open_since.is_some() || entry.last_offset() > newest_gone);
+    }
+
     /// Forgets producers that have been silent for `after` and have no transaction open.
     pub(crate) fn expire(&mut self, now: Timestamp, after: Duration) {
         self.entries.retain(|_, entry| entry.open_since.is_some() || !entry.is_silent(now, after));

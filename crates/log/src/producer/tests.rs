@@ -207,3 +207,28 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_log_remembers_at_most_so_many_producers_and_forgets_the_oldest() {
+    let most = 80;
+    let mut states = ProducerStates::default();
+    let batch = sent(0, 0, 1, false);
+    let append = |states: &mut ProducerStates, id: i64, offset: i64| {
+        let mut batch = batch.clone();
+        batch[..8].copy_from_slice(&offset.to_be_bytes());
+        batch[43..51].copy_from_slice(&id.to_be_bytes());
+        states.apply(&BatchHeader::parse(&batch).unwrap(), None);
+        states.limit(most);
+    };
+    for number in 0..1000 {
+        append(&mut states, number, 2 * number);
+        // The first goes on sending, and is remembered.
+        append(&mut states, 0, 2 * number + 1);
+        assert!(states.last_batches().len() <= most, "after {number}");
+    }
+    let known = states.last_batches();
+    assert!(known.len() >= most - most / 8 - 1, "{}", known.len());
+    assert!(known.contains_key(&ProducerId::new(0).unwrap()), "the busiest is remembered");
+    assert!(known.contains_key(&ProducerId::new(999).unwrap()), "the newest is remembered");
+    assert!(!known.contains_key(&ProducerId::new(1).unwrap()), "the oldest is forgotten");
+}
