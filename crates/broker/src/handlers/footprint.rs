@@ -54,7 +54,7 @@ macro_rules! weights {
 weights! {
     Produce: produce_request::ProduceRequest, 8, 1;
     Fetch: fetch_request::FetchRequest, 12, 6;
-    ListOffsets: list_offsets_request::ListOffsetsRequest, 8, 6;
+    ListOffsets: list_offsets_request::ListOffsetsRequest, 16, 6;
     Metadata: metadata_request::MetadataRequest, 8, 6;
     OffsetCommit: offset_commit_request::OffsetCommitRequest, 6, 6;
     OffsetFetch: offset_fetch_request::OffsetFetchRequest, 10, 8;
@@ -70,8 +70,8 @@ weights! {
     DeleteTopics: delete_topics_request::DeleteTopicsRequest, 8, 6;
     DeleteRecords: delete_records_request::DeleteRecordsRequest, 6, 6;
     InitProducerId: init_producer_id_request::InitProducerIdRequest, 4, 4;
-    OffsetForLeaderEpoch: offset_for_leader_epoch_request::OffsetForLeaderEpochRequest, 6, 6;
-    DescribeConfigs: describe_configs_request::DescribeConfigsRequest, 32, 6;
+    OffsetForLeaderEpoch: offset_for_leader_epoch_request::OffsetForLeaderEpochRequest, 10, 6;
+    DescribeConfigs: describe_configs_request::DescribeConfigsRequest, 72, 6;
     AlterConfigs: alter_configs_request::AlterConfigsRequest, 8, 8;
     DescribeLogDirs: describe_log_dirs_request::DescribeLogDirsRequest, 8, 4;
     DeleteGroups: delete_groups_request::DeleteGroupsRequest, 8, 6;
