@@ -66,7 +66,7 @@ weights! {
     DescribeGroups: describe_groups_request::DescribeGroupsRequest, 16, 6;
     ListGroups: list_groups_request::ListGroupsRequest, 8, 4;
     ApiVersions: api_versions_request::ApiVersionsRequest, 4, 2;
-    CreateTopics: create_topics_request::CreateTopicsRequest, 96, 8;
+    CreateTopics: create_topics_request::CreateTopicsRequest, 144, 8;
     DeleteTopics: delete_topics_request::DeleteTopicsRequest, 8, 6;
     DeleteRecords: delete_records_request::DeleteRecordsRequest, 6, 6;
     InitProducerId: init_producer_id_request::InitProducerIdRequest, 4, 4;
