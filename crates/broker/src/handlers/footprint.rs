@@ -87,6 +87,29 @@ weights! {
     ConsumerGroupDescribe: consumer_group_describe_request::ConsumerGroupDescribeRequest, 24, 4;
     ListConfigResources: list_config_resources_request::ListConfigResourcesRequest, 8, 2;
     DescribeTopicPartitions: describe_topic_partitions_request::DescribeTopicPartitionsRequest, 8, 6;
+    SaslHandshake: sasl_handshake_request::SaslHandshakeRequest, 4, 4;
+    DescribeAcls: describe_acls_request::DescribeAclsRequest, 24, 8;
+    CreateAcls: create_acls_request::CreateAclsRequest, 24, 8;
+    DeleteAcls: delete_acls_request::DeleteAclsRequest, 24, 8;
+    AlterReplicaLogDirs: alter_replica_log_dirs_request::AlterReplicaLogDirsRequest, 24, 8;
+    SaslAuthenticate: sasl_authenticate_request::SaslAuthenticateRequest, 4, 4;
+    CreateDelegationToken: create_delegation_token_request::CreateDelegationTokenRequest, 24, 8;
+    RenewDelegationToken: renew_delegation_token_request::RenewDelegationTokenRequest, 4, 4;
+    ExpireDelegationToken: expire_delegation_token_request::ExpireDelegationTokenRequest, 4, 4;
+    DescribeDelegationToken: describe_delegation_token_request::DescribeDelegationTokenRequest, 24, 8;
+    ElectLeaders: elect_leaders_request::ElectLeadersRequest, 64, 8;
+    AlterPartitionReassignments:
+        alter_partition_reassignments_request::AlterPartitionReassignmentsRequest, 24, 8;
+    ListPartitionReassignments:
+        list_partition_reassignments_request::ListPartitionReassignmentsRequest, 24, 8;
+    AlterUserScramCredentials:
+        alter_user_scram_credentials_request::AlterUserScramCredentialsRequest, 24, 8;
+    DescribeQuorum: describe_quorum_request::DescribeQuorumRequest, 24, 8;
+    UpdateFeatures: update_features_request::UpdateFeaturesRequest, 24, 8;
+    DescribeProducers: describe_producers_request::DescribeProducersRequest, 64, 8;
+    UnregisterBroker: unregister_broker_request::UnregisterBrokerRequest, 4, 4;
+    DescribeTransactions: describe_transactions_request::DescribeTransactionsRequest, 24, 8;
+    ListTransactions: list_transactions_request::ListTransactionsRequest, 24, 8;
 }
 
 #[cfg(test)]
