@@ -69,6 +69,12 @@ pub(crate) struct PendingFetch {
 pub(super) async fn handle(call: Sliced) -> Result<Outcome, HandleError> {
     let (shared, head) = (&*call.shared, &call.head);
     let request = super::read::<FetchRequest>(head)?;
+    // To look up what a session knows of so many partitions is much work too.
+    let count = request.topics.iter().map(|topic| topic.partitions.len()).sum();
+    call.work.expect_items(count).await;
+    if !call.work.is_on_network() {
+        call.work.items(count).await;
+    }
     let context = match shared.fetch_sessions.context(&request, head.version >= WITH_TOPIC_IDS) {
         Ok(context) => context,
         Err(error) => return refuse(error, head),
