@@ -223,6 +223,7 @@ impl Inner {
             published.note_unstable(&mut appender.producers);
         }
         published.active_size = appender.position;
+        published.epoch = appender.epochs.latest().map(|latest| latest.epoch);
         drop(published);
         Ok(appended)
     }
@@ -230,7 +231,8 @@ impl Inner {
     #[inline]
     fn finish(&self, appended: Appended, durability: Durability) -> Result<Appended, AppendError> {
         self.tail.notify();
-        if durability == Durability::Synced {
+        // A duplicate too: the append that it repeats may still wait for its sync.
+        if durability == Durability::Synced || self.must_flush(appended.next_offset) {
             self.sync_to(appended.next_offset)?;
         }
         Ok(appended)

@@ -43,9 +43,11 @@ pub struct LogConfig {
     pub retention_bytes: Option<u64>,
     /// Time between taking a segment out of the log and removing its files; one minute (`file.delete.delay.ms`).
     pub file_delete_delay: Duration,
-    /// Records after which the log is synced in the background; none (`flush.messages`).
+    /// Unsynced records at which an append syncs the log before it returns, whatever its [`Durability`](crate::Durability): 1 makes
+    /// every append durable; none (`flush.messages`).
     pub flush_messages: Option<u64>,
-    /// Time after which what was appended is synced in the background; none (`flush.ms`).
+    /// Time since the last sync after which what was appended is synced in the background; none (`flush.ms`). An append does not wait
+    /// for it: a power loss can take the records of this time and of one round of maintenance, a second.
     pub flush_time: Option<Duration>,
     /// Silence after which an idempotent producer is forgotten; one day (`producer.id.expiration.ms`).
     pub producer_id_expiration: Duration,

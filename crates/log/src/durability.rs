@@ -2,7 +2,8 @@
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Durability {
     /// The records are in the operating system's page cache: they survive the end of the process, however it ends, but
-    /// not the loss of power or a crash of the system. This is what Kafka does by default.
+    /// not the loss of power or a crash of the system, unless [`LogConfig::flush_messages`](crate::LogConfig::flush_messages)
+    /// asks for a sync. This is what Kafka does.
     Written,
     /// The records, and all before them, have been synced to the disk (`fdatasync`): they survive the loss of power.
     /// One sync serves all who wait for it (group commit).

@@ -1,6 +1,6 @@
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use klamm_types::{EpochEnd, EpochHistory, LeaderEpoch, Offset, Timestamp, TopicPartition};
@@ -45,7 +45,9 @@ pub(crate) struct Inner {
     pub(crate) tail: TailSignal,
     pub(crate) removals: Mutex<Removals>,
     pub(crate) health: Health,
-    /// When the background last synced, and the end then.
+    /// `flush.messages`, which each append looks at without a lock; [`NEVER`] where it is not set.
+    flush_messages: AtomicU64,
+    /// When the background last synced.
     pub(crate) flushed: Mutex<Option<Timestamp>>,
     /// When it was last seen that the active segment is in its folder.
     looked: Mutex<Option<Timestamp>>,
@@ -59,6 +61,8 @@ pub(crate) struct Published {
     pub(crate) bounds: Bounds,
     /// Bytes of whole batches in the last segment, up to the end.
     pub(crate) active_size: u64,
+    /// The latest leader epoch in the log.
+    pub(crate) epoch: Option<LeaderEpoch>,
     /// Counts truncations and deletions: a reader that met an error looks whether the ground has moved under it.
     pub(crate) generation: u64,
 }
@@ -154,6 +158,7 @@ impl Log {
         config.validate()?;
         let mut appender = self.inner.appender.lock();
         appender.pace.set_interval(config.index_interval_bytes);
+        self.inner.flush_messages.store(config.flush_messages.unwrap_or(NEVER), Ordering::Relaxed);
         appender.config = Arc::new(config);
         Ok(())
     }
@@ -170,6 +175,15 @@ impl Log {
             self.inner.published.write().note_unstable(&mut appender.producers);
         }
         self.inner.tail.notify();
+    }
+
+    /// Whether an append in leader epoch `epoch` may have to wait for the disk rather than for the page cache: it syncs
+    /// (`flush.messages`), it is the first in its epoch, which is made durable first, or it is the first write since the directory was
+    /// opened. Never waits itself.
+    #[must_use]
+    pub fn append_may_wait(&self, epoch: LeaderEpoch) -> bool {
+        let is_later = || self.inner.published.read().epoch.is_none_or(|latest| latest < epoch);
+        self.inner.flush_messages().is_some() || !self.inner.owner.is_marked() || is_later()
     }
 
     /// Where each leader epoch began.
@@ -223,9 +237,11 @@ impl Inner {
             segments: loaded.segments.clone(),
             bounds,
             active_size: loaded.tail.position,
+            epoch: loaded.epochs.latest().map(|latest| latest.epoch),
             generation: 0,
         };
         let synced = loaded.synced;
+        let flush_messages = AtomicU64::new(config.flush_messages.unwrap_or(NEVER));
         let appender = Appender::new(folder.clone(), config, loaded);
         Inner {
             partition,
@@ -239,10 +255,22 @@ impl Inner {
             tail: TailSignal::default(),
             removals: Mutex::new(Removals::default()),
             health: Health::default(),
+            flush_messages,
             flushed: Mutex::new(None),
             looked: Mutex::new(None),
             cleaning: CleaningState::default(),
         }
+    }
+
+    fn flush_messages(&self) -> Option<u64> {
+        Some(self.flush_messages.load(Ordering::Relaxed)).filter(|most| *most != NEVER)
+    }
+
+    /// Whether `flush.messages` asks the append whose last record is before `end` to sync before it returns.
+    #[inline]
+    pub(crate) fn must_flush(&self, end: Offset) -> bool {
+        let Some(most) = self.flush_messages() else { return false };
+        u64::try_from(end.since(self.group.synced())).is_ok_and(|unsynced| unsynced >= most)
     }
 
     pub(crate) fn sync_to(&self, wanted: Offset) -> Result<(), LogError> {
@@ -323,17 +351,13 @@ impl Inner {
         self.group.run_once(|| self.sync_now()).map(|()| true)
     }
 
-    /// Syncs when `flush.messages` or `flush.ms` say so; tells whether it did.
+    /// Syncs when `flush.ms` says so; tells whether it did.
     pub(crate) fn flush_if_due(&self, now: Timestamp) -> Result<bool, LogError> {
-        let config = Arc::clone(&self.appender.lock().config);
+        let flush_time = self.appender.lock().config.flush_time;
         let end = self.published.read().bounds.end();
-        let waiting = end.since(self.group.synced());
         let mut flushed = self.flushed.lock();
         let since = now.since(*flushed.get_or_insert(now));
-        let enough =
-            config.flush_messages.is_some_and(|most| u64::try_from(waiting).is_ok_and(|n| n >= most));
-        let old = config.flush_time.is_some_and(|most| since >= most);
-        if waiting == 0 || !(enough || old) {
+        if end <= self.group.synced() || flush_time.is_none_or(|most| since < most) {
             return Ok(false);
         }
         *flushed = Some(now);
@@ -421,4 +445,6 @@ impl Inner {
     }
 }
 
+/// No `flush.messages`.
+const NEVER: u64 = u64::MAX;
 const LOOK: Duration = Duration::from_secs(1);

@@ -141,6 +141,7 @@ impl Inner {
         let segment = begun.map_err(|error| self.fail(error))?;
         self.group.lower(Offset::ZERO);
         self.publish_moved(SegmentList::new(vec![segment]), 0, |_| Bounds::new(offset, offset));
+        self.published.write().epoch = None;
         Ok(())
     }
 
@@ -177,7 +178,9 @@ impl Inner {
         let cut = self.cut(appender, &active, position, end, segments.iter().skip(keep));
         let cut = cut.and_then(|()| appender.restore_producers(&kept, end));
         cut.map_err(|error| self.fail(error))?;
-        self.published.write().note_unstable(&mut appender.producers);
+        let mut published = self.published.write();
+        published.epoch = appender.epochs.latest().map(|latest| latest.epoch);
+        published.note_unstable(&mut appender.producers);
         Ok(end)
     }
 

@@ -9,7 +9,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use klamm_log::{DirConfig, Durability, LogConfig, LogDir, NewRecord};
-use support::hook_disk::{HookDisk, open_hook};
+use klamm_sim::HookDisk;
+use support::open_hook;
 use support::{append, open, values};
 
 /// What all of an error's chain says.
@@ -89,7 +90,7 @@ fn a_folder_that_is_removed_is_noticed_at_once_and_a_file_within_a_second() {
     for (removed, after) in [("", 0), ("t-0", 0), ("t-0/00000000000000000000.log", 1000)] {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("data");
-        let clock = support::HeldClock::at(5000);
+        let clock = klamm_sim::HeldClock::at(5000);
         let config = DirConfig { clock: Arc::clone(&clock) as _, ..DirConfig::default() };
         let dir = LogDir::open_with(&path, config).unwrap();
         let log = dir.log("t", 0).unwrap();

@@ -14,9 +14,9 @@ use klamm_log::{
 use klamm_record::{
     BatchBuilder, BatchHeader, BatchOptions, BatchProducer, Compression, EndTransaction, Outcome,
 };
+use klamm_sim::HeldClock;
 use klamm_types::{ProducerEpoch, ProducerId};
 use proptest::prelude::*;
-use support::HeldClock;
 
 const NOW: i64 = 1_000_000;
 

@@ -1,7 +1,7 @@
 //! Every operation on the disk as the crash point, and everything that a machine may find when it comes up again.
 //!
 //! A script appends, rolls, syncs, truncates, retires, compacts, checkpoints, closes and opens. It is run once for each operation that it
-//! does, which is then the last before the crash ([`support::sim_disk`]); each disk that may be found is opened and held
+//! does, which is then the last before the crash ([`klamm_sim::SimDisk`]); each disk that may be found is opened and held
 //! against what was acknowledged. Then each operation fails once, and the script goes on.
 //!
 //! `CRASH_SCRIPT=NAME CRASH_AT=N cargo test -p klamm-log --test crash_matrix -- --nocapture` runs one point.
@@ -20,9 +20,8 @@ use klamm_log::{
     Position, Timestamp,
 };
 use klamm_record::{BatchBuilder, BatchOptions, BatchProducer};
+use klamm_sim::{Failure, Fault, Found, HeldClock, SimDisk};
 use klamm_types::{ProducerEpoch, ProducerId};
-use support::HeldClock;
-use support::sim_disk::{Failure, Fault, Found, SimDisk};
 
 /// What the script does; numbers are of records.
 #[derive(Clone, Copy, Debug)]

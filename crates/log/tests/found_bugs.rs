@@ -6,11 +6,11 @@
 mod support;
 use klamm_log::*;
 use klamm_record::{BatchBuilder, BatchOptions, NewRecord};
+use klamm_sim::HeldClock;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use support::hook_disk::open_hook;
 use support::*;
 
 fn enospc() -> io::Error {

@@ -12,10 +12,10 @@ use klamm_log::{
     Visibility,
 };
 use klamm_record::{BatchBuilder, BatchOptions, BatchProducer, EndTransaction, Outcome};
+use klamm_sim::{HeldClock, SimDisk};
 use klamm_types::{ProducerEpoch, ProducerId};
-use support::hook_disk::open_hook;
-use support::sim_disk::SimDisk;
-use support::{HeldClock, all, append, copy_as_killed, epoch, open};
+use support::open_hook;
+use support::{all, append, copy_as_killed, epoch, open};
 
 fn at(offset: u32) -> Offset {
     Offset::from(offset)

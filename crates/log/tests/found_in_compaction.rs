@@ -16,9 +16,9 @@ use klamm_log::{
     Position, Timestamp,
 };
 use klamm_record::{BatchBuilder, BatchOptions, BatchProducer, EndTransaction, Outcome};
+use klamm_sim::{HeldClock, HookDisk};
 use klamm_types::{ProducerEpoch, ProducerId};
-use support::hook_disk::HookDisk;
-use support::{HeldClock, append, copy_as_killed};
+use support::{append, copy_as_killed};
 
 const NOW: i64 = 1_000_000;
 

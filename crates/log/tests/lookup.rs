@@ -105,7 +105,7 @@ fn batches_stay_in_memory_up_to_the_bound() {
 #[test]
 fn what_is_used_stays() {
     let tmp = tempfile::tempdir().unwrap();
-    let (disk, dir) = support::hook_disk::open_hook(tmp.path(), LogConfig::default());
+    let (disk, dir) = support::open_hook(tmp.path(), LogConfig::default());
     let log = dir.log("t", 0).unwrap();
     (0..200).for_each(|_| append_batch(&log, 50, Compression::None));
     let mut lookup = log.lookup(20_000);

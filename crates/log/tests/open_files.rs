@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use klamm_log::{DirConfig, Durability, LogConfig, LogDir, LogError, NewRecord, Position, Timestamp};
-use support::hook_disk::HookDisk;
+use klamm_sim::HookDisk;
 use support::{append, values};
 
 const MOST: usize = 4;

@@ -7,7 +7,7 @@ use std::num::NonZeroU32;
 use std::path::Path;
 
 use klamm_log::{Durability, LogConfig, NewRecord, OpenError};
-use support::hook_disk::open_hook;
+use support::open_hook;
 use support::{append, copy_as_killed, open, values};
 
 fn ahead() -> LogConfig {

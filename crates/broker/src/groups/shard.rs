@@ -144,7 +144,7 @@ impl Shard {
         now: impl FnOnce() -> Now,
         event: impl FnOnce(&mut GroupCoordinator, Present<'_>) -> Result<(P, T), GroupError>,
     ) -> Option<Result<Done<Result<T, ErrorCode>>, ErrorCode>> {
-        let log = self.log.as_ref().filter(|log| !may_sync(log))?;
+        let log = self.log.as_ref().filter(|log| !log.append_may_wait(LeaderEpoch::ZERO))?;
         let state = self.state.try_lock().filter(|state| matches!(**state, State::Ready(_)))?;
         Some(self.decide_under(state, log, now, event))
     }
@@ -209,11 +209,6 @@ impl Shard {
     fn ready(&self) -> Result<(MutexGuard<'_, State>, &Log), ErrorCode> {
         Ok((self.state.lock(), self.log.as_ref().ok_or(ErrorCode::CoordinatorNotAvailable)?))
     }
-}
-
-/// The first append notes the leader's epoch, durably; an administrator may want all to be synced.
-fn may_sync(log: &Log) -> bool {
-    log.config().flush_messages.is_some() || log.bounds().end() == Offset::ZERO
 }
 
 impl Standing {

@@ -10,7 +10,7 @@ use klamm_protocol::messages::produce_response::{
 };
 use klamm_protocol::{ApiKey, ErrorCode, RequestHead, Uuid};
 use klamm_record::{BatchHeader, Compression};
-use klamm_types::{Offset, Timestamp, TopicPartition};
+use klamm_types::{LeaderEpoch, Timestamp, TopicPartition};
 
 use super::{HandleError, Outcome, Sliced, answer};
 use crate::config::{BatchCompression, TopicConfig};
@@ -149,10 +149,8 @@ impl<'a> Topics<'a> {
 }
 
 /// Whether an append may have to wait for the disk, or is much work.
-fn is_slow(config: &TopicConfig, log: &Log) -> bool {
-    // The first append notes the leader's epoch, durably.
-    let is_first = log.bounds().end() == Offset::ZERO;
-    is_first || config.log.flush_messages.is_some() || config.compression != BatchCompression::Producer
+fn is_slow(config: &TopicConfig, log: &Log, epoch: LeaderEpoch) -> bool {
+    config.compression != BatchCompression::Producer || log.append_may_wait(epoch)
 }
 
 fn find<'a>(image: &'a MetadataImage, data: &TopicProduceData, version: i16) -> Result<&'a Topic, ErrorCode> {
@@ -205,12 +203,13 @@ async fn append(
     let records = records.ok_or_else(|| Refusal::new(ErrorCode::InvalidRecord, "there are no records"))?;
     let records = only_batch(records).map_err(Refused::from)?;
     check_codec(records, version)?;
-    if is_slow(config, &log) {
+    let epoch = topic.leader_epoch(data.index);
+    if is_slow(config, &log, epoch) {
         call.work.worker().await;
     }
     let Prepared { mut batch, append_time, depth, decompressed } =
         prepared(&call.work, records, config, shared.now()).await?;
-    let appended = log.append_batches(&mut batch, topic.leader_epoch(data.index), depth, Durability::Written);
+    let appended = log.append_batches(&mut batch, epoch, depth, Durability::Written);
     let appended = appended.map_err(|error| match shared.metadata.is_there(topic) {
         true => refused(shared, log.partition(), &error),
         false => no_log(&TopicError::Gone, version),

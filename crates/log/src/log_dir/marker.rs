@@ -74,6 +74,11 @@ impl Owner {
         self.shared.upgrade().map_or(Ok(()), |shared| shared.folder.sync())
     }
 
+    /// Whether the marker of a clean stop is gone, so that a write need not take it away first.
+    pub(crate) fn is_marked(&self) -> bool {
+        self.marker.is_dirty()
+    }
+
     /// Before a log is truncated neither its recovery point nor its start may lie beyond what will be left.
     pub(crate) fn lower_checkpoints(&self, partition: &TopicPartition, to: Offset) -> Result<(), FileError> {
         self.shared.upgrade().map_or(Ok(()), |shared| shared.lower_checkpoints(partition, to))

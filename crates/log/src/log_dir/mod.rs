@@ -286,7 +286,7 @@ impl LogDir {
         self.remove_many(std::slice::from_ref(partition))?.pop().unwrap_or(Ok(false))
     }
 
-    /// Does what is due at `now`: retention, syncs that `flush.messages` and `flush.ms` ask for, checkpoints, removals.
+    /// Does what is due at `now`: retention, syncs that `flush.ms` asks for, checkpoints, removals.
     /// [`Background`](crate::Background) calls it from a thread; a program that has a loop of its own can do so itself.
     ///
     /// # Errors

@@ -1,37 +1,21 @@
 //! What the tests of the log share.
 #![allow(dead_code, unreachable_pub, clippy::cast_possible_wrap, clippy::cast_possible_truncation)]
 
-pub mod hook_disk;
-pub mod sim_disk;
-
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 
 use klamm_log::{
-    Clock, DirConfig, Durability, LeaderEpoch, Log, LogConfig, LogDir, NewRecord, Offset, OwnedRecord,
-    Position, Timestamp,
+    DirConfig, Durability, LeaderEpoch, Log, LogConfig, LogDir, NewRecord, Offset, OwnedRecord, Position,
+    Timestamp,
 };
 use klamm_record::{BatchBuilder, BatchOptions};
+use klamm_sim::HookDisk;
 
-/// A clock that a test holds.
-#[derive(Debug, Default)]
-pub struct HeldClock(AtomicI64);
-
-impl HeldClock {
-    pub fn at(millis: i64) -> Arc<HeldClock> {
-        Arc::new(HeldClock(AtomicI64::new(millis)))
-    }
-
-    pub fn set(&self, millis: i64) {
-        self.0.store(millis, Ordering::SeqCst);
-    }
-}
-
-impl Clock for HeldClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_millis(self.0.load(Ordering::SeqCst))
-    }
+/// A directory on a disk with a hook, which is not set yet.
+pub fn open_hook(path: &Path, log: LogConfig) -> (HookDisk, LogDir) {
+    let disk = HookDisk::default();
+    let config = DirConfig { log, disk: Arc::new(disk.clone()), ..DirConfig::default() };
+    (disk, LogDir::open_with(path, config).unwrap())
 }
 
 pub fn small_segments() -> LogConfig {
