@@ -8,6 +8,7 @@ pub mod fixtures;
 pub mod groups;
 pub mod hostile;
 pub mod http;
+pub mod power_loss;
 pub mod requests;
 
 /// The root's README, so that its snippets are compiled and run.

@@ -111,7 +111,8 @@ impl Broker {
         let temporary = if config.log_dirs.is_empty() { Some(tempfile::tempdir()?) } else { None };
         let own = temporary.as_ref().map(|t| t.path().to_owned());
         let paths: Vec<PathBuf> = config.log_dirs.iter().cloned().chain(own).collect();
-        survey(&paths, config.node_id).map_err(|reason| StartError::Metadata { reason })?;
+        survey(&*environment.disk, &paths, config.node_id)
+            .map_err(|reason| StartError::Metadata { reason })?;
         let (storage, identity) = Storage::open(&paths, config, environment)?;
         let storage = Arc::new(storage);
         let metadata = Metadata::open(Arc::clone(&storage), identity, config, &environment.clock)

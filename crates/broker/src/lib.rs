@@ -4,6 +4,7 @@
 
 mod broker;
 mod config;
+mod directory;
 mod environment;
 mod error_code;
 mod fetch_sessions;

@@ -5,18 +5,21 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use klamm_log::disk::Disk;
 use klamm_log::{Background, CleanerConfig, DirConfig, Log, LogDir, LogError, NewLog, OpenError};
 use klamm_protocol::Uuid;
 use klamm_types::{Timestamp, TopicPartition};
 use parking_lot::Mutex;
 
 use crate::config::BrokerConfig;
+use crate::directory::is_dir;
 use crate::environment::Environment;
 use crate::metadata::{Identity, IdentityError};
 
 /// All folders.
 #[derive(Debug)]
 pub(crate) struct Storage {
+    disk: Arc<dyn Disk>,
     folders: Vec<Folder>,
     /// Partitions whose log cannot be opened, and why.
     offline: Mutex<BTreeMap<TopicPartition, String>>,
@@ -55,7 +58,8 @@ impl Storage {
         environment: &Environment,
     ) -> Result<(Storage, Identity), StorageError> {
         // A new folder joins the cluster that the others belong to, wherever it stands.
-        let known = paths.iter().find_map(|path| Identity::load(path, config.node_id).ok().flatten());
+        let disk = Arc::clone(&environment.disk);
+        let known = paths.iter().find_map(|path| Identity::load(&*disk, path, config.node_id).ok().flatten());
         let mut identity = None;
         let mut folders = Vec::new();
         for path in paths {
@@ -77,7 +81,7 @@ impl Storage {
             }
         }
         let identity = identity.ok_or(StorageError::NoFolder)?;
-        Ok((Storage { folders, offline: Mutex::default() }, identity))
+        Ok((Storage { disk, folders, offline: Mutex::default() }, identity))
     }
 
     /// Takes a partition offline, whose log cannot be opened or belongs to another topic.
@@ -101,7 +105,12 @@ impl Storage {
 
     /// The folders that have a log of this name on the disk, open or not.
     pub(crate) fn homes_of<'a>(&'a self, log: &'a str) -> impl Iterator<Item = &'a LogDir> {
-        self.dirs().filter(move |dir| dir.path().join(log).is_dir())
+        self.dirs().filter(move |dir| is_dir(self.disk(), &dir.path().join(log)))
+    }
+
+    /// Where the files are.
+    pub(crate) fn disk(&self) -> &dyn Disk {
+        &*self.disk
     }
 
     pub(crate) fn folders(&self) -> &[Folder] {
@@ -214,8 +223,9 @@ fn open_folder(
     node_id: i32,
     first: Option<&Identity>,
 ) -> Result<(Folder, Identity), StorageError> {
+    let disk = Arc::clone(&config.disk);
     let logs = LogDir::open_with(path, config)?;
-    let identity = Identity::load_or_create(path, node_id, first)?;
+    let identity = Identity::load_or_create(&*disk, path, node_id, first)?;
     Ok((Folder { path: path.to_owned(), id: identity.directory, logs: Some(logs) }, identity))
 }
 

@@ -45,6 +45,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use klamm_log::disk::{Disk, OsDisk};
 use klamm_log::{Clock, LogError, SystemClock};
 use klamm_protocol::{ApiKey, DecodeError, Request, RequestHead};
 use klamm_types::Timestamp;
@@ -70,7 +71,7 @@ pub fn request_footprint(frame: Bytes) -> Result<usize, DecodeError> {
     crate::handlers::footprint(&RequestHead::read(frame)?)
 }
 
-/// A broker for one test. It ends, and its folder with it, when this is dropped.
+/// A broker for one test. It ends, and its temporary directory with it, when this is dropped.
 #[derive(Debug)]
 pub struct TestBroker {
     /// `None` only while it is stopped.
@@ -80,7 +81,7 @@ pub struct TestBroker {
     clock: Arc<HeldClock>,
     disk: FullDisk,
     /// Removed last.
-    _folder: TempDir,
+    _folder: Option<TempDir>,
 }
 
 /// A clock that a test moves. It begins at the machine's time, and stands still.
@@ -108,9 +109,19 @@ impl TestBroker {
     /// [`StartError`] as [`Broker::start`].
     pub fn start_with(config: BrokerConfig) -> Result<TestBroker, StartError> {
         let folder = tempfile::tempdir()?;
-        let mut config = BrokerConfig { log_dirs: vec![folder.path().to_owned()], ..config };
+        let config = BrokerConfig { log_dirs: vec![folder.path().to_owned()], ..config };
+        let broker = TestBroker::start_on(Arc::new(OsDisk), config)?;
+        Ok(TestBroker { _folder: Some(folder), ..broker })
+    }
+
+    /// Starts a broker whose files are on `disk`, in the directories that `config` names: for a test that counts syncs, fails an
+    /// operation, or keeps the disk to start another broker on it.
+    ///
+    /// # Errors
+    /// [`StartError`] as [`Broker::start`].
+    pub fn start_on(disk: Arc<dyn Disk>, mut config: BrokerConfig) -> Result<TestBroker, StartError> {
         let clock = Arc::new(HeldClock(AtomicI64::new(SystemClock.now().as_millis())));
-        let disk = FullDisk::default();
+        let disk = FullDisk::new(disk);
         let environment = Environment {
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             disk: Arc::new(disk.clone()),
@@ -120,7 +131,7 @@ impl TestBroker {
         let ListenerAddress { host, port } = broker.address().clone();
         // The same again after a restart.
         config.listener = ListenerAddress { host, port };
-        Ok(TestBroker { broker: Some(broker), config, environment, clock, disk, _folder: folder })
+        Ok(TestBroker { broker: Some(broker), config, environment, clock, disk, _folder: None })
     }
 
     /// What clients call `bootstrap.servers`: `127.0.0.1:port`.

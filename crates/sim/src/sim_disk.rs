@@ -100,6 +100,14 @@ impl SimDisk {
         self.lock().is_down()
     }
 
+    /// Loses the power: every operation from now on fails and changes nothing.
+    pub fn cut_power(&self) {
+        let mut state = self.lock();
+        state.fault = Some(Fault::Crash { at: state.operations });
+        // The crash is not an operation that is interrupted.
+        state.operations += 1;
+    }
+
     fn lies_about(&self, path: &Path) -> bool {
         self.lies.as_ref().is_some_and(|lies| lies(path))
     }

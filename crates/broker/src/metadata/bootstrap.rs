@@ -3,10 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
+use klamm_log::disk::Disk;
 use klamm_protocol::decode_metadata_record;
 
 use super::files::{Entry, read_snapshot};
 use super::record::MetadataRecord;
+use crate::directory::is_file;
 
 /// The records that a new metadata log begins with.
 #[derive(Debug)]
@@ -17,17 +19,21 @@ pub(super) struct Bootstrap {
 const BOOTSTRAP: &str = "bootstrap.checkpoint";
 
 /// Their file: that of the first folder that has one.
-pub(super) fn bootstrap_file<'a>(folders: impl IntoIterator<Item = &'a Path>) -> Option<PathBuf> {
-    folders.into_iter().map(|folder| folder.join(BOOTSTRAP)).find(|path| path.is_file())
+pub(super) fn bootstrap_file<'a>(
+    disk: &dyn Disk,
+    folders: impl IntoIterator<Item = &'a Path>,
+) -> Option<PathBuf> {
+    folders.into_iter().map(|folder| folder.join(BOOTSTRAP)).find(|path| is_file(disk, path))
 }
 
 /// Those of the first folder that has some.
 pub(super) fn bootstrap_of<'a>(
+    disk: &dyn Disk,
     folders: impl IntoIterator<Item = &'a Path>,
 ) -> Result<Option<Bootstrap>, String> {
-    let Some(path) = bootstrap_file(folders) else { return Ok(None) };
+    let Some(path) = bootstrap_file(disk, folders) else { return Ok(None) };
     let mut values = Vec::new();
-    read_snapshot(&path, &mut |entry| {
+    read_snapshot(disk, &path, &mut |entry| {
         if let Entry::Metadata { value, .. } = entry {
             values.push(value);
         }

@@ -94,7 +94,7 @@ impl Metadata {
             return Ok(());
         }
         let folders = self.storage.folders().iter().map(|folder| &*folder.path);
-        let Some(bootstrap) = bootstrap_of(folders)? else {
+        let Some(bootstrap) = bootstrap_of(self.storage.disk(), folders)? else {
             let decided = |(name, level): (&str, _)| MetadataRecord::Feature { name: name.to_owned(), level };
             let ((), committed) = self.submit(&Touches::nothing(), |plan| plan.add(INITIAL.map(decided)));
             return committed.map(drop).map_err(|error| error.to_string());

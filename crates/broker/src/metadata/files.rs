@@ -6,17 +6,20 @@
 //! 00000000000000000000.log                     the records, in the order in which they were decided
 //! ```
 
-use std::fs::File;
 use std::io::{BufReader, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
+use klamm_log::disk::Disk;
 use klamm_record::{BatchHeader, RecordBatch};
 use klamm_types::{LeaderEpoch, Offset};
 
+use crate::directory::{FileReader, is_file};
+
 /// The files of a metadata log.
 #[derive(Debug)]
-pub(super) struct MetadataFiles {
+pub(super) struct MetadataFiles<'d> {
+    disk: &'d dyn Disk,
     /// The latest snapshot: the first offset that is not in it, the epoch of the one before, and where it is.
     snapshot: Option<(i64, i32, PathBuf)>,
     /// The segments by their first offset, in order.
@@ -47,21 +50,17 @@ const FOOTER: i16 = 4;
 /// A batch that is longer is none: Kafka's are at most 8 MiB.
 const LARGEST: usize = 64 << 20;
 
-impl MetadataFiles {
+impl<'d> MetadataFiles<'d> {
     /// Those in the folder of the log; `None` when there is no such folder.
-    pub(super) fn find(folder: &Path) -> Result<Option<MetadataFiles>, String> {
+    pub(super) fn find(disk: &'d dyn Disk, folder: &Path) -> Result<Option<MetadataFiles<'d>>, String> {
         let failed = |error| format!("cannot list {}: {error}", folder.display());
-        let entries = match std::fs::read_dir(folder) {
+        match disk.stat(folder) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            entries => entries.map_err(failed)?,
-        };
-        let mut files = MetadataFiles { snapshot: None, segments: Vec::new() };
-        for entry in entries {
-            let path = entry.map_err(failed)?.path();
-            if path.is_file() {
-                files.note(path);
-            }
+            found => drop(found.map_err(failed)?),
         }
+        let mut files = MetadataFiles { disk, snapshot: None, segments: Vec::new() };
+        let paths = disk.list(folder).map_err(failed)?.into_iter().map(|name| folder.join(name));
+        paths.filter(|path| is_file(disk, path)).for_each(|path| files.note(path));
         files.segments.sort_unstable();
         files.check(folder)?;
         Ok(Some(files))
@@ -101,12 +100,12 @@ impl MetadataFiles {
         mut visit: impl FnMut(Entry) -> Result<(), String>,
     ) -> Result<(), String> {
         if let Some((.., path)) = &self.snapshot {
-            read_snapshot(path, &mut visit)?;
+            read_snapshot(self.disk, path, &mut visit)?;
         }
         let from = self.end_of_snapshot().0.get();
         let last = self.segments.last().map(|(base, _)| *base);
         for (base, path) in &self.segments {
-            match Batches::open(path)?.read(from, &mut visit) {
+            match Batches::open(self.disk, path)?.read(from, &mut visit) {
                 Err(Stopped::Broken(_)) if tail == Tail::MayBeTorn && Some(*base) == last => {}
                 read => read?,
             }
@@ -117,6 +116,7 @@ impl MetadataFiles {
 
 /// Shows `visit` all records of a snapshot, which has a header and a footer.
 pub(super) fn read_snapshot(
+    disk: &dyn Disk,
     path: &Path,
     visit: &mut impl FnMut(Entry) -> Result<(), String>,
 ) -> Result<(), String> {
@@ -127,7 +127,7 @@ pub(super) fn read_snapshot(
         last = Some(kind);
         visit(entry)
     };
-    Batches::open(path)?.read(0, &mut note)?;
+    Batches::open(disk, path)?.read(0, &mut note)?;
     match (first.flatten(), last.flatten()) {
         (Some(HEADER), Some(FOOTER)) => Ok(()),
         _ => Err(format!(
@@ -140,7 +140,7 @@ pub(super) fn read_snapshot(
 /// The batches of a file.
 struct Batches<'a> {
     path: &'a Path,
-    file: BufReader<File>,
+    file: BufReader<FileReader>,
     position: u64,
     length: u64,
 }
@@ -162,9 +162,9 @@ impl From<Stopped> for String {
 }
 
 impl<'a> Batches<'a> {
-    fn open(path: &'a Path) -> Result<Batches<'a>, String> {
-        let file = File::open(path).and_then(|file| Ok((file.metadata()?.len(), file)));
-        let (length, file) = file.map_err(|error| format!("cannot open {}: {error}", path.display()))?;
+    fn open(disk: &dyn Disk, path: &'a Path) -> Result<Batches<'a>, String> {
+        let (file, length) = FileReader::open(disk, path)
+            .map_err(|error| format!("cannot open {}: {error}", path.display()))?;
         Ok(Batches { path, file: BufReader::with_capacity(1 << 18, file), position: 0, length })
     }
 

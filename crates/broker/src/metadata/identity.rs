@@ -1,9 +1,12 @@
 use std::io;
 use std::path::Path;
 
+use klamm_log::disk::Disk;
 use klamm_protocol::Uuid;
 use klamm_types::TopicId;
 use thiserror::Error;
+
+use crate::directory::{read_text, replace_text};
 
 /// Who the broker is, and which folder this is, as the folder's `meta.properties` says.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -32,9 +35,9 @@ impl Identity {
     ///
     /// # Errors
     /// When the file cannot be read, is of another version, or belongs to another node.
-    pub(crate) fn load(dir: &Path, node_id: i32) -> Result<Option<Identity>, IdentityError> {
+    pub(crate) fn load(disk: &dyn Disk, dir: &Path, node_id: i32) -> Result<Option<Identity>, IdentityError> {
         let path = dir.join(FILE);
-        match std::fs::read_to_string(&path) {
+        match read_text(disk, &path) {
             Ok(text) => {
                 let parsed = parse(&text, node_id).map(Some);
                 parsed.map_err(|reason| IdentityError::Foreign(format!("{}: {reason}", path.display())))
@@ -51,12 +54,13 @@ impl Identity {
     /// # Errors
     /// When the file cannot be read or written, is of another version, or belongs to another node or cluster.
     pub(crate) fn load_or_create(
+        disk: &dyn Disk,
         dir: &Path,
         node_id: i32,
         first: Option<&Identity>,
     ) -> Result<Identity, IdentityError> {
-        let create = || create(&dir.join(FILE), node_id, first).map_err(IdentityError::Failed);
-        let found = Identity::load(dir, node_id)?.map_or_else(create, Ok)?;
+        let create = || create(disk, &dir.join(FILE), node_id, first).map_err(IdentityError::Failed);
+        let found = Identity::load(disk, dir, node_id)?.map_or_else(create, Ok)?;
         first.map_or(Ok(()), |first| first.check_same_cluster(&found, dir))?;
         Ok(found)
     }
@@ -95,17 +99,13 @@ fn parse(text: &str, node_id: i32) -> Result<Identity, String> {
     Ok(Identity { cluster_id, directory })
 }
 
-fn create(path: &Path, node_id: i32, first: Option<&Identity>) -> Result<Identity, String> {
+fn create(disk: &dyn Disk, path: &Path, node_id: i32, first: Option<&Identity>) -> Result<Identity, String> {
     let cluster_id =
         first.map_or_else(|| random_id().map(|id| id.to_string()), |f| Ok(f.cluster_id.clone()))?;
     let directory = random_id()?;
     let text =
         format!("#\nversion=1\nnode.id={node_id}\ncluster.id={cluster_id}\ndirectory.id={directory}\n");
-    let draft = path.with_extension("properties.tmp");
-    let written = std::fs::write(&draft, text).and_then(|()| std::fs::File::open(&draft)?.sync_all());
-    written
-        .and_then(|()| std::fs::rename(&draft, path))
-        .map_err(|e| format!("cannot write {}: {e}", path.display()))?;
+    replace_text(disk, path, &text).map_err(|error| format!("cannot write {}: {error}", path.display()))?;
     Ok(Identity { cluster_id, directory: directory.into() })
 }
 

@@ -37,13 +37,14 @@ impl MetadataLog {
     ) -> Result<(MetadataLog, MetadataImage), String> {
         let log = find(storage)?;
         let gone = || format!("{} is gone", log.path().display());
-        let (end, least) = MetadataFiles::find(log.path())?.ok_or_else(gone)?.end_of_snapshot();
+        let (end, least) =
+            MetadataFiles::find(storage.disk(), log.path())?.ok_or_else(gone)?.end_of_snapshot();
         if log.bounds().end() < end {
             // What the snapshot has is what counts, and nothing comes before its end.
             log.restart_at(end).map_err(|error| error.to_string())?;
         }
         // It was opened, and has therefore no torn end any more.
-        let replay = Replay::of_folder(log.path(), node, Tail::IsWhole)?.ok_or_else(gone)?;
+        let replay = Replay::of_folder(storage.disk(), log.path(), node, Tail::IsWhole)?.ok_or_else(gone)?;
         let log = MetadataLog { log, node, clock: Arc::clone(clock), least };
         if replay.is_in_transaction() {
             let abort = log.encode(&[MetadataRecord::AbortTransaction], LATEST);

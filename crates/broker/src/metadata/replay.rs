@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use bytes::Bytes;
+use klamm_log::disk::Disk;
 use klamm_protocol::metadata::abort_transaction_record::AbortTransactionRecord;
 use klamm_protocol::metadata::begin_transaction_record::BeginTransactionRecord;
 use klamm_protocol::metadata::end_transaction_record::EndTransactionRecord;
@@ -25,16 +26,21 @@ pub(super) struct Replay {
 
 impl Replay {
     /// Reads the metadata in the folder of its log, for the broker `node`; `None` when there is no such folder.
-    pub(super) fn of_folder(log: &Path, node: i32, tail: Tail) -> Result<Option<Replay>, String> {
-        let Some(files) = MetadataFiles::find(log)? else { return Ok(None) };
+    pub(super) fn of_folder(
+        disk: &dyn Disk,
+        log: &Path,
+        node: i32,
+        tail: Tail,
+    ) -> Result<Option<Replay>, String> {
+        let Some(files) = MetadataFiles::find(disk, log)? else { return Ok(None) };
         let mut replay = Replay::new(node);
         files.read(tail, |entry| replay.take(entry))?;
         Ok(Some(replay))
     }
 
     /// Adds what a snapshot says.
-    pub(super) fn add(&mut self, snapshot: &Path) -> Result<(), String> {
-        read_snapshot(snapshot, &mut |entry| self.take(entry))
+    pub(super) fn add(&mut self, disk: &dyn Disk, snapshot: &Path) -> Result<(), String> {
+        read_snapshot(disk, snapshot, &mut |entry| self.take(entry))
     }
 
     /// Nothing yet.

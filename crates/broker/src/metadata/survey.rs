@@ -1,9 +1,9 @@
 //! A look at the folders before they are opened: what cannot be carried over from a Kafka node is refused while nothing has
 //! changed.
 
-use std::fs::DirEntry;
 use std::path::{Path, PathBuf};
 
+use klamm_log::disk::Disk;
 use klamm_log::format::{DirectoryName, DirectoryState};
 
 use super::bootstrap::bootstrap_file;
@@ -12,26 +12,27 @@ use super::files::Tail;
 use super::log::METADATA_LOG;
 use super::replay::Replay;
 use super::{Identity, IdentityError};
+use crate::directory::{entries, is_dir};
 
 /// Refuses folders that belong to another node or to several clusters, a metadata log that says what this broker, `node`, cannot
 /// carry over. It changes nothing.
-pub(crate) fn survey(folders: &[PathBuf], node: i32) -> Result<(), String> {
-    same_cluster(folders, node)?;
-    let replay =
-        match &folders.iter().filter(|folder| folder.join(METADATA_LOG).is_dir()).collect::<Vec<_>>()[..] {
-            [] => None,
-            [home] => Some(replay_in(home, node)?),
-            [a, b, ..] => {
-                let (a, b) = (a.display(), b.display());
-                return Err(format!("{METADATA_LOG} is in {a} and in {b}; move one away"));
-            }
-        };
+pub(crate) fn survey(disk: &dyn Disk, folders: &[PathBuf], node: i32) -> Result<(), String> {
+    same_cluster(disk, folders, node)?;
+    let has_log = |folder: &&PathBuf| is_dir(disk, &folder.join(METADATA_LOG));
+    let replay = match &folders.iter().filter(has_log).collect::<Vec<_>>()[..] {
+        [] => None,
+        [home] => Some(replay_in(disk, home, node)?),
+        [a, b, ..] => {
+            let (a, b) = (a.display(), b.display());
+            return Err(format!("{METADATA_LOG} is in {a} and in {b}; move one away"));
+        }
+    };
     let mut replay = replay.unwrap_or_else(|| Replay::new(node));
     if replay.image().feature(METADATA_VERSION).is_none() {
-        let bootstrap = bootstrap_file(folders.iter().map(PathBuf::as_path));
-        bootstrap.map_or(Ok(()), |path| replay.add(&path))?;
+        let bootstrap = bootstrap_file(disk, folders.iter().map(PathBuf::as_path));
+        bootstrap.map_or(Ok(()), |path| replay.add(disk, &path))?;
     }
-    let moving = folders.iter().flat_map(|folder| entries(folder)).filter_map(|entry| moving(&entry));
+    let moving = folders.iter().flat_map(|folder| entries(disk, folder)).filter_map(|path| moving(disk, &path));
     let refusals: Vec<String> = replay.refusals().into_iter().chain(moving).collect();
     if let Some(first) = folders.first().filter(|_| !refusals.is_empty()) {
         return Err(format!(
@@ -43,10 +44,10 @@ pub(crate) fn survey(folders: &[PathBuf], node: i32) -> Result<(), String> {
     Ok(())
 }
 
-fn same_cluster(folders: &[PathBuf], node: i32) -> Result<(), String> {
+fn same_cluster(disk: &dyn Disk, folders: &[PathBuf], node: i32) -> Result<(), String> {
     let mut first: Option<Identity> = None;
     for folder in folders {
-        match Identity::load(folder, node) {
+        match Identity::load(disk, folder, node) {
             Ok(Some(own)) => {
                 let first = first.get_or_insert_with(|| own.clone());
                 first.check_same_cluster(&own, folder).map_err(|error| error.to_string())?;
@@ -59,19 +60,16 @@ fn same_cluster(folders: &[PathBuf], node: i32) -> Result<(), String> {
     Ok(())
 }
 
-fn replay_in(folder: &Path, node: i32) -> Result<Replay, String> {
-    let is_whole = folder.join(".kafka_cleanshutdown").exists();
+fn replay_in(disk: &dyn Disk, folder: &Path, node: i32) -> Result<Replay, String> {
+    let is_whole = disk.stat(&folder.join(".kafka_cleanshutdown")).is_ok();
     let tail = if is_whole { Tail::IsWhole } else { Tail::MayBeTorn };
-    Ok(Replay::of_folder(&folder.join(METADATA_LOG), node, tail)?.unwrap_or_else(|| Replay::new(node)))
-}
-
-fn entries(folder: &Path) -> impl Iterator<Item = DirEntry> {
-    std::fs::read_dir(folder).into_iter().flatten().flatten()
+    let replay = Replay::of_folder(disk, &folder.join(METADATA_LOG), node, tail)?;
+    Ok(replay.unwrap_or_else(|| Replay::new(node)))
 }
 
 /// A partition that Kafka was moving to another folder: which of its two logs is the one to go on with, only Kafka can tell.
-fn moving(entry: &DirEntry) -> Option<String> {
-    let name = entry.file_name().into_string().ok().filter(|_| entry.path().is_dir())?;
-    DirectoryName::parse(&name).filter(|found| found.state == DirectoryState::Future)?;
+fn moving(disk: &dyn Disk, path: &Path) -> Option<String> {
+    let name = path.file_name()?.to_str().filter(|_| is_dir(disk, path))?;
+    DirectoryName::parse(name).filter(|found| found.state == DirectoryState::Future)?;
     Some(format!("{name}, a partition on its way from one folder to another (kafka-reassign-partitions)"))
 }

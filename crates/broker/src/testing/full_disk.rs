@@ -1,4 +1,4 @@
-//! The system's disk, which can be full.
+//! A disk that can be full.
 
 use std::fs::File;
 use std::io;
@@ -6,10 +6,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use klamm_log::disk::{Disk, DiskFile, OpenMode, OsDisk, Stat};
+use klamm_log::disk::{Disk, DiskFile, OpenMode, Stat};
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct FullDisk {
+    disk: Arc<dyn Disk>,
     is_full: Arc<AtomicBool>,
 }
 
@@ -20,6 +21,11 @@ struct FullDiskFile {
 }
 
 impl FullDisk {
+    /// The same as `disk`, with room.
+    pub(super) fn new(disk: Arc<dyn Disk>) -> FullDisk {
+        FullDisk { disk, is_full: Arc::default() }
+    }
+
     pub(super) fn fill(&self) {
         self.is_full.store(true, Ordering::SeqCst);
     }
@@ -36,44 +42,44 @@ impl FullDisk {
 
 impl Disk for FullDisk {
     fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Box<dyn DiskFile>> {
-        if mode == OpenMode::Create && !path.exists() {
+        if mode == OpenMode::Create && self.disk.stat(path).is_err() {
             self.check()?;
         }
-        let file = OsDisk.open(path, mode)?;
+        let file = self.disk.open(path, mode)?;
         Ok(Box::new(FullDiskFile { disk: self.clone(), file }))
     }
 
     fn create_dir(&self, path: &Path) -> io::Result<()> {
         self.check()?;
-        OsDisk.create_dir(path)
+        self.disk.create_dir(path)
     }
 
     fn list(&self, path: &Path) -> io::Result<Vec<String>> {
-        OsDisk.list(path)
+        self.disk.list(path)
     }
 
     fn stat(&self, path: &Path) -> io::Result<Stat> {
-        OsDisk.stat(path)
+        self.disk.stat(path)
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        OsDisk.rename(from, to)
+        self.disk.rename(from, to)
     }
 
     fn remove_file(&self, path: &Path) -> io::Result<()> {
-        OsDisk.remove_file(path)
+        self.disk.remove_file(path)
     }
 
     fn remove_dir(&self, path: &Path) -> io::Result<()> {
-        OsDisk.remove_dir(path)
+        self.disk.remove_dir(path)
     }
 
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
-        OsDisk.sync_dir(path)
+        self.disk.sync_dir(path)
     }
 
     fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn Send + Sync>>> {
-        OsDisk.lock(path)
+        self.disk.lock(path)
     }
 }
 
