@@ -9,8 +9,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use klamm_log::{Depth, DirConfig, Durability, LogConfig, LogDir, OnDamage, OpenError, TopicPartition};
+use klamm_sim::HookDisk;
 use klamm_types::TopicId;
-use support::hook_disk::HookDisk;
 use support::{append, batch, copy_as_killed, epoch, open, values};
 
 const MARKER: &str = ".kafka_cleanshutdown";

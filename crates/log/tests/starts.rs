@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use klamm_log::{Log, LogConfig, LogDir, Offset};
-use support::hook_disk::open_hook;
+use support::open_hook;
 use support::{append, copy_as_killed, open, values};
 
 const STARTS: &str = "log-start-offset-checkpoint";
