@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use klamm_log::{DirConfig, Durability, Log, LogConfig, LogDir, NewRecord, Timestamp};
-use support::{HeldClock, all, copy_as_killed};
+use klamm_sim::HeldClock;
+use support::{all, copy_as_killed};
 
 const NOW: i64 = 1_790_000_000_000;
 const HOUR: i64 = 3_600_000;

@@ -32,7 +32,8 @@ pub(crate) fn survey(disk: &dyn Disk, folders: &[PathBuf], node: i32) -> Result<
         let bootstrap = bootstrap_file(disk, folders.iter().map(PathBuf::as_path));
         bootstrap.map_or(Ok(()), |path| replay.add(disk, &path))?;
     }
-    let moving = folders.iter().flat_map(|folder| entries(disk, folder)).filter_map(|path| moving(disk, &path));
+    let moving =
+        folders.iter().flat_map(|folder| entries(disk, folder)).filter_map(|path| moving(disk, &path));
     let refusals: Vec<String> = replay.refusals().into_iter().chain(moving).collect();
     if let Some(first) = folders.first().filter(|_| !refusals.is_empty()) {
         return Err(format!(
