@@ -8,9 +8,9 @@ use std::sync::{Arc, Mutex};
 use klamm_log::{
     Clock, DirConfig, Durability, LogConfig, LogDir, NewLog, NewRecord, Offset, SystemClock, TopicPartition,
 };
+use klamm_sim::{HookDisk, SimDisk};
 use klamm_types::TopicId;
-use support::hook_disk::{HookDisk, open_hook};
-use support::sim_disk::SimDisk;
+use support::open_hook;
 use support::{all, append, open};
 
 fn new_logs(count: usize) -> Vec<NewLog> {
