@@ -1,8 +1,12 @@
 //! What an operator looks at: metrics, health, the page.
 
+use std::io::Write;
+use std::net::TcpStream;
 use std::path::PathBuf;
 
+use klamm_broker::testing::TestBroker;
 use klamm_broker::{Broker, BrokerConfig};
+use klamm_protocol::ErrorCode;
 use klamm_protocol::messages::fetch_request::{FetchPartition, FetchRequest, FetchTopic};
 use klamm_tests::client::Client;
 use klamm_tests::consumers::Consumer;
@@ -171,3 +175,63 @@ fn the_page_is_there_and_nothing_else_is() {
     assert_eq!(ask(address, "POST /metrics").0, "HTTP/1.1 405 Method Not Allowed");
     assert_eq!(ask(address, "HEAD /healthz").1, "");
 }
+
+#[test]
+fn connections_that_ask_for_nothing_keep_nobody_out() {
+    let broker = Broker::start(config()).unwrap();
+    let address = broker.http_address().unwrap();
+    for begun in ["", "GET /hea"] {
+        // Twice as many as there may be at a time.
+        let open = |_| {
+            let mut stream = TcpStream::connect(address).unwrap();
+            stream.write_all(begun.as_bytes()).unwrap();
+            stream
+        };
+        let half_open: Vec<_> = (0..64).map(open).collect();
+        assert_eq!(ask(address, "GET /healthz"), ("HTTP/1.1 200 OK".to_owned(), "ok\n".to_owned()));
+        drop(half_open);
+    }
+}
+
+#[test]
+fn a_background_task_that_fails_is_counted_and_shown_until_it_succeeds() {
+    let broker = TestBroker::start_with(config()).unwrap();
+    let address = broker.running().http_address().unwrap();
+    let mut client = Client::connect(broker.running());
+    let id = topic(&mut client, "t");
+    assert_eq!(produce(&mut client, "t", id, batch_of(&["v"]), -1, 13).error_code, 0);
+    broker.advance(MINUTE).unwrap();
+    broker.fill_disk();
+    broker.advance(MINUTE).unwrap_err();
+    let (status, body) = ask(address, "GET /healthz");
+    assert_eq!(status, "HTTP/1.1 503 Service Unavailable");
+    assert!(body.contains("background task checkpoints fails: "), "{body}");
+    let count = "klamm_background_failures_total{task=\"checkpoints\"}";
+    assert!(figure(&broker.running().metrics(), count) >= 1.0);
+    broker.free_disk();
+    broker.advance(MINUTE).unwrap();
+    assert_eq!(ask(address, "GET /healthz").1, "ok\n");
+}
+
+#[test]
+fn a_damaged_batch_that_a_client_fetches_is_shown() {
+    use std::os::unix::fs::FileExt;
+    let broker = Broker::start(config()).unwrap();
+    let mut client = Client::connect(&broker);
+    let id = topic(&mut client, "t");
+    assert_eq!(produce(&mut client, "t", id, batch_of(&["v"]), -1, 13).error_code, 0);
+    let file = broker.path().join("t-0/00000000000000000000.log");
+    let file = std::fs::OpenOptions::new().write(true).open(file).unwrap();
+    // The magic byte.
+    file.write_all_at(&[7], 16).unwrap();
+    let partition = FetchPartition { partition_max_bytes: 1 << 20, ..FetchPartition::default() };
+    let topics = vec![FetchTopic { topic_id: id, partitions: vec![partition], ..FetchTopic::default() }];
+    let fetched = client.call(&FetchRequest { max_bytes: 1 << 20, topics, ..FetchRequest::default() }, 13);
+    assert_eq!(fetched.responses[0].partitions[0].error_code, ErrorCode::CorruptMessage.code());
+    let (status, body) = ask(broker.http_address().unwrap(), "GET /healthz");
+    assert_eq!(status, "HTTP/1.1 503 Service Unavailable");
+    assert!(body.starts_with("partition t-0 cannot be read at offset 0: "), "{body}");
+    assert!(figure(&broker.metrics(), "klamm_background_failures_total{task=\"read\"}") >= 1.0);
+}
+
+const MINUTE: std::time::Duration = std::time::Duration::from_secs(60);

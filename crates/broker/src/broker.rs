@@ -105,6 +105,7 @@ impl Broker {
 
     pub(crate) fn start_in(config: &BrokerConfig, environment: &Environment) -> Result<Broker, StartError> {
         tell_what_is_passed_over(config);
+        crate::file_limit::check(config);
         let listener = listen(&config.listener)?;
         let port = listener.local_addr()?.port();
         let address = ListenerAddress { host: config.listener.host.clone(), port };

@@ -8,7 +8,6 @@ use std::time::Duration;
 use klamm_protocol::messages::fetch_request::{FetchPartition, FetchRequest};
 use klamm_protocol::messages::fetch_response::PartitionData;
 use klamm_protocol::{ErrorCode, Records, Uuid};
-use klamm_types::Timestamp;
 use parking_lot::Mutex;
 
 /// The sessions there are, as many as `max.incremental.fetch.session.cache.slots` says.
@@ -22,7 +21,8 @@ pub(crate) struct FetchSessions {
 struct Session {
     /// That of the fetch to come.
     epoch: i32,
-    used: Timestamp,
+    /// When it was last used, by [`Clock::elapsed`](klamm_log::Clock::elapsed).
+    used: Duration,
     partitions: Vec<SessionPartition>,
 }
 
@@ -105,7 +105,7 @@ impl FetchSessions {
         &self,
         context: FetchContext,
         found: Vec<PartitionData>,
-        now: Timestamp,
+        now: Duration,
     ) -> (i32, Vec<(TopicKey, PartitionData)>) {
         let mut sessions = self.sessions.lock();
         if let Kind::First | Kind::Sessionless = context.kind {
@@ -232,7 +232,7 @@ fn begin(
     sessions: &mut HashMap<i32, Session>,
     most: usize,
     partitions: &[SessionPartition],
-    now: Timestamp,
+    now: Duration,
 ) -> i32 {
     make_room(sessions, most, now);
     let all: usize = sessions.values().map(|session| session.partitions.len()).sum();
@@ -246,14 +246,13 @@ fn begin(
 }
 
 /// Where it is full, the session that has been silent for longest goes, if that was long.
-fn make_room(sessions: &mut HashMap<i32, Session>, most: usize, now: Timestamp) {
+fn make_room(sessions: &mut HashMap<i32, Session>, most: usize, now: Duration) {
     if sessions.len() < most {
         return;
     }
     let oldest = sessions.iter().min_by_key(|(_, session)| session.used).map(|(id, s)| (*id, s.used));
-    let silent = |used: Timestamp| now.as_millis().saturating_sub(used.as_millis());
     if let Some((id, used)) = oldest
-        && u128::try_from(silent(used)).unwrap_or(0) > UNUSED.as_millis()
+        && now.saturating_sub(used) > UNUSED
     {
         sessions.remove(&id);
     }
@@ -274,7 +273,7 @@ fn go_on(
     id: i32,
     epoch: i32,
     partitions: Vec<SessionPartition>,
-    used: Timestamp,
+    used: Duration,
 ) -> i32 {
     let all: usize =
         sessions.iter().filter(|(other, _)| **other != id).map(|(_, s)| s.partitions.len()).sum();
@@ -297,10 +296,6 @@ mod tests {
     use klamm_protocol::messages::fetch_request::{FetchTopic, ForgottenTopic};
 
     use super::*;
-
-    fn at(millis: i64) -> Timestamp {
-        Timestamp::from_millis(millis)
-    }
 
     fn request(id: i32, epoch: i32, add: &[i32], forget: &[i32]) -> FetchRequest {
         let partitions = |numbers: &[i32]| {
@@ -325,7 +320,7 @@ mod tests {
         sessions: &FetchSessions,
         request: &FetchRequest,
         ends: &[i64],
-        now: i64,
+        now: u64,
     ) -> Result<(i32, Vec<i32>), ErrorCode> {
         let context = sessions.context(request, false)?;
         let found = context.partitions.iter().map(|partition| {
@@ -339,7 +334,7 @@ mod tests {
             }
         });
         let found = found.collect();
-        let (id, told) = sessions.answer(context, found, at(now));
+        let (id, told) = sessions.answer(context, found, Duration::from_millis(now));
         Ok((id, told.iter().map(|(_, data)| data.partition_index).collect()))
     }
 

@@ -7,7 +7,9 @@ mod config;
 mod directory;
 mod environment;
 mod error_code;
+mod failures;
 mod fetch_sessions;
+mod file_limit;
 mod groups;
 mod handlers;
 #[cfg(feature = "http")]

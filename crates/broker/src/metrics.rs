@@ -39,6 +39,9 @@ pub(crate) struct Metrics {
     partition_count: Gauge,
     offline_folders: Gauge,
     offline_partitions: Gauge,
+    failures: Family<TaskLabels, Counter>,
+    deleted_segments: Counter,
+    deleted_bytes: Counter,
     groups: GroupMetrics,
     /// Topics that have figures; held while the figures are read.
     topics: Mutex<BTreeSet<String>>,
@@ -53,6 +56,11 @@ struct RequestLabels {
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
 struct ApiLabels {
     request: &'static str,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct TaskLabels {
+    task: &'static str,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
@@ -83,6 +91,9 @@ impl Metrics {
             partition_count: Gauge::default(),
             offline_folders: Gauge::default(),
             offline_partitions: Gauge::default(),
+            failures: Family::default(),
+            deleted_segments: Counter::default(),
+            deleted_bytes: Counter::default(),
             groups: GroupMetrics::default(),
             topics: Mutex::default(),
         };
@@ -144,6 +155,21 @@ impl Metrics {
             "kafka_server_replicamanager_offlinereplicacount",
             "Partitions whose folder failed",
             self.offline_partitions.clone(),
+        );
+        r.register(
+            "klamm_background_failures",
+            "Failures of background tasks, and of reads (task=\"read\")",
+            self.failures.clone(),
+        );
+        r.register(
+            "klamm_retention_deleted_segments",
+            "Segments that retention deleted",
+            self.deleted_segments.clone(),
+        );
+        r.register(
+            "klamm_retention_deleted_bytes",
+            "Bytes of segments that retention deleted",
+            self.deleted_bytes.clone(),
         );
         self.groups.register(r);
     }
@@ -217,6 +243,12 @@ impl Metrics {
         }
         self.partition_count.set(all);
         self.offline_partitions.set(all - online);
+        for (task, count) in storage.failures().counts() {
+            raise(&self.failures.get_or_create(&TaskLabels { task }), count);
+        }
+        let (segments, bytes) = storage.failures().deleted();
+        raise(&self.deleted_segments, segments);
+        raise(&self.deleted_bytes, bytes);
         let offline = storage.folders().iter().filter(|folder| folder.logs().is_none()).count();
         self.offline_folders.set(i64::try_from(offline).unwrap_or(i64::MAX));
     }
@@ -230,6 +262,11 @@ impl Metrics {
         self.start_offsets.get_or_create(&labels).set(log.bounds().start().get());
         self.end_offsets.get_or_create(&labels).set(log.bounds().end().get());
     }
+}
+
+/// Brings a counter to what was counted elsewhere.
+fn raise(counter: &Counter, to: u64) {
+    counter.inc_by(to.saturating_sub(counter.get()));
 }
 
 /// From 50 microseconds on, each bound three times the one before.

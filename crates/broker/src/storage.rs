@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use klamm_log::disk::Disk;
-use klamm_log::{Background, CleanerConfig, DirConfig, Log, LogDir, LogError, NewLog, OpenError};
+use klamm_log::{Background, CleanerConfig, DirConfig, Log, LogDir, LogError, NewLog, Observer, OpenError};
 use klamm_protocol::Uuid;
 use klamm_types::{Timestamp, TopicPartition};
 use parking_lot::Mutex;
@@ -14,6 +14,7 @@ use parking_lot::Mutex;
 use crate::config::BrokerConfig;
 use crate::directory::is_dir;
 use crate::environment::Environment;
+use crate::failures::Failures;
 use crate::metadata::{Identity, IdentityError};
 
 /// All folders.
@@ -23,6 +24,7 @@ pub(crate) struct Storage {
     folders: Vec<Folder>,
     /// Partitions whose log cannot be opened, and why.
     offline: Mutex<BTreeMap<TopicPartition, String>>,
+    failures: Arc<Failures>,
 }
 
 /// One folder.
@@ -61,11 +63,11 @@ impl Storage {
         let disk = Arc::clone(&environment.disk);
         let known = paths.iter().find_map(|path| Identity::load(&*disk, path, config.node_id).ok().flatten());
         let mut identity = None;
-        let mut folders = Vec::new();
+        let (mut folders, failures) = (Vec::new(), Arc::new(Failures::default()));
         for path in paths {
             match open_folder(
                 path,
-                dir_config(config, environment),
+                dir_config(config, environment, &failures),
                 config.node_id,
                 known.as_ref().or(identity.as_ref()),
             ) {
@@ -81,7 +83,7 @@ impl Storage {
             }
         }
         let identity = identity.ok_or(StorageError::NoFolder)?;
-        Ok((Storage { disk, folders, offline: Mutex::default() }, identity))
+        Ok((Storage { disk, folders, offline: Mutex::default(), failures }, identity))
     }
 
     /// Takes a partition offline, whose log cannot be opened or belongs to another topic.
@@ -111,6 +113,11 @@ impl Storage {
     /// Where the files are.
     pub(crate) fn disk(&self) -> &dyn Disk {
         &*self.disk
+    }
+
+    /// What fails in the folders.
+    pub(crate) fn failures(&self) -> &Failures {
+        &self.failures
     }
 
     pub(crate) fn folders(&self) -> &[Folder] {
@@ -229,7 +236,7 @@ fn open_folder(
     Ok((Folder { path: path.to_owned(), id: identity.directory, logs: Some(logs) }, identity))
 }
 
-fn dir_config(config: &BrokerConfig, environment: &Environment) -> DirConfig {
+fn dir_config(config: &BrokerConfig, environment: &Environment, failures: &Arc<Failures>) -> DirConfig {
     DirConfig {
         log: config.topic.log.clone(),
         recovery_threads: config.recovery_threads,
@@ -239,6 +246,7 @@ fn dir_config(config: &BrokerConfig, environment: &Environment) -> DirConfig {
         max_open_files: config.max_open_files,
         clock: Arc::clone(&environment.clock),
         disk: Arc::clone(&environment.disk),
+        observer: Arc::clone(failures) as Arc<dyn Observer>,
         ..DirConfig::default()
     }
 }

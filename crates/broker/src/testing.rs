@@ -41,7 +41,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -86,11 +86,31 @@ pub struct TestBroker {
 
 /// A clock that a test moves. It begins at the machine's time, and stands still.
 #[derive(Debug)]
-struct HeldClock(AtomicI64);
+struct HeldClock {
+    /// Milliseconds since 1970 when it began.
+    began: i64,
+    /// Milliseconds since then.
+    passed: AtomicU64,
+}
+
+impl HeldClock {
+    fn start() -> HeldClock {
+        HeldClock { began: SystemClock.now().as_millis(), passed: AtomicU64::new(0) }
+    }
+
+    fn pass(&self, time: Duration) {
+        let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        self.passed.fetch_add(millis, Ordering::SeqCst);
+    }
+}
 
 impl Clock for HeldClock {
     fn now(&self) -> Timestamp {
-        Timestamp::from_millis(self.0.load(Ordering::SeqCst))
+        Timestamp::from_millis(self.began).saturating_add(self.elapsed())
+    }
+
+    fn elapsed(&self) -> Duration {
+        Duration::from_millis(self.passed.load(Ordering::SeqCst))
     }
 }
 
@@ -120,7 +140,7 @@ impl TestBroker {
     /// # Errors
     /// [`StartError`] as [`Broker::start`].
     pub fn start_on(disk: Arc<dyn Disk>, mut config: BrokerConfig) -> Result<TestBroker, StartError> {
-        let clock = Arc::new(HeldClock(AtomicI64::new(SystemClock.now().as_millis())));
+        let clock = Arc::new(HeldClock::start());
         let disk = FullDisk::new(disk);
         let environment = Environment {
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
@@ -216,8 +236,7 @@ impl TestBroker {
     /// # Panics
     /// When it is stopped.
     pub fn advance(&self, time: Duration) -> Result<(), LogError> {
-        let millis = i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
-        self.clock.0.fetch_add(millis, Ordering::SeqCst);
+        self.clock.pass(time);
         self.running().maintain(self.now())
     }
 

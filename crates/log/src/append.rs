@@ -1,5 +1,7 @@
 //! Appending: as leader, which gives out offsets, and as follower, which keeps them.
 
+use std::sync::Arc;
+
 use klamm_record::{
     BatchBuilder, BatchError, BatchHeader, BatchOptions, Depth, Finished, NewRecord, RecordIter,
     check_produced, validate,
@@ -11,7 +13,7 @@ use crate::appender::Appender;
 use crate::log::Inner;
 use crate::producer::{Duplicate, check};
 use crate::segment::WriteFailure;
-use crate::{AppendError, Durability, Log};
+use crate::{AppendError, Durability, Log, LogConfig};
 
 /// What an append did.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -43,9 +45,7 @@ impl Log {
     pub fn append(&self, record: &NewRecord<'_>, durability: Durability) -> Result<Offset, AppendError> {
         let appended = {
             let mut appender = self.inner.lock_appender()?;
-            if record.key.is_none() && appender.config.cleanup_policy.compacts() {
-                return Err(AppendError::NoKey { index: 0, record: 0 });
-            }
+            appender.check_keyless(record.key.is_none().then_some(0))?;
             let batch = appender.build(record, &*self.inner.clock)?;
             appender.headers.clear();
             appender.headers.push(batch.header);
@@ -56,14 +56,17 @@ impl Log {
         self.inner.finish(appended, durability).map(|appended| appended.base_offset)
     }
 
-    /// Appends a batch that was built here, whose CRC need not be checked, in the log's own epoch.
+    /// Appends a batch that was built here, whose CRC need not be checked, in the log's own epoch. `first_keyless` is the
+    /// index of its first record without a key.
     pub(crate) fn append_built(
         &self,
         batch: &mut Finished,
+        first_keyless: Option<usize>,
         durability: Durability,
     ) -> Result<Offset, AppendError> {
         let appended = {
             let mut appender = self.inner.lock_appender()?;
+            appender.check_keyless(first_keyless)?;
             let epoch = appender.latest_epoch();
             appender.headers.clear();
             appender.headers.push(batch.header);
@@ -90,9 +93,13 @@ impl Log {
         for (index, header) in headers.iter().enumerate() {
             check_produced(header).map_err(|fault| AppendError::Batch { index, fault })?;
         }
-        self.check_keys(batches, &headers)?;
+        let config = self.config();
+        check_keys(&config, batches, &headers)?;
         let appended = {
             let mut appender = self.inner.lock_appender()?;
+            if !Arc::ptr_eq(&config, &appender.config) {
+                check_keys(&appender.config, batches, &headers)?;
+            }
             match check(&appender.producers, &headers) {
                 Err((index, fault)) => return Err(AppendError::Producer { index, fault }),
                 Ok(Some(duplicate)) => duplicate.into(),
@@ -104,28 +111,6 @@ impl Log {
             }
         };
         self.inner.finish(appended, durability)
-    }
-
-    /// A record without a key would be cleaned away at once.
-    fn check_keys(&self, batches: &[u8], headers: &[BatchHeader]) -> Result<(), AppendError> {
-        let config = self.config();
-        if !config.cleanup_policy.compacts() {
-            return Ok(());
-        }
-        let mut at = 0;
-        for (index, header) in headers.iter().enumerate() {
-            let fault = |fault| AppendError::Batch { index, fault };
-            let body = &batches[at + BatchHeader::SIZE..at + header.size()];
-            let decompressed = header.decompress(body, config.max_decompressed_bytes).map_err(fault)?;
-            let records = RecordIter::new(header, decompressed.as_deref().unwrap_or(body));
-            for (number, record) in records.enumerate() {
-                if record.map_err(|error| fault(error.into()))?.key.is_none() {
-                    return Err(AppendError::NoKey { index, record: number });
-                }
-            }
-            at += header.size();
-        }
-        Ok(())
     }
 
     /// Appends batches that a leader has given their offsets and epochs: what a follower does. They must lie at or behind
@@ -185,17 +170,12 @@ impl Inner {
             return Ok(());
         }
         let base = appender.next_base();
-        self.roll_at(appender, base, self.clock.now())
+        self.roll_at(appender, base)
     }
 
     /// Begins a new segment at `base`.
-    pub(crate) fn roll_at(
-        &self,
-        appender: &mut Appender,
-        base: Offset,
-        now: Timestamp,
-    ) -> Result<(), AppendError> {
-        let segment = appender.roll(base, now)?;
+    pub(crate) fn roll_at(&self, appender: &mut Appender, base: Offset) -> Result<(), AppendError> {
+        let segment = appender.roll(base, self.clock.elapsed())?;
         // Only behind a gap that is too wide for one segment: nothing is appended before its base any more.
         appender.next = appender.next.max(base);
         let mut published = self.published.write();
@@ -240,6 +220,14 @@ impl Inner {
 }
 
 impl Appender {
+    /// Refuses a batch whose record at this index has no key, if the log is compacted.
+    fn check_keyless(&self, first_keyless: Option<usize>) -> Result<(), AppendError> {
+        match first_keyless.filter(|_| self.config.cleanup_policy.compacts()) {
+            Some(record) => Err(AppendError::NoKey { index: 0, record }),
+            None => Ok(()),
+        }
+    }
+
     /// Builds a batch of one record with the next offset, in memory that is kept from the last time.
     fn build(&mut self, record: &NewRecord<'_>, clock: &dyn crate::Clock) -> Result<Finished, AppendError> {
         self.next.checked_next().ok_or(AppendError::OffsetsExhausted { end: self.next })?;
@@ -294,6 +282,27 @@ impl Appender {
         }
         Ok(())
     }
+}
+
+/// A record without a key would be cleaned away at once, so that a compacted log takes none.
+fn check_keys(config: &LogConfig, batches: &[u8], headers: &[BatchHeader]) -> Result<(), AppendError> {
+    if !config.cleanup_policy.compacts() {
+        return Ok(());
+    }
+    let mut at = 0;
+    for (index, header) in headers.iter().enumerate() {
+        let fault = |fault| AppendError::Batch { index, fault };
+        let body = &batches[at + BatchHeader::SIZE..at + header.size()];
+        let decompressed = header.decompress(body, config.max_decompressed_bytes).map_err(fault)?;
+        let records = RecordIter::new(header, decompressed.as_deref().unwrap_or(body));
+        for (number, record) in records.enumerate() {
+            if record.map_err(|error| fault(error.into()))?.key.is_none() {
+                return Err(AppendError::NoKey { index, record: number });
+            }
+        }
+        at += header.size();
+    }
+    Ok(())
 }
 
 /// Checks all batches and returns their headers.

@@ -2,6 +2,7 @@
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
+use std::time::Duration;
 
 use klamm_record::BatchHeader;
 use klamm_types::{EpochHistory, LeaderEpoch, Offset, Timestamp};
@@ -30,8 +31,8 @@ pub(crate) struct Appender {
     pub(crate) pace: IndexPace,
     /// The first batch's time, which `segment.ms` counts from; not read from the file until needed.
     first_time: FirstTime,
-    /// When the active segment was begun here, for batches without a time.
-    began: Option<Timestamp>,
+    /// When the active segment was begun here, by [`Clock::elapsed`], for batches without a time.
+    began: Option<Duration>,
     /// Segments that were rolled and not synced since.
     pub(crate) unsynced: Vec<Arc<Segment>>,
     /// Counts truncations: what was read before one says nothing about the log behind it.
@@ -94,7 +95,7 @@ impl Appender {
         let newest = self.headers.iter().filter_map(BatchHeader::max_timestamp).max();
         let age = match (first, newest) {
             (Some(first), Some(newest)) => newest.since(first),
-            _ => self.began.map_or_else(Default::default, |began| clock.now().since(began)),
+            _ => self.began.map_or_else(Default::default, |began| clock.elapsed().saturating_sub(began)),
         };
         Ok(age > self.config.segment_age(self.seed()))
     }
@@ -125,7 +126,7 @@ impl Appender {
     }
 
     /// Closes the active segment and begins one at `base`. The old one is synced later, by whoever syncs the log.
-    pub(crate) fn roll(&mut self, base: Offset, now: Timestamp) -> Result<Arc<Segment>, AppendError> {
+    pub(crate) fn roll(&mut self, base: Offset, now: Duration) -> Result<Arc<Segment>, AppendError> {
         self.close_indexes()?;
         self.active.trim()?;
         self.producers.advance_to(base);

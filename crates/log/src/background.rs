@@ -16,18 +16,13 @@ pub struct Background {
 
 #[derive(Debug, Default)]
 struct Signal {
-    state: Mutex<State>,
+    stop: Mutex<bool>,
     changed: Condvar,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    stop: bool,
-    error: Option<LogError>,
 }
 
 impl LogDir {
     /// Begins to maintain the folder in the background: retention, syncs that settings ask for, checkpoints, compaction.
+    /// [`DirConfig::observer`](crate::DirConfig::observer) is told what fails and what is deleted.
     #[must_use = "dropping it ends the threads"]
     pub fn start_background(&self) -> Background {
         let signal = Arc::new(Signal::default());
@@ -40,19 +35,12 @@ impl LogDir {
     }
 }
 
-impl Background {
-    /// The first error since this was last asked. A log that failed says so to whoever writes to it as well.
-    #[must_use]
-    pub fn take_error(&self) -> Option<LogError> {
-        self.signal.state.lock().error.take()
-    }
-}
-
 impl Signal {
+    /// What fails is told to the directory's observer.
     fn maintain(&self, dir: &LogDir) {
         let clock = dir.clock();
         while !self.is_stopped() {
-            self.note(dir.maintain(clock.now()));
+            let _told = dir.maintain(clock.now());
             self.pause(INTERVAL);
         }
     }
@@ -60,8 +48,8 @@ impl Signal {
     fn clean(&self, dir: &LogDir) {
         let clock = dir.clock();
         while !self.is_stopped() {
-            let begun = self.note(dir.start_cleaning(clock.now())).flatten();
-            let cleaned = begun.and_then(|cleaning| self.note(self.run(cleaning, dir)));
+            let begun = dir.start_cleaning(clock.now()).ok().flatten();
+            let cleaned = begun.and_then(|cleaning| self.run(cleaning, dir).ok());
             // One that failed is tried again, but not at once.
             if cleaned.is_none() {
                 self.wait(Instant::now(), || dir.cleaner().backoff);
@@ -82,15 +70,8 @@ impl Signal {
         Ok(())
     }
 
-    fn note<T>(&self, done: Result<T, LogError>) -> Option<T> {
-        done.map_err(|error| {
-            self.state.lock().error.get_or_insert(error);
-        })
-        .ok()
-    }
-
     fn is_stopped(&self) -> bool {
-        self.state.lock().stop
+        *self.stop.lock()
     }
 
     /// Waits until so long after `begun`, which may change meanwhile, or until it has to stop.
@@ -107,8 +88,8 @@ impl Signal {
     /// Waits that long, or until it has to stop.
     fn pause(&self, time: Duration) {
         let until = Instant::now() + time;
-        let mut state = self.state.lock();
-        while !state.stop && !self.changed.wait_until(&mut state, until).timed_out() {}
+        let mut stop = self.stop.lock();
+        while !*stop && !self.changed.wait_until(&mut stop, until).timed_out() {}
     }
 }
 
@@ -119,7 +100,7 @@ fn time_for(bytes: u64, per_second: Option<u64>) -> Duration {
 
 impl Drop for Background {
     fn drop(&mut self) {
-        self.signal.state.lock().stop = true;
+        *self.signal.stop.lock() = true;
         self.signal.changed.notify_all();
         for thread in self.threads.drain(..) {
             let _ = thread.join();

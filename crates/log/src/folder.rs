@@ -34,6 +34,11 @@ impl Folder {
         self.files.file(self)
     }
 
+    /// Closes log files that are not in use, if too many are open.
+    pub(crate) fn tidy_files(&self) -> Result<(), FileError> {
+        self.files.tidy()
+    }
+
     /// Tells the next opening of the log in this folder that a sync has failed. If this fails too, there is nobody left to tell.
     pub(crate) fn note_failed_sync(&self) {
         let _ = self.open(SYNC_FAILED, OpenMode::Create);

@@ -47,10 +47,10 @@ pub(crate) struct Inner {
     pub(crate) health: Health,
     /// `flush.messages`, which each append looks at without a lock; [`NEVER`] where it is not set.
     flush_messages: AtomicU64,
-    /// When the background last synced.
-    pub(crate) flushed: Mutex<Option<Timestamp>>,
-    /// When it was last seen that the active segment is in its folder.
-    looked: Mutex<Option<Timestamp>>,
+    /// When the background last synced, by [`Clock::elapsed`].
+    pub(crate) flushed: Mutex<Option<Duration>>,
+    /// When it was last seen that the active segment is in its folder, by [`Clock::elapsed`].
+    looked: Mutex<Option<Duration>>,
     pub(crate) cleaning: CleaningState,
 }
 
@@ -178,12 +178,16 @@ impl Log {
     }
 
     /// Whether an append in leader epoch `epoch` may have to wait for the disk rather than for the page cache: it syncs
-    /// (`flush.messages`), it is the first in its epoch, which is made durable first, or it is the first write since the directory was
-    /// opened. Never waits itself.
+    /// (`flush.messages`), it is the first in its epoch, which is made durable first, it is the first write since the directory was
+    /// opened, or its file is closed and so many others are open that one has to be synced and closed first
+    /// ([`DirConfig::max_open_files`](crate::DirConfig::max_open_files)). Never waits itself.
     #[must_use]
     pub fn append_may_wait(&self, epoch: LeaderEpoch) -> bool {
-        let is_later = || self.inner.published.read().epoch.is_none_or(|latest| latest < epoch);
-        self.inner.flush_messages().is_some() || !self.inner.owner.is_marked() || is_later()
+        let is_of_the_log = || {
+            let published = self.inner.published.read();
+            published.epoch.is_none_or(|latest| latest < epoch) || published.segments.last().may_wait()
+        };
+        self.inner.flush_messages().is_some() || !self.inner.owner.is_marked() || is_of_the_log()
     }
 
     /// Where each leader epoch began.
@@ -320,8 +324,8 @@ impl Inner {
         if self.folder.stat("")?.is_none() {
             return Err(segment.failed("sync", removed()));
         }
-        let (now, mut looked) = (self.clock.now(), self.looked.lock());
-        if looked.is_some_and(|looked| now.since(looked) < LOOK && now >= looked) {
+        let (now, mut looked) = (self.clock.elapsed(), self.looked.lock());
+        if looked.is_some_and(|looked| now.saturating_sub(looked) < LOOK) {
             return Ok(());
         }
         *looked = Some(now);
@@ -352,11 +356,12 @@ impl Inner {
     }
 
     /// Syncs when `flush.ms` says so; tells whether it did.
-    pub(crate) fn flush_if_due(&self, now: Timestamp) -> Result<bool, LogError> {
+    pub(crate) fn flush_if_due(&self) -> Result<bool, LogError> {
+        let now = self.clock.elapsed();
         let flush_time = self.appender.lock().config.flush_time;
         let end = self.published.read().bounds.end();
         let mut flushed = self.flushed.lock();
-        let since = now.since(*flushed.get_or_insert(now));
+        let since = now.saturating_sub(*flushed.get_or_insert(now));
         if end <= self.group.synced() || flush_time.is_none_or(|most| since < most) {
             return Ok(false);
         }
@@ -379,8 +384,12 @@ impl Inner {
         self.folder.sync()
     }
 
-    /// Makes all of it durable, indexes too. There is nothing to make durable of a new log that was never written to.
+    /// Makes all of it durable, indexes too. What was not written to since a clean stop is durable without a sync, and of a new log
+    /// that was never written to there is nothing to make durable.
     pub(crate) fn sync_for_close(&self) -> Result<(), LogError> {
+        if !self.owner.is_modified() {
+            return Ok(());
+        }
         let mut appender = self.appender.lock();
         appender.close_indexes()?;
         if !self.names.are_durable() {

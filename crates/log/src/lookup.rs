@@ -69,10 +69,6 @@ impl Log {
         let kept = Kept { limit: memory, ..Kept::default() };
         Lookup { reader: Reader::at(self, Offset::ZERO), kept, generation: self.generation() }
     }
-
-    fn generation(&self) -> u64 {
-        self.inner.published.read().generation
-    }
 }
 
 impl Lookup {

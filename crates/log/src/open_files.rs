@@ -1,12 +1,16 @@
-//! Which log files are open. Each partition has at least one, and a process may have only so many: above the bound the one that
-//! nobody has used for longest is closed, and opened again by whoever needs it next.
+//! Which log files are open. Each partition has at least one, and a process may have only so many: above the bound those that
+//! nobody has used for longest are closed, and opened again by whoever needs them next.
+//!
+//! A file that was written to has to be synced before it is closed. That is left to maintenance, which closes what was not used
+//! since its last round, so that an append does not wait for the sync of another log. Files that are in use may exceed the bound
+//! meanwhile, up to twice; beyond that whoever opens a file makes room himself, whatever it takes.
 //!
 //! ```text
 //! Closed --open--> Open --evict--> Closed        Open, Closed --keep--> Kept --release--> Open
 //!                    \--evict, sync fails--> Failed
 //! ```
 //!
-//! A file in someone's hands is never closed here, for that would free nothing. One that was written to is synced first: with
+//! A file in someone's hands is never closed here, for that would free nothing. Why one that was written to is synced first: with
 //! its last descriptor the system may forget that a write has failed.
 
 use std::collections::VecDeque;
@@ -81,24 +85,55 @@ impl OpenFiles {
         OpenFile { files: Arc::clone(self), slot: Arc::new(slot) }
     }
 
+    /// The most files that are open before opening another one may have to sync one.
+    fn limit(&self) -> usize {
+        self.most.saturating_mul(2)
+    }
+
+    /// Whether opening another file may have to sync one first.
+    fn is_full(&self) -> bool {
+        self.ring.lock().len() >= self.limit()
+    }
+
     fn register(&self, slot: &Arc<Slot>) {
         let mut ring = self.ring.lock();
         ring.push_back(Arc::downgrade(slot));
-        let written = make_room(&mut ring, self.most);
+        let tries = 2 * ring.len();
+        let written = make_room(&mut ring, self.limit(), tries);
         drop(ring);
-        // One that was taken into use meanwhile stays.
-        let stay: Vec<_> = written.iter().filter(|slot| !slot.sync_and_close()).map(Arc::downgrade).collect();
-        if !stay.is_empty() {
-            self.ring.lock().extend(stay);
+        // Whoever asks for such a file is told.
+        let _told_later = self.sync_and_close(&written);
+    }
+
+    /// Closes files that nobody has used since this was last called, as many as there are too many; syncs those first that
+    /// were written to.
+    pub(crate) fn tidy(&self) -> Result<(), FileError> {
+        let mut ring = self.ring.lock();
+        let tries = ring.len();
+        let written = make_room(&mut ring, self.most, tries);
+        drop(ring);
+        self.sync_and_close(&written)
+    }
+
+    /// Those that were taken into use meanwhile stay. Returns the first error; the others are closed all the same.
+    fn sync_and_close(&self, written: &[Arc<Slot>]) -> Result<(), FileError> {
+        let mut done = Ok(());
+        for slot in written {
+            match slot.sync_and_close() {
+                Ok(true) => {}
+                Ok(false) => self.ring.lock().push_back(Arc::downgrade(slot)),
+                Err(error) => done = done.and(Err(error)),
+            }
         }
+        done
     }
 }
 
 /// Closes those that were not used lately until there are few enough; where all that could be closed were written to, returns as many
-/// of them as have to be synced for it. Each has two chances at most: when all are in use, there are too many for a while.
-fn make_room(ring: &mut VecDeque<Weak<Slot>>, most: usize) -> Vec<Arc<Slot>> {
+/// of them as have to be synced for it. Gives so many their chance at most: when all are in use, there are too many for a while.
+fn make_room(ring: &mut VecDeque<Weak<Slot>>, most: usize, tries: usize) -> Vec<Arc<Slot>> {
     let mut written = Vec::new();
-    for _ in 0..2 * ring.len() {
+    for _ in 0..tries {
         if ring.len() + written.len() <= most {
             break;
         }
@@ -141,26 +176,31 @@ impl Slot {
     }
 
     /// Says no when it is in use.
-    fn sync_and_close(&self) -> bool {
+    fn sync_and_close(&self) -> Result<bool, FileError> {
         let mut state = self.state.write();
-        if let State::Open(file) = &*state {
-            if is_used(file) {
-                return false;
-            }
-            *state = match file.sync() {
-                Ok(()) => State::Closed,
-                Err(error) => {
-                    self.folder.note_failed_sync();
-                    State::Failed(error.to_string())
-                }
-            };
-            self.written.store(false, Ordering::Release);
+        let State::Open(file) = &*state else { return Ok(true) };
+        if is_used(file) {
+            return Ok(false);
         }
-        true
+        let synced = file.sync();
+        self.written.store(false, Ordering::Release);
+        *state = match &synced {
+            Ok(()) => State::Closed,
+            Err(error) => {
+                self.folder.note_failed_sync();
+                State::Failed(error.to_string())
+            }
+        };
+        synced.map(|()| true).map_err(|error| self.folder.failed("sync", "", error))
     }
 }
 
 impl OpenFile {
+    /// Whether getting it may have to wait for the sync of another file.
+    pub(crate) fn may_wait(&self) -> bool {
+        matches!(&*self.slot.state.read(), State::Closed) && self.files.is_full()
+    }
+
     /// The file, which `open` opens when it is not open. When it is known that not all of it could be synced, the error that
     /// `failed` makes of the system's.
     #[inline]

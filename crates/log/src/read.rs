@@ -43,9 +43,16 @@ impl Log {
             let published = self.inner.published.read().clone();
             match read(&published, offset, limit) {
                 Err(_) if self.has_moved(&published) => {}
+                // The search for the batch may have ended where a truncation cut.
+                Ok(slice) if slice.is_empty() && self.has_moved(&published) => {}
                 done => return done,
             }
         }
+    }
+
+    /// Counts truncations, deletions and compactions.
+    pub(crate) fn generation(&self) -> u64 {
+        self.inner.published.read().generation
     }
 
     /// Whether segments were truncated or deleted since `published` was taken.

@@ -35,6 +35,8 @@ struct Chunk {
     from: Option<Slice>,
     /// How much is read next; it doubles as long as reading goes on in order.
     wanted: usize,
+    /// The log's generation before the bytes were looked for.
+    generation: u64,
 }
 
 /// The batch whose records are being read.
@@ -200,9 +202,8 @@ impl Reader {
     pub fn seek(&mut self, position: impl Into<Position>) -> Result<(), ReadError> {
         self.next = self.log.resolve(position.into())?;
         self.seen = Offset::ZERO;
-        (self.chunk, self.batch) =
-            (Chunk { bytes: std::mem::take(&mut self.chunk.bytes), ..Chunk::default() }, None);
-        self.chunk.bytes.clear();
+        self.batch = None;
+        self.chunk.clear();
         Ok(())
     }
 
@@ -234,7 +235,13 @@ impl Reader {
     }
 
     fn may_have_more(&self) -> bool {
-        self.log.bounds().committed() > self.next.max(self.seen)
+        let (committed, generation) = {
+            let published = self.log.inner.published.read();
+            (published.bounds.committed(), published.generation)
+        };
+        // A truncation may have put records where there were none.
+        let seen = if generation == self.chunk.generation { self.seen } else { Offset::ZERO };
+        committed > self.next.max(seen)
     }
 
     #[inline]
@@ -256,8 +263,18 @@ impl Reader {
         }
     }
 
-    /// Goes to the next batch that has a record at or behind `next`; says whether there is one.
+    /// Goes to the next batch that has a record at or behind `next`; says whether there is one. Bytes that were cut off
+    /// while they were read look damaged: they are read again.
     fn load_batch(&mut self) -> Result<bool, ReadError> {
+        loop {
+            match self.try_load_batch() {
+                Err(_) if self.chunk.generation != self.log.generation() => self.chunk.clear(),
+                done => return done,
+            }
+        }
+    }
+
+    fn try_load_batch(&mut self) -> Result<bool, ReadError> {
         if let Some(done) = self.batch.take() {
             self.next = self.next.max(done.header.next_offset());
             self.chunk.at = done.at + done.header.size();
@@ -305,6 +322,8 @@ impl Reader {
     fn fill(&mut self) -> Result<bool, ReadError> {
         let wanted = self.chunk.wanted.clamp(FIRST_CHUNK, MOST_CHUNK);
         let limit = ReadLimit { max_bytes: wanted, visibility: Visibility::Committed };
+        // Before the slice is looked for: a later truncation then shows as another generation.
+        self.chunk.generation = self.log.generation();
         let committed = self.log.bounds().committed();
         let slice = self.log.read(self.next, limit)?;
         self.chunk.wanted = wanted * 4;
@@ -365,6 +384,13 @@ impl Batch {
 }
 
 impl Chunk {
+    /// Forgets the bytes, but keeps their memory.
+    fn clear(&mut self) {
+        let Chunk { mut bytes, generation, .. } = std::mem::take(self);
+        bytes.clear();
+        *self = Chunk { bytes, generation, ..Chunk::default() };
+    }
+
     /// The header of the whole batch that stands at `at`; `None` when more has to be read.
     fn batch(&self, offset: Offset) -> Result<Option<BatchHeader>, ReadError> {
         let rest = &self.bytes[self.at..];

@@ -12,12 +12,12 @@ use crate::log::{Inner, Published};
 use crate::scan::Check;
 use crate::segment::Segment;
 use crate::segment_list::SegmentList;
-use crate::{Bounds, FileError, Log, LogConfig, LogError, ReadError};
+use crate::{Bounds, FileError, Log, LogConfig, LogError, LogEvent, ReadError};
 
-/// Files that are to be removed, and when.
+/// Files that are to be removed, and when, by the clock's elapsed time.
 #[derive(Debug, Default)]
 pub(crate) struct Removals {
-    due: Vec<(Timestamp, String)>,
+    due: Vec<(Duration, String)>,
 }
 
 /// What the choice knows of a segment.
@@ -65,13 +65,12 @@ impl Log {
     /// [`LogError`] when a segment cannot be read or renamed.
     pub fn enforce_retention(&self, now: Timestamp) -> Result<usize, LogError> {
         let inner = &self.inner;
-        inner.remove_due(now)?;
+        inner.remove_due()?;
         let chosen = self.choose_expired(now)?;
         if chosen.is_empty() {
             return Ok(0);
         }
         let mut appender = inner.appender.lock();
-        let config = Arc::clone(&appender.config);
         let (count, bases) = {
             let published = inner.published.read().clone();
             let bases: Vec<Offset> = published.segments.iter().map(|segment| segment.base()).collect();
@@ -86,9 +85,9 @@ impl Log {
         inner.owner.mark_dirty()?;
         if count == bases.len() {
             let (next, active) = (appender.next, Arc::clone(&appender.active));
-            inner.roll_at(&mut appender, next, now).map_err(|e| LogError::File(roll_error(&active, e)))?;
+            inner.roll_at(&mut appender, next).map_err(|e| LogError::File(roll_error(&active, e)))?;
         }
-        let retired = inner.retire(count, &mut appender, now, &config);
+        let retired = inner.retire(count, &mut appender);
         let first = inner.published.read().segments.first().base();
         appender.snapshots.forget(|offset| offset < first && bases.contains(&offset));
         let start = inner.published.read().bounds.start();
@@ -166,35 +165,33 @@ fn facts(published: &Published) -> Result<Vec<Facts>, ReadError> {
 impl Inner {
     /// Takes the oldest `count` segments out of the log, one after the other, so that their files are not open all at once. When one
     /// cannot be put away, it and those behind it stay.
-    fn retire(
-        &self,
-        count: usize,
-        appender: &mut Appender,
-        now: Timestamp,
-        config: &LogConfig,
-    ) -> Result<(), FileError> {
-        let due = now.saturating_add(config.file_delete_delay);
+    fn retire(&self, count: usize, appender: &mut Appender) -> Result<(), FileError> {
+        let delay = appender.config.file_delete_delay;
         for _ in 0..count {
             let segments = self.published.read().segments.clone();
-            self.put_away(segments.first(), due, |_| false)?;
+            let bytes = segments.first().size()?;
+            self.put_away(segments.first(), delay, |_| false)?;
             let kept = SegmentList::new(segments.iter().skip(1).cloned().collect());
             let first = kept.first().base();
             appender.unsynced.retain(|segment| segment.base() >= first);
             self.publish_moved(kept, appender.position, |bounds| {
                 bounds.with_start(bounds.start().max(first))
             });
+            let (log, base_offset) = (&self.partition, segments.first().base());
+            self.owner.tell(&LogEvent::SegmentDeleted { log, base_offset, next_offset: first, bytes });
         }
         Ok(())
     }
 
-    /// Takes a segment's files away, but for those to keep; they are removed at `due`.
+    /// Takes a segment's files away, but for those to keep; they are removed after `delay`.
     pub(crate) fn put_away(
         &self,
         segment: &Segment,
-        due: Timestamp,
+        delay: Duration,
         keep: impl Fn(FileKind) -> bool,
     ) -> Result<(), FileError> {
         let names = self.mark_deleted(segment, keep)?;
+        let due = self.clock.elapsed().saturating_add(delay);
         self.removals.lock().due.extend(names.into_iter().map(|name| (due, name)));
         Ok(())
     }
@@ -223,14 +220,32 @@ impl Inner {
         self.mark_deleted(segment, |_| false)?.iter().try_for_each(|name| self.folder.remove(name))
     }
 
-    fn remove_due(&self, now: Timestamp) -> Result<(), FileError> {
+    fn remove_due(&self) -> Result<(), FileError> {
+        let now = self.clock.elapsed();
         let mut removals = self.removals.lock();
         let (due, later) = std::mem::take(&mut removals.due).into_iter().partition(|(at, _)| *at <= now);
         removals.due = later;
         drop(removals);
-        let due: Vec<(Timestamp, String)> = due;
-        due.iter().try_for_each(|(_, name)| self.folder.remove(name))
+        let due: Vec<(Duration, String)> = due;
+        let (failed, removed) = remove_each(due, |name| self.folder.remove(name));
+        self.removals.lock().due.extend(failed);
+        removed
     }
+}
+
+/// Removes what is due. Returns what could not be removed, to be tried again, and the first error.
+pub(crate) fn remove_each(
+    due: Vec<(Duration, String)>,
+    remove: impl Fn(&str) -> Result<(), FileError>,
+) -> (Vec<(Duration, String)>, Result<(), FileError>) {
+    let (mut failed, mut done) = (Vec::new(), Ok(()));
+    for (at, name) in due {
+        if let Err(error) = remove(&name) {
+            failed.push((at, name));
+            done = done.and(Err(error));
+        }
+    }
+    (failed, done)
 }
 
 #[cfg(test)]

@@ -52,9 +52,10 @@ impl Log {
         let limit = self.config().max_decompressed_bytes;
         loop {
             let published = self.inner.published.read().clone();
-            match run(&Search { published: &published, limit }) {
-                Err(_) if self.has_moved(&published) => {}
-                done => return done,
+            let done = run(&Search { published: &published, limit });
+            // An error, or too early an end, may be a truncation's doing.
+            if !self.has_moved(&published) {
+                return done;
             }
         }
     }

@@ -1,6 +1,6 @@
 //! What a reader needs to know of transactions: up to where they are decided, and which were aborted.
 
-use klamm_types::{Offset, ProducerId, Timestamp};
+use klamm_types::{Offset, ProducerId};
 
 use crate::format::AbortedEntry;
 use crate::log::Published;
@@ -40,7 +40,8 @@ impl Log {
     }
 
     /// Forgets idempotent producers that have been silent for `producer.id.expiration.ms`.
-    pub(crate) fn expire_producers(&self, now: Timestamp) {
+    pub(crate) fn expire_producers(&self) {
+        let now = self.inner.clock.elapsed();
         let mut appender = self.inner.appender.lock();
         let (after, most) = (appender.config.producer_id_expiration, appender.config.max_producer_ids);
         appender.producers.expire(now, after);

@@ -107,11 +107,11 @@ impl Log {
     /// [`LogError`] when the disk refuses.
     pub fn roll(&self) -> Result<(), LogError> {
         let mut appender = self.inner.lock_appender().map_err(unwrap_log)?;
-        let (next, now) = (appender.next, self.inner.clock.now());
+        let next = appender.next;
         if appender.position == 0 {
             return Ok(());
         }
-        self.inner.roll_at(&mut appender, next, now).map_err(unwrap_log)
+        self.inner.roll_at(&mut appender, next).map_err(unwrap_log)
     }
 }
 
@@ -200,7 +200,8 @@ impl Inner {
         appender.snapshots.truncate(end)?;
         active.truncate_aborted(end)?;
         self.folder.sync()?;
-        let pace = active.truncate(position, appender.config.index_interval_bytes)?;
+        let interval = appender.config.index_interval_bytes;
+        let pace = active.while_cutting(|| active.truncate(position, interval))?;
         appender.reset_to(Arc::clone(active), position, end, pace);
         if appender.epochs.truncate_to(end) {
             appender.write_epochs(&appender.epochs)?;

@@ -12,6 +12,7 @@ use crate::load::any_is_compacted;
 use crate::log::Published;
 use crate::scan::{Check, Scan, ScanError, Scanned};
 use crate::segment::Segment;
+use crate::segment_list::SegmentList;
 use crate::{Log, ReadError};
 
 /// One thing that is wrong in a log's files.
@@ -92,19 +93,36 @@ impl Log {
     /// # Errors
     /// [`ReadError::File`] when the system cannot read a file; what is wrong in a file is no error here.
     pub fn verify(&self, depth: Depth) -> Result<Vec<Finding>, ReadError> {
+        let mut verifier = Verifier::new(depth, self.gaps_before());
+        let mut published = self.inner.published.read().clone();
+        let mut at = 0;
         loop {
-            let published = self.inner.published.read().clone();
-            let found =
-                Verifier { depth, gaps_before: self.gaps_before(), found: Vec::new() }.run(&published);
-            match found {
-                Ok(mut found) => {
-                    found.extend(self.broken_snapshots()?);
-                    return Ok(found);
+            let Some(segment) = published.segments.iter().nth(at).cloned() else { break };
+            match verifier.verify(&published, &segment, || self.size_of(&segment)) {
+                Outcome::Verified => at += 1,
+                Outcome::Failed(error) if !self.has_moved(&published) => return Err(error),
+                Outcome::Truncated | Outcome::Failed(_) => {
+                    published = self.wait_for_truncation();
+                    at = verifier.resume(&published.segments, &segment);
                 }
-                Err(_) if self.has_moved(&published) => {}
-                Err(error) => return Err(error),
             }
         }
+        verifier.found.extend(self.broken_snapshots()?);
+        Ok(verifier.found)
+    }
+
+    /// What is published once a truncation under way has ended.
+    fn wait_for_truncation(&self) -> Published {
+        let _appender = self.inner.appender.lock();
+        self.inner.published.read().clone()
+    }
+
+    fn size_of(&self, segment: &Arc<Segment>) -> Result<u64, ReadError> {
+        let active = {
+            let published = self.inner.published.read();
+            Arc::ptr_eq(segment, published.segments.last()).then_some(published.active_size)
+        };
+        Ok(active.map_or_else(|| segment.size(), Ok)?)
     }
 
     fn gaps_before(&self) -> Offset {
@@ -116,7 +134,12 @@ impl Log {
 
     fn broken_snapshots(&self) -> Result<Vec<Finding>, ReadError> {
         let snapshots = self.inner.appender.lock().snapshots.clone();
-        let broken = snapshots.broken()?.into_iter().map(|offset| Finding {
+        let broken = match snapshots.broken() {
+            Ok(broken) if broken.is_empty() => broken,
+            // They may have been removed while they were read: with the lock they cannot be.
+            _ => self.inner.appender.lock().snapshots.broken()?,
+        };
+        let broken = broken.into_iter().map(|offset| Finding {
             path: self.path().join(crate::format::SegmentFileName::of(offset, FileKind::ProducerSnapshot)),
             position: 0,
             offset,
@@ -131,6 +154,16 @@ struct Verifier {
     /// Before this offset compaction may have left gaps.
     gaps_before: Offset,
     found: Vec<Finding>,
+    /// Where the segment before ends; `None` before the first.
+    expected: Option<Offset>,
+}
+
+/// What came of looking at a segment.
+enum Outcome {
+    Verified,
+    /// It was truncated meanwhile; nothing of it is noted.
+    Truncated,
+    Failed(ReadError),
 }
 
 /// A walk over a segment, and how far its indexes have been followed.
@@ -143,18 +176,57 @@ struct Walk<'a> {
 }
 
 impl Verifier {
-    fn run(mut self, published: &Published) -> Result<Vec<Finding>, ReadError> {
-        let mut expected = published.segments.first().base();
-        for segment in published.segments.iter() {
-            if segment.base() > expected {
-                let kind = self.gap(published, expected, segment.base())?;
-                self.note(segment, 0, segment.base(), kind);
-            }
-            let is_active = Arc::ptr_eq(segment, published.segments.last());
-            let size = if is_active { published.active_size } else { segment.size()? };
-            expected = self.segment(segment, size)?;
+    fn new(depth: Depth, gaps_before: Offset) -> Verifier {
+        Verifier { depth, gaps_before, found: Vec::new(), expected: None }
+    }
+
+    /// Where to go on in the segments that a truncation has left. When it has taken `segment`, all are looked at again.
+    fn resume(&mut self, segments: &SegmentList, segment: &Arc<Segment>) -> usize {
+        let at = segments.iter().position(|left| Arc::ptr_eq(left, segment));
+        at.unwrap_or_else(|| {
+            *self = Verifier::new(self.depth, self.gaps_before);
+            0
+        })
+    }
+
+    /// Looks at a segment. Its size is asked for after its count of truncations, so that it cannot be that of before one.
+    fn verify(
+        &mut self,
+        published: &Published,
+        segment: &Arc<Segment>,
+        size: impl FnOnce() -> Result<u64, ReadError>,
+    ) -> Outcome {
+        let (cuts, noted) = (segment.cuts(), self.found.len());
+        let end = size().and_then(|size| self.gap_and_segment(published, segment, size));
+        // What was found may be the truncation's doing.
+        if cuts % 2 == 1 || segment.cuts() != cuts {
+            self.found.truncate(noted);
+            return Outcome::Truncated;
         }
-        Ok(self.found)
+        match end {
+            Ok(end) => {
+                self.expected = Some(end);
+                Outcome::Verified
+            }
+            Err(error) => {
+                self.found.truncate(noted);
+                Outcome::Failed(error)
+            }
+        }
+    }
+
+    fn gap_and_segment(
+        &mut self,
+        published: &Published,
+        segment: &Arc<Segment>,
+        size: u64,
+    ) -> Result<Offset, ReadError> {
+        let got = segment.base();
+        if let Some(expected) = self.expected.filter(|expected| got > *expected) {
+            let kind = self.gap(published, expected, got)?;
+            self.note(segment, 0, got, kind);
+        }
+        self.segment(segment, size)
     }
 
     /// The log's settings, its checkpoint, or its batches can say that it was compacted.

@@ -16,6 +16,8 @@ pub struct Writer {
     builder: Option<BatchBuilder<Vec<u8>>>,
     /// Settings of the batches, read once.
     options: BatchOptions,
+    /// The index, in the batch being gathered, of its first record without a key.
+    first_keyless: Option<usize>,
 }
 
 impl Log {
@@ -40,7 +42,8 @@ impl Log {
     #[must_use]
     pub fn writer(&self, durability: Durability) -> Writer {
         let options = BatchOptions { compression: self.config().compression, ..BatchOptions::default() };
-        Writer { log: self.clone(), durability, batch_bytes: BATCH_BYTES, builder: None, options }
+        let (log, batch_bytes, builder, first_keyless) = (self.clone(), BATCH_BYTES, None, None);
+        Writer { log, durability, batch_bytes, builder, options, first_keyless }
     }
 }
 
@@ -55,6 +58,7 @@ impl Writer {
     /// Adds a record; one without a time gets the clock's. When the batch is full it is appended first.
     ///
     /// # Errors
+    /// [`AppendError::NoKey`] for a record without a key in a compacted log; the writer can go on without it. Otherwise
     /// [`AppendError`]; this record is then not in the log, nor are those that had to be appended before it and could not.
     #[inline]
     pub fn push(&mut self, record: &NewRecord<'_>) -> Result<(), AppendError> {
@@ -67,21 +71,35 @@ impl Writer {
         {
             self.flush()?;
         }
+        let is_first_keyless = record.key.is_none() && self.first_keyless.is_none();
+        if is_first_keyless && self.log.config().cleanup_policy.compacts() {
+            return Err(AppendError::NoKey { index: 0, record: self.gathered() });
+        }
         let options = self.options;
         let builder = self.builder.get_or_insert_with(|| BatchBuilder::new(Vec::new(), options));
-        Ok(builder.append(&record)?)
+        builder.append(&record)?;
+        if is_first_keyless {
+            self.first_keyless = Some(self.gathered() - 1);
+        }
+        Ok(())
+    }
+
+    /// Number of records in the batch being gathered.
+    fn gathered(&self) -> usize {
+        self.builder.as_ref().map_or(0, |builder| builder.count() as usize)
     }
 
     /// Appends what has been gathered and returns the log's end: the offset after the last record.
     ///
     /// # Errors
     /// [`AppendError`]; the records that were gathered are then lost to the log, unless only a sync failed.
+    /// [`AppendError::NoKey`] when the log has become a compacted one since a record without a key was pushed.
     pub fn flush(&mut self) -> Result<Offset, AppendError> {
         let Some(full) = self.builder.take_if(|builder| !builder.is_empty()) else {
             return Ok(self.log.bounds().end());
         };
         let mut batch = full.finish()?;
-        let appended = self.log.append_built(&mut batch, self.durability);
+        let appended = self.log.append_built(&mut batch, self.first_keyless.take(), self.durability);
         batch.buffer.clear();
         self.builder = Some(BatchBuilder::new(batch.buffer, self.options));
         appended

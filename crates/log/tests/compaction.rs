@@ -576,7 +576,7 @@ fn the_background_cleans_and_ends_when_it_is_told() {
     while rows(&log).len() > 3 {
         std::thread::yield_now();
     }
-    assert!(background.take_error().is_none());
+    drop(background);
 }
 
 #[test]
@@ -600,7 +600,7 @@ fn the_background_goes_by_settings_that_change() {
     while rows(&log).len() > 3 {
         std::thread::yield_now();
     }
-    assert!(background.take_error().is_none());
+    drop(background);
 }
 
 #[derive(Clone, Debug)]

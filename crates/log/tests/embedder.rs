@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use klamm_log::{
-    AppendError, Compression, Depth, DirConfig, Durability, LogConfig, LogDir, LogError, NewRecord, Offset,
-    OpenError, Position, ReadError, ReadLimit, Timestamp, TopicPartition, Visibility,
+    AppendError, Clock, Compression, Depth, DirConfig, Durability, LogConfig, LogDir, LogError, NewRecord,
+    Offset, OpenError, Position, ReadError, ReadLimit, Timestamp, TopicPartition, Visibility,
 };
 use klamm_sim::HeldClock;
 use support::{all, append, batch, copy_as_killed, epoch, open, small_segments, values};
@@ -248,7 +248,8 @@ fn retention_by_time_takes_whole_segments_and_their_files_go_later() {
     let files =
         || std::fs::read_dir(log.path()).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap());
     assert_eq!(files().filter(|f| f.ends_with(".deleted")).count(), retired * 3);
-    dir.maintain(Timestamp::from_millis(1_100_000 + 60_000)).unwrap();
+    clock.pass(Duration::from_secs(60));
+    dir.maintain(Timestamp::from_millis(1_100_000)).unwrap();
     assert_eq!(files().filter(|f| f.ends_with(".deleted")).count(), 0);
     while let Ok(Some(_)) = reader.next() {}
     assert!(matches!(reader.next(), Err(ReadError::OutOfRange { .. })), "what was deleted is out of range");
@@ -334,9 +335,14 @@ fn synced_means_that_the_recovery_point_has_passed() {
 fn flush_ms_syncs_in_the_background() {
     let root = tempfile::tempdir().unwrap();
     let config = LogConfig { flush_time: Some(Duration::from_secs(5)), ..LogConfig::default() };
-    let dir = open(root.path(), config);
+    let clock = HeldClock::at(0);
+    let config = DirConfig { log: config, clock: clock.clone(), ..DirConfig::default() };
+    let dir = LogDir::open_with(root.path(), config).unwrap();
     let log = dir.log("t", 0).unwrap();
-    let synced = |now| dir.maintain(Timestamp::from_millis(now)).unwrap().synced_logs;
+    let synced = |now| {
+        clock.set(now);
+        dir.maintain(clock.now()).unwrap().synced_logs
+    };
     append(&log, "a");
     assert_eq!((synced(0), synced(4_999), synced(5_000)), (0, 0, 1));
     assert_eq!(log.recovery_point(), log.bounds().end());

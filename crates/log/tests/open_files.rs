@@ -6,8 +6,11 @@ mod support;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use klamm_log::{DirConfig, Durability, LogConfig, LogDir, LogError, NewRecord, Position, Timestamp};
+use klamm_log::{
+    DirConfig, Durability, LeaderEpoch, LogConfig, LogDir, LogError, NewRecord, Position, Timestamp,
+};
 use klamm_sim::HookDisk;
 use support::{append, values};
 
@@ -38,14 +41,86 @@ fn thirty_logs_in_turn_with_four_files() {
     }
     let most = disk.most_open_logs();
     // One that is being opened comes before another is closed.
-    assert!(most <= MOST + 1, "{most} were open");
+    assert!(most <= 2 * MOST + 1, "{most} were open");
     drop((logs, dir));
     let dir = LogDir::open_with(tmp.path(), config(&disk)).unwrap();
     for (n, log) in dir.logs().iter().enumerate() {
         let number = log.partition().partition() as usize;
         assert_eq!(&values(log), &want[&number], "log {n}");
     }
-    assert!(disk.most_open_logs() <= MOST + 2, "two threads open them");
+    assert!(disk.most_open_logs() <= 2 * MOST + 2, "two threads open them");
+}
+
+/// Counts syncs of `.log` files.
+fn count_syncs(disk: &HookDisk) -> Arc<AtomicUsize> {
+    let syncs = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&syncs);
+    disk.set(move |operation, path| {
+        let is_sync = operation == "sync" && path.extension().is_some_and(|kind| kind == "log");
+        count.fetch_add(usize::from(is_sync), Ordering::SeqCst);
+        Ok(())
+    });
+    syncs
+}
+
+#[test]
+fn appending_to_more_logs_than_files_may_be_open_syncs_nothing() {
+    let tmp = tempfile::tempdir().unwrap();
+    let disk = HookDisk::default();
+    let dir =
+        LogDir::open_with(tmp.path(), DirConfig { log: LogConfig::default(), ..config(&disk) }).unwrap();
+    let logs: Vec<_> = (0..2 * MOST as u32).map(|n| dir.log("t", n).unwrap()).collect();
+    let syncs = count_syncs(&disk);
+    for round in 0..20 {
+        for log in &logs {
+            // The first append notes the epoch.
+            assert!(round == 0 || !log.append_may_wait(LeaderEpoch::ZERO));
+            append(log, &format!("{round}"));
+        }
+        // All were used since the last round.
+        dir.maintain(Timestamp::from_millis(0)).unwrap();
+    }
+    assert_eq!(syncs.load(Ordering::SeqCst), 0);
+    assert_eq!(disk.open_logs(), logs.len());
+}
+
+#[test]
+fn files_that_are_not_used_any_more_are_synced_and_closed_by_maintenance() {
+    let tmp = tempfile::tempdir().unwrap();
+    let disk = HookDisk::default();
+    let dir =
+        LogDir::open_with(tmp.path(), DirConfig { log: LogConfig::default(), ..config(&disk) }).unwrap();
+    let logs: Vec<_> = (0..2 * MOST as u32).map(|n| dir.log("t", n).unwrap()).collect();
+    for log in &logs {
+        append(log, "once");
+    }
+    let syncs = count_syncs(&disk);
+    // The first round finds that they were used, the second that they were not since.
+    for _ in 0..2 {
+        append(&logs[0], "again");
+        dir.maintain(Timestamp::from_millis(0)).unwrap();
+    }
+    assert_eq!((disk.open_logs(), syncs.load(Ordering::SeqCst)), (MOST, MOST));
+    assert!(logs.iter().all(|log| !values(log).is_empty()));
+}
+
+#[test]
+fn an_append_that_has_to_wait_for_the_sync_of_another_log_says_so_before() {
+    let tmp = tempfile::tempdir().unwrap();
+    let disk = HookDisk::default();
+    let dir =
+        LogDir::open_with(tmp.path(), DirConfig { log: LogConfig::default(), ..config(&disk) }).unwrap();
+    let logs: Vec<_> = (0..2 * MOST as u32 + 1).map(|n| dir.log("t", n).unwrap()).collect();
+    let syncs = count_syncs(&disk);
+    for _ in 0..10 {
+        for log in &logs {
+            let (may_wait, before) = (log.append_may_wait(LeaderEpoch::ZERO), syncs.load(Ordering::SeqCst));
+            append(log, "value");
+            assert!(may_wait || syncs.load(Ordering::SeqCst) == before);
+        }
+    }
+    assert!(syncs.load(Ordering::SeqCst) > 10);
+    assert!(disk.most_open_logs() <= 2 * MOST + 1);
 }
 
 #[test]
@@ -73,6 +148,9 @@ fn readers_and_writers_at_once_do_not_notice() {
     for n in 8..10 {
         append(&dir.log("t", n).unwrap(), "value");
     }
+    for _ in 0..2 {
+        dir.maintain(Timestamp::from_millis(0)).unwrap();
+    }
     assert!(disk.open_logs() <= MOST, "what nobody uses any more is closed: {}", disk.open_logs());
 }
 
@@ -90,6 +168,9 @@ fn a_removed_segment_stays_open_only_as_long_as_it_is_read() {
     log.advance_start(log.bounds().end()).unwrap();
     assert!(log.enforce_retention(Timestamp::from_millis(1)).unwrap() > 3);
     drop(reader);
+    for _ in 0..2 {
+        dir.maintain(Timestamp::from_millis(0)).unwrap();
+    }
     assert!(disk.open_logs() <= MOST, "{}", disk.open_logs());
 }
 
@@ -107,11 +188,14 @@ fn what_cannot_be_synced_when_a_file_is_closed_fails_its_log_and_no_other() {
         true => Err(std::io::Error::from_raw_os_error(5)),
         false => Ok(()),
     });
+    let mut failed = Ok(());
     for round in 0..3 {
         logs[1..].iter().for_each(|log| {
             append(log, &format!("{round}"));
         });
+        failed = failed.and(dir.maintain(Timestamp::from_millis(0)).map(drop));
     }
+    assert!(failed.is_err(), "maintenance says so");
     let refused = logs[0].sync().unwrap_err();
     assert!(refused.to_string().contains("cannot sync"), "{refused}");
     disk.clear();

@@ -537,7 +537,7 @@ pub(super) const TABLE: &[Setting] = &[
         Kind::Int,
         NUMBER,
         at!(max_open_files, size, text),
-        "Log files that are open at a time, in each folder. (Not a setting of Kafka's, which keeps all open.)",
+        "Log files that stay open in each directory. Files that are in use may be twice as many. (Not a setting of Kafka, which keeps all files open.)",
     ),
     Setting::new(
         "log.cut.max.bytes",

@@ -109,7 +109,7 @@ pub(super) async fn attempt(fetch: Box<PendingFetch>, call: Sliced) -> Result<Ou
         return Ok(Outcome::Wait(Delayed { partitions, max_wait: fetch.max_wait, fetch }));
     }
     fetching.read.iter().for_each(|(topic, bytes)| shared.metrics.read(topic.as_str(), *bytes));
-    let (session_id, told) = shared.fetch_sessions.answer(fetch.context, found, shared.now());
+    let (session_id, told) = shared.fetch_sessions.answer(fetch.context, found, shared.clock.elapsed());
     let throttle_time_ms = shared.charge(head, Quota::Consume, fetching.bytes, begun);
     let responses = by_topic(told);
     let response = FetchResponse { session_id, throttle_time_ms, responses, ..FetchResponse::default() };
@@ -212,6 +212,11 @@ impl<'a> Fetching<'a> {
         let read = read.and_then(|offset| {
             let slice = self.read(log, offset, wanted);
             let aborted = slice.and_then(|slice| Ok((self.aborted(log, offset, slice.as_ref())?, slice)));
+            let failures = self.shared.metadata.storage().failures();
+            match &aborted {
+                Ok(_) => failures.read_succeeded(log.partition(), offset),
+                Err(error) => failures.read_failed(log.partition(), offset, error),
+            }
             aborted.map_err(|error| self.shared.metadata.unless_gone(topic, error.wire()))
         });
         match read {

@@ -1,5 +1,7 @@
 //! What an operator looks at: `/metrics` for Prometheus, `/healthz` for who starts and ends processes, and a page at `/`.
 
+mod connections;
+
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,18 +14,17 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 
 use crate::groups::{OFFSETS, Standing};
 use crate::shared::Shared;
+use connections::{Busy, Connections};
 
 const PAGE: &str = include_str!("page.html");
 const HTML: &str = "text/html; charset=utf-8";
 const TEXT: &str = "text/plain; charset=utf-8";
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// Connections at a time; an operator needs few.
-const MOST: usize = 32;
 /// How long a connection lasts.
 const LONGEST: Duration = Duration::from_secs(30);
 const BREATH: Duration = Duration::from_millis(50);
@@ -37,7 +38,7 @@ pub(crate) async fn serve(
     mut stopping: watch::Receiver<bool>,
 ) -> std::io::Result<()> {
     let listener = TcpListener::from_std(listener)?;
-    let places = Arc::new(Semaphore::new(MOST));
+    let mut connections = Connections::default();
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -51,23 +52,28 @@ pub(crate) async fn serve(
                 continue;
             }
         };
-        let Ok(place) = Arc::clone(&places).try_acquire_owned() else { continue };
-        let shared = Arc::clone(&shared);
-        tokio::spawn(async move {
+        if !connections.make_room() {
+            continue;
+        }
+        let (shared, busy) = (Arc::clone(&shared), Busy::default());
+        let own = busy.clone();
+        let task = tokio::spawn(async move {
             // Who does not read must not keep others out.
-            let _ = tokio::time::timeout(LONGEST, answer(stream, &shared)).await;
-            drop(place);
+            let _ = tokio::time::timeout(LONGEST, answer(stream, &shared, &own)).await;
         });
+        connections.add(task.abort_handle(), busy);
     }
 }
 
-async fn answer(stream: TcpStream, shared: &Arc<Shared>) {
+async fn answer(stream: TcpStream, shared: &Arc<Shared>, busy: &Busy) {
     let respond = |request: Request<Incoming>| {
         let shared = Arc::clone(shared);
         async move {
             // The figures of partitions may have to be read from the disk.
             let asked = (request.method().clone(), request.uri().path().to_owned());
+            busy.set(true);
             let done = tokio::task::spawn_blocking(move || respond(&asked.0, &asked.1, &shared)).await;
+            busy.set(false);
             let failed = |_| plain(StatusCode::INTERNAL_SERVER_ERROR, "the request could not be answered\n");
             Ok::<_, Infallible>(done.unwrap_or_else(failed))
         }
@@ -93,7 +99,7 @@ fn respond(method: &Method, path: &str, shared: &Shared) -> Response<Full<Bytes>
     }
 }
 
-/// Well, or what failed: folders, partitions, and partitions of groups.
+/// Well, or what failed: directories, partitions, partitions of groups, background tasks, reads.
 fn health(shared: &Shared) -> Response<Full<Bytes>> {
     let folders = shared.metadata.storage().folders().iter().filter(|folder| folder.logs().is_none());
     let folders = folders.map(|folder| format!("folder {} failed\n", folder.path.display()));
@@ -104,7 +110,9 @@ fn health(shared: &Shared) -> Response<Full<Bytes>> {
     let groups = standings.filter(|(_, standing)| *standing == Standing::Failed).map(|(partition, _)| {
         format!("the groups of {OFFSETS}-{partition} are not served: it cannot be read, the log says why\n")
     });
-    let failed: String = folders.chain(partitions).chain(groups).collect();
+    let storage = shared.metadata.storage();
+    let failures = storage.failures().lines(|log| storage.log(log).map(|log| log.bounds().start()));
+    let failed: String = folders.chain(partitions).chain(groups).chain(failures).collect();
     match failed.is_empty() {
         true => plain(StatusCode::OK, "ok\n"),
         false => response(StatusCode::SERVICE_UNAVAILABLE, TEXT, failed),

@@ -74,7 +74,7 @@ impl Copying {
         let swapped = output
             .finish(self.transactions.take_kept())
             .map_err(LogError::from)
-            .and_then(|new| inner.swap(&segments, new, work.truncations, work.rules.now));
+            .and_then(|new| inner.swap(&segments, new, work.truncations));
         if !matches!(swapped, Ok(true)) {
             inner.discard(&segments[0]);
         }

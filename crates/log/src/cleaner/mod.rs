@@ -36,7 +36,7 @@ use parking_lot::Mutex;
 
 use crate::segment::Segment;
 use crate::segment_list::SegmentList;
-use crate::{ConfigError, Log, LogConfig, LogError};
+use crate::{ConfigError, Log, LogConfig, LogError, Task};
 
 use copy::Copying;
 use map::Mapping;
@@ -99,8 +99,8 @@ pub(crate) struct CleaningState {
     progress: Mutex<Option<CleaningProgress>>,
     /// Damage was found; until the log is opened again it is not chosen any more.
     damaged: AtomicBool,
-    /// When it could not be cleaned last; for a while others come first.
-    failed: Mutex<Option<Timestamp>>,
+    /// When it could not be cleaned last, by the clock's elapsed time; for a while others come first.
+    failed: Mutex<Option<Duration>>,
 }
 
 #[derive(Debug)]
@@ -176,6 +176,10 @@ impl Log {
             return Ok(None);
         }
         let begun = self.make_durable(dirt).and_then(|()| self.cleaning_of(dirt, now));
+        if let Err(error) = &begun {
+            self._dir.watch.note(Task::Cleaning, Some(self.partition()), &begun);
+            self.note_cleaning_failed(error);
+        }
         if !matches!(begun, Ok(Some(_))) {
             self.inner.cleaning.release();
         }
@@ -183,9 +187,9 @@ impl Log {
     }
 
     /// Whether it is one of those that are cleaned when they are dirty.
-    pub(crate) fn is_cleanable(&self, now: Timestamp) -> bool {
-        let state = &self.inner.cleaning;
-        if state.failed.lock().is_some_and(|failed| now.since(failed) < RETRY && now >= failed) {
+    pub(crate) fn is_cleanable(&self) -> bool {
+        let (state, now) = (&self.inner.cleaning, self.inner.clock.elapsed());
+        if state.failed.lock().is_some_and(|failed| now.saturating_sub(failed) < RETRY) {
             return false;
         }
         let is_free = !state.damaged.load(Ordering::Acquire) && state.progress.lock().is_none();
@@ -193,10 +197,10 @@ impl Log {
     }
 
     /// So that one that cannot be cleaned does not keep the others from it.
-    pub(crate) fn note_cleaning_failed(&self, error: &LogError, now: Timestamp) {
+    pub(crate) fn note_cleaning_failed(&self, error: &LogError) {
         let state = &self.inner.cleaning;
         state.damaged.fetch_or(matches!(error, LogError::Damage(_)), Ordering::AcqRel);
-        *state.failed.lock() = Some(now);
+        *state.failed.lock() = Some(self.inner.clock.elapsed());
     }
 
     fn make_durable(&self, dirt: Dirtiness) -> Result<(), LogError> {
@@ -279,7 +283,11 @@ impl Cleaning {
             // What was read had been cut off meanwhile.
             return self.work.end().map(Step::Done);
         }
-        step.inspect_err(|error| self.work.log.note_cleaning_failed(error, self.work.rules.now))
+        let log = &self.work.log;
+        if !matches!(step, Ok(Step::More(_))) {
+            log._dir.watch.note(Task::Cleaning, Some(log.partition()), &step);
+        }
+        step.inspect_err(|error| log.note_cleaning_failed(error))
     }
 
     /// Steps until it is done.

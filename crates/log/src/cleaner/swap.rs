@@ -10,7 +10,7 @@
 
 use std::sync::Arc;
 
-use klamm_types::{Offset, Timestamp};
+use klamm_types::Offset;
 
 use super::output::{Finished, cleaned};
 use crate::appender::Appender;
@@ -28,7 +28,6 @@ impl Inner {
         old: &[Arc<Segment>],
         new: Finished,
         truncations: u64,
-        now: Timestamp,
     ) -> Result<bool, LogError> {
         let mut appender = self.appender.lock();
         self.check_writable()?;
@@ -42,7 +41,7 @@ impl Inner {
         old.iter().try_for_each(|segment| segment.retire())?;
         names.commit().map_err(|error| self.fail(error))?;
         self.publish_moved(segments.replaced(old, &segment), appender.position, |bounds| bounds);
-        self.settle(&mut appender, old, &names, now).map_err(|error| self.fail(error))?;
+        self.settle(&mut appender, old, &names).map_err(|error| self.fail(error))?;
         Ok(true)
     }
 
@@ -51,14 +50,13 @@ impl Inner {
         appender: &mut Appender,
         old: &[Arc<Segment>],
         names: &Names<'_>,
-        now: Timestamp,
     ) -> Result<(), FileError> {
-        let due = now.saturating_add(appender.config.file_delete_delay);
+        let delay = appender.config.file_delete_delay;
         let base = names.segment.base();
         for segment in old {
             // Producers are known at the same place as before.
             let keep = |kind| segment.base() == base && kind == FileKind::ProducerSnapshot;
-            self.put_away(segment, due, keep)?;
+            self.put_away(segment, delay, keep)?;
         }
         names.settle()?;
         let is_old = |segment: &Arc<Segment>| old.iter().any(|old| Arc::ptr_eq(old, segment));

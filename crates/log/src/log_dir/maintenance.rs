@@ -11,9 +11,11 @@ use super::shared::{Shared, State, in_parallel};
 use super::{Maintained, OnDamage};
 use parking_lot::MutexGuard;
 
+use crate::event::Watch;
 use crate::format::OffsetCheckpoint;
 use crate::log::Inner;
-use crate::{FileError, Log, LogError};
+use crate::retention::remove_each;
+use crate::{FileError, Log, LogError, Task};
 
 impl Shared {
     /// Changes recovery points, start offsets and up to where logs are cleaned, on the disk before in memory.
@@ -88,58 +90,69 @@ impl Shared {
     }
 
     pub(super) fn maintain(&self, logs: &[Log], now: Timestamp) -> Result<Maintained, LogError> {
-        let mut done = Maintained::default();
-        let mut first_error = None;
-        let retain = self.is_due(now, self.config.retention_interval, |state| &mut state.retained);
-        for log in logs {
-            let round = log.inner.sync_rolled().and_then(|rolled| Ok(log.inner.flush_if_due(now)? || rolled));
-            let round = round.map(|synced| done.synced_logs += usize::from(synced));
-            if retain {
-                log.expire_producers(now);
-            }
-            let round = round.and_then(|()| if retain { log.enforce_retention(now) } else { Ok(0) });
-            match round {
-                Ok(retired) => done.retired_segments += retired,
-                Err(error) => drop(first_error.get_or_insert(error)),
-            }
+        let mut round = Round { done: Maintained::default(), first_error: None, watch: &self.watch };
+        let retain = self.is_due(self.config.retention_interval, |state| &mut state.retained);
+        // One that is closed is being removed.
+        for log in logs.iter().filter(|log| !log.inner.is_closed()) {
+            self.maintain_log(log, retain.then_some(now), &mut round);
         }
-        self.remove_due(now)?;
-        if self.is_due(now, self.config.checkpoint_interval, |state| &mut state.checkpointed)
+        round.note(Task::OpenFiles, None, self.folder.tidy_files().map_err(LogError::from));
+        round.note(Task::Removal, None, self.remove_due().map_err(LogError::from));
+        if self.is_due(self.config.checkpoint_interval, |state| &mut state.checkpointed)
             && self.marker.is_dirty()
         {
-            let logs: Vec<_> = self.logs.read().values().cloned().collect();
-            let held = self.lock.lock();
-            if held.is_some() {
-                // One that is being removed is closed first; its line must not come back.
-                self.write_checkpoints(&logs, |log| !log.is_closed())?;
-                done.checkpointed = true;
-            }
+            let written = round.note(Task::Checkpoints, None, self.checkpoint().map_err(LogError::from));
+            round.done.checkpointed = written.unwrap_or(false);
         }
-        first_error.map_or(Ok(done), Err)
+        round.first_error.map_or(Ok(round.done), Err)
     }
 
-    fn is_due(
-        &self,
-        now: Timestamp,
-        every: Duration,
-        last: impl Fn(&mut State) -> &mut Option<Timestamp>,
-    ) -> bool {
+    /// Syncs a log if that is due, and enforces retention if there is a time for it.
+    fn maintain_log(&self, log: &Log, retain: Option<Timestamp>, round: &mut Round<'_>) {
+        let inner = &log.inner;
+        let synced = inner.sync_rolled().and_then(|rolled| Ok(inner.flush_if_due()? || rolled));
+        let synced = round.note(Task::Sync, Some(log), synced);
+        round.done.synced_logs += usize::from(synced.unwrap_or(false));
+        if let Some(now) = retain {
+            log.expire_producers();
+            let retired = round.note(Task::Retention, Some(log), log.enforce_retention(now));
+            round.done.retired_segments += retired.unwrap_or(0);
+        }
+    }
+
+    /// Writes the checkpoints, unless the folder is closed; says whether it did.
+    fn checkpoint(&self) -> Result<bool, FileError> {
+        let logs: Vec<_> = self.logs.read().values().cloned().collect();
+        let held = self.lock.lock();
+        if held.is_none() {
+            return Ok(false);
+        }
+        // One that is being removed is closed first; its line must not come back.
+        self.write_checkpoints(&logs, |log| !log.is_closed())?;
+        Ok(true)
+    }
+
+    fn is_due(&self, every: Duration, last: impl Fn(&mut State) -> &mut Option<Duration>) -> bool {
+        let now = self.config.clock.elapsed();
         let mut state = self.state.lock();
         let last = last(&mut state);
-        let due = last.is_none_or(|last| now.since(last) >= every);
+        let due = last.is_none_or(|last| now.saturating_sub(last) >= every);
         if due {
             *last = Some(now);
         }
         due
     }
 
-    fn remove_due(&self, now: Timestamp) -> Result<(), FileError> {
+    fn remove_due(&self) -> Result<(), FileError> {
+        let now = self.config.clock.elapsed();
         let mut state = self.state.lock();
         let (due, later): (Vec<_>, Vec<_>) =
             std::mem::take(&mut state.removals).into_iter().partition(|r| r.0 <= now);
         state.removals = later;
         drop(state);
-        due.iter().try_for_each(|(_, name)| self.folder.remove_folder(name))
+        let (failed, removed) = remove_each(due, |name| self.folder.remove_folder(name));
+        self.state.lock().removals.extend(failed);
+        removed
     }
 
     fn write_checkpoints(
@@ -214,6 +227,30 @@ impl Inner {
             starts.offsets.insert(self.partition.clone(), start) != Some(start)
         } else {
             starts.offsets.remove(&self.partition).is_some()
+        }
+    }
+}
+
+/// A round of maintenance: what it did, and what went wrong.
+struct Round<'a> {
+    done: Maintained,
+    first_error: Option<LogError>,
+    watch: &'a Watch,
+}
+
+impl Round<'_> {
+    /// Notes how a task has ended, and returns what it did. Whatever a log fails with that was closed meanwhile is no news.
+    fn note<T>(&mut self, task: Task, log: Option<&Log>, done: Result<T, LogError>) -> Option<T> {
+        let was_closed = log.is_some_and(|log| log.inner.is_closed());
+        if done.is_ok() || !was_closed {
+            self.watch.note(task, log.map(Log::partition), &done);
+        }
+        match done {
+            Ok(done) => Some(done),
+            Err(error) => {
+                self.first_error.get_or_insert(error);
+                None
+            }
         }
     }
 }

@@ -112,6 +112,7 @@ impl LogDir {
                 log.published.read().segments.iter().for_each(|segment| segment.abandon());
                 let delay = log.appender.lock().config.file_delete_delay;
                 self.shared.rename_removed(partition, delay)?;
+                self.shared.watch.forget(partition);
                 self.shared.logs.write().remove(partition);
             }
             (Found::Unopened, Found::Unopened) => {
@@ -147,10 +148,10 @@ impl Shared {
     /// Gives the directory of a removed log the name under which its files wait for their end.
     fn rename_removed(&self, partition: &TopicPartition, delay: Duration) -> Result<(), FileError> {
         let number = self.removed.fetch_add(1, Ordering::Relaxed);
-        let now = self.config.clock.now();
-        let name = removed_name(partition, now, number);
+        let clock = &self.config.clock;
+        let name = removed_name(partition, clock.now(), number);
         self.folder.rename(&partition.to_string(), &name)?;
-        self.state.lock().removals.push((now.saturating_add(delay), name));
+        self.state.lock().removals.push((clock.elapsed().saturating_add(delay), name));
         Ok(())
     }
 }

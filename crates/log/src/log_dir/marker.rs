@@ -7,8 +7,8 @@ use klamm_types::{Offset, TopicPartition};
 use parking_lot::Mutex;
 
 use super::shared::Shared;
-use crate::FileError;
 use crate::folder::Folder;
+use crate::{FileError, LogEvent};
 
 /// The marker of a clean stop.
 #[derive(Debug)]
@@ -21,11 +21,13 @@ pub(super) struct CleanMarker {
     lock: Mutex<()>,
 }
 
-/// What a log knows of its folder.
-#[derive(Clone, Debug)]
+/// What a log knows of its folder, and whether it has been written to.
+#[derive(Debug)]
 pub(crate) struct Owner {
     pub(super) marker: Arc<CleanMarker>,
     pub(super) shared: Weak<Shared>,
+    /// Whether the log's files may differ from what is durable: it was written to, or was not closed cleanly the last time.
+    pub(super) modified: AtomicBool,
 }
 
 impl CleanMarker {
@@ -63,9 +65,22 @@ impl CleanMarker {
 }
 
 impl Owner {
+    pub(super) fn new(marker: &Arc<CleanMarker>, shared: &Arc<Shared>) -> Owner {
+        let (marker, shared) = (Arc::clone(marker), Arc::downgrade(shared));
+        Owner { marker, shared, modified: AtomicBool::new(false) }
+    }
+
+    /// A clean stop has to sync the log.
+    pub(super) fn mark_modified(&self) {
+        self.modified.store(true, Ordering::Release);
+    }
+
     /// Must come before each write: takes the marker of a clean stop away.
     #[inline]
     pub(crate) fn mark_dirty(&self) -> Result<(), FileError> {
+        if !self.is_modified() {
+            self.mark_modified();
+        }
         self.marker.mark_dirty()
     }
 
@@ -77,6 +92,12 @@ impl Owner {
     /// Whether the marker of a clean stop is gone, so that a write need not take it away first.
     pub(crate) fn is_marked(&self) -> bool {
         self.marker.is_dirty()
+    }
+
+    /// Whether a clean stop has to sync the log.
+    #[inline]
+    pub(crate) fn is_modified(&self) -> bool {
+        self.modified.load(Ordering::Acquire)
     }
 
     /// Before a log is truncated neither its recovery point nor its start may lie beyond what will be left.
@@ -91,6 +112,13 @@ impl Owner {
         to: Offset,
     ) -> Result<(), FileError> {
         self.shared.upgrade().map_or(Ok(()), |shared| shared.raise_recovery_point(partition, to))
+    }
+
+    /// Tells the folder's observer what happens to the log.
+    pub(crate) fn tell(&self, event: &LogEvent<'_>) {
+        if let Some(shared) = self.shared.upgrade() {
+            shared.watch.tell(event);
+        }
     }
 
     /// Up to where a log has been cleaned.

@@ -29,11 +29,12 @@ use klamm_types::{Offset, Timestamp, TopicId, TopicName, TopicPartition};
 use parking_lot::{Mutex, RwLock};
 
 use crate::disk::{Disk, OsDisk};
+use crate::event::Watch;
 use crate::folder::Folder;
 use crate::log::Inner;
 use crate::{
     Cleaned, CleanerConfig, Cleaning, Clock, ConfigError, Cut, Dirtiness, Inconsistency, Log, LogConfig,
-    LogError, OpenError, SystemClock,
+    LogError, NoObserver, Observer, OpenError, SystemClock, Task,
 };
 
 pub use many::NewLog;
@@ -67,13 +68,16 @@ pub struct DirConfig {
     pub retention_interval: Duration,
     /// How compacted logs are cleaned.
     pub cleaner: CleanerConfig,
-    /// Log files that are open at a time, at most, over all logs; 512. Each log that is written to needs one, or it is synced,
-    /// closed and opened again in turn with the others; files that are being read from come on top. Kafka keeps all open.
+    /// Log files that stay open, over all logs; 512 (`log.max.open.files`). Above it [`LogDir::maintain`] syncs and closes those
+    /// that were not used since its last round. Files in use may be twice as many; beyond that whoever opens one syncs and closes
+    /// another one first, which makes appending to so many logs in turn slow. Kafka keeps all files open.
     pub max_open_files: usize,
     /// What becomes of a log that is damaged, or has lost records, before its recovery point.
     pub on_damage: OnDamage,
     /// Where the time comes from; the machine's clock.
     pub clock: Arc<dyn Clock>,
+    /// Who is told what happens in the background; nobody.
+    pub observer: Arc<dyn Observer>,
     /// Where the files are; the operating system's disk.
     pub disk: Arc<dyn Disk>,
 }
@@ -111,6 +115,7 @@ impl Default for DirConfig {
             max_open_files: 512,
             on_damage: OnDamage::Refuse,
             clock: Arc::new(SystemClock),
+            observer: Arc::new(NoObserver),
             disk: Arc::new(OsDisk),
         }
     }
@@ -153,6 +158,7 @@ impl LogDir {
         let shared = Arc::new(Shared {
             folder,
             cleaner: RwLock::new(Arc::new(config.cleaner.clone())),
+            watch: Watch::new(Arc::clone(&config.observer)),
             config,
             changing: Mutex::default(),
             logs: RwLock::default(),
@@ -286,7 +292,8 @@ impl LogDir {
         self.remove_many(std::slice::from_ref(partition))?.pop().unwrap_or(Ok(false))
     }
 
-    /// Does what is due at `now`: retention, syncs that `flush.ms` asks for, checkpoints, removals.
+    /// Does what is due: retention, syncs that `flush.ms` asks for, checkpoints, removals. What is due is
+    /// decided by [`Clock::elapsed`]; `now` is compared with the times of records, for retention by time.
     /// [`Background`](crate::Background) calls it from a thread; a program that has a loop of its own can do so itself.
     ///
     /// # Errors
@@ -303,11 +310,14 @@ impl LogDir {
     pub fn start_cleaning(&self, now: Timestamp) -> Result<Option<Cleaning>, LogError> {
         let mut dirtiest: Option<(Log, Dirtiness)> = None;
         let mut failed = None;
-        for log in self.logs().into_iter().filter(|log| log.is_cleanable(now)) {
+        for log in self.logs().into_iter().filter(Log::is_cleanable) {
             let dirt = match log.dirtiness(now) {
                 Ok(dirt) => dirt,
                 Err(error) => {
-                    log.note_cleaning_failed(&error, now);
+                    let failure = Err::<(), _>(error);
+                    self.shared.watch.note(Task::Cleaning, Some(log.partition()), &failure);
+                    let Err(error) = failure else { continue };
+                    log.note_cleaning_failed(&error);
                     failed.get_or_insert(error);
                     continue;
                 }

@@ -3,15 +3,17 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use klamm_record::BatchError;
-use klamm_types::{Offset, Timestamp, TopicId, TopicPartition};
+use klamm_types::{Offset, TopicId, TopicPartition};
 use parking_lot::{Mutex, RwLock};
 
 use super::checkpoints::{Noted, starts_of_nothing};
 use super::marker::{CleanMarker, Owner};
 use super::unopened::Unopened;
 use super::{DirConfig, NewLog, OnDamage};
+use crate::event::Watch;
 use crate::folder::Folder;
 use crate::format::{
     DirectoryName, DirectoryState, FileKind, OffsetCheckpoint, PARTITION_METADATA, PartitionMetadata,
@@ -27,6 +29,7 @@ pub(crate) struct Shared {
     pub(super) folder: Folder,
     pub(super) config: DirConfig,
     pub(super) cleaner: RwLock<Arc<CleanerConfig>>,
+    pub(crate) watch: Watch,
     /// Held while a log is created or removed, and while the folder is closed; readers of `logs` do not wait for the disk work of that.
     pub(super) changing: Mutex<()>,
     /// Without a handle on this, so that it can end when the last handle is dropped.
@@ -59,10 +62,11 @@ pub(super) struct State {
     pub(super) cleaned: OffsetCheckpoint,
     /// Counts changes of checkpoints that a log asked for.
     pub(super) changes: u64,
-    pub(super) checkpointed: Option<Timestamp>,
-    pub(super) retained: Option<Timestamp>,
+    /// When the checkpoints were last written, and retention enforced, by the clock's elapsed time.
+    pub(super) checkpointed: Option<Duration>,
+    pub(super) retained: Option<Duration>,
     /// Folders of removed logs, and when their files go.
-    pub(super) removals: Vec<(Timestamp, String)>,
+    pub(super) removals: Vec<(Duration, String)>,
 }
 
 impl State {
@@ -158,6 +162,9 @@ impl Shared {
             OnDamage::Refuse => Trust::From { synced, cleaned },
         };
         let log = self.open_log(partition, config, trust, noted.start)?;
+        if !matches!(trust, Trust::Clean { .. }) {
+            log.owner.mark_modified();
+        }
         let end = log.published.read().bounds.end();
         self.check_not_lost(partition, end, synced)?;
         self.note_contradictions(partition, noted, end);
@@ -219,7 +226,7 @@ impl Shared {
         loaded: Loaded,
         names: Names,
     ) -> Inner {
-        let owner = Owner { marker: Arc::clone(&self.marker), shared: Arc::downgrade(self) };
+        let owner = Owner::new(&self.marker, self);
         Inner::new(partition.clone(), folder, config, Arc::clone(&self.config.clock), owner, loaded, names)
     }
 

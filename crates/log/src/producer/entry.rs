@@ -21,7 +21,7 @@ pub(crate) struct ProducerEntry {
     /// Where its open transaction began.
     pub(super) open_since: Option<Offset>,
     /// When it was first looked at since its last batch. What a batch says of its time may be long ago.
-    pub(super) looked_at: Option<Timestamp>,
+    pub(super) looked_at: Option<Duration>,
 }
 
 /// A batch that may be sent again.
@@ -103,9 +103,9 @@ impl ProducerEntry {
     }
 
     /// Whether it has been silent for `after` since it was first looked at.
-    pub(super) fn is_silent(&mut self, now: Timestamp, after: Duration) -> bool {
+    pub(super) fn is_silent(&mut self, now: Duration, after: Duration) -> bool {
         let looked_at = *self.looked_at.get_or_insert(now);
-        now.since(looked_at) >= after
+        now.saturating_sub(looked_at) >= after
     }
 
     /// The offset of its last record in this epoch; 0 when it has none.

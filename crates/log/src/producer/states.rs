@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use klamm_record::{BatchHeader, BatchProducer, EndTransaction, Outcome};
-use klamm_types::{Offset, ProducerId, Timestamp};
+use klamm_types::{Offset, ProducerId};
 
 use super::entry::{LastBatch, ProducerEntry};
 use crate::format::{AbortedEntry, ProducerSnapshot};
@@ -135,8 +135,8 @@ impl ProducerStates {
         self.entries.retain(|_, entry| entry.open_since.is_some() || entry.last_offset() > newest_gone);
     }
 
-    /// Forgets producers that have been silent for `after` and have no transaction open.
-    pub(crate) fn expire(&mut self, now: Timestamp, after: Duration) {
+    /// Forgets producers that have been silent for `after` and have no transaction open. `now` is a clock's elapsed time.
+    pub(crate) fn expire(&mut self, now: Duration, after: Duration) {
         self.entries.retain(|_, entry| entry.open_since.is_some() || !entry.is_silent(now, after));
     }
 }

@@ -167,13 +167,13 @@ fn what_is_undecided_or_not_committed_is_unstable() {
 #[test]
 fn silent_producers_are_forgotten_unless_a_transaction_is_open() {
     let day = Duration::from_secs(86_400);
-    let later = Timestamp::from_millis(2000).saturating_add(day);
+    let later = Duration::from_millis(2000) + day;
     for (transactional, left) in [(false, 0), (true, 1)] {
         let mut log = Log::default();
         log.append(&sent(0, 0, 1, transactional));
-        log.states.expire(Timestamp::from_millis(2000), day);
+        log.states.expire(Duration::from_millis(2000), day);
         assert_eq!(log.states.to_snapshot().entries.len(), 1);
-        log.states.expire(Timestamp::from_millis(1500).saturating_add(day), day);
+        log.states.expire(Duration::from_millis(1500) + day, day);
         assert_eq!(log.states.to_snapshot().entries.len(), 1, "not a day since it was first looked at");
         log.states.expire(later, day);
         assert_eq!(log.states.to_snapshot().entries.len(), left);

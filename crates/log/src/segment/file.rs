@@ -27,6 +27,11 @@ impl Segment {
         self.open_as(OpenMode::Write)
     }
 
+    /// Whether a write may have to wait for the sync of another segment's file.
+    pub(crate) fn may_wait(&self) -> bool {
+        self.file.may_wait()
+    }
+
     #[inline]
     pub(super) fn open_as(&self, mode: OpenMode) -> Result<Arc<dyn DiskFile>, FileError> {
         self.file.get(|| self.open(mode), |error| self.failed("sync", error))

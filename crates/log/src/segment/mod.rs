@@ -33,6 +33,8 @@ pub(crate) struct Segment {
     size: AtomicU64,
     /// Up to where the active segment's file is filled with zeros, if it is.
     zeroed: AtomicU64,
+    /// Counts the beginnings and the ends of truncations: odd while one is under way.
+    cuts: AtomicU64,
     /// `None` until someone asks.
     indexes: RwLock<Option<Indexes>>,
     /// `None` until someone asks; most segments have no such file.
@@ -58,9 +60,9 @@ impl Segment {
     pub(crate) fn existing(folder: &Folder, base: Offset, interval: u32) -> Segment {
         let (folder, size) = (folder.clone(), AtomicU64::new(UNKNOWN));
         let (file, indexes, aborted) = (folder.log_file(), RwLock::default(), RwLock::new(None));
-        let (retired, zeroed) = (AtomicBool::new(false), AtomicU64::new(0));
+        let (retired, [zeroed, cuts]) = (AtomicBool::new(false), [(); 2].map(|()| AtomicU64::new(0)));
         let largest = Mutex::default();
-        Segment { base, folder, file, size, zeroed, indexes, aborted, interval, largest, retired }
+        Segment { base, folder, file, size, zeroed, cuts, indexes, aborted, interval, largest, retired }
     }
 
     /// A new, empty segment; its files are created, or emptied.
@@ -105,6 +107,19 @@ impl Segment {
             }
             size => Ok(size),
         }
+    }
+
+    /// Truncates by `cut`. Whoever reads meanwhile sees by [`Segment::cuts`] that batches and indexes may not agree.
+    pub(crate) fn while_cutting<T>(&self, cut: impl FnOnce() -> T) -> T {
+        self.cuts.fetch_add(1, Ordering::AcqRel);
+        let done = cut();
+        self.cuts.fetch_add(1, Ordering::AcqRel);
+        done
+    }
+
+    /// A number that is odd while the segment is truncated, and has changed after it.
+    pub(crate) fn cuts(&self) -> u64 {
+        self.cuts.load(Ordering::Acquire)
     }
 
     pub(crate) fn set_size(&self, size: u64) {
