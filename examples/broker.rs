@@ -7,14 +7,16 @@
 //!
 //! Settings have Kafka's names: in the file as they are, in the environment as `KLAMM_LOG_DIRS`, as flags like `--log-dirs`.
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::{Arg, Command};
-use klamm_broker::{Broker, BrokerConfig, SettingInfo, Settings};
+use klamm_broker::{Broker, BrokerConfig, LogLevels, SettingInfo, Settings};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::reload;
 use tracing_subscriber::util::SubscriberInitExt;
 
 fn main() -> ExitCode {
@@ -34,12 +36,27 @@ fn log(wanted: Option<&str>) -> Result<Targets, Box<dyn Error>> {
     wanted.parse().map_err(|error| format!("RUST_LOG={wanted}: {expected}: {error}").into())
 }
 
+/// The targets of RUST_LOG with the levels of loggers over them.
+fn targets(wanted: &Targets, levels: &BTreeMap<String, LevelFilter>) -> Targets {
+    let with = |targets: Targets, (logger, level): (&String, &LevelFilter)| match logger.as_str() {
+        "root" => targets.with_default(*level),
+        logger => targets.with_target(logger, *level),
+    };
+    levels.iter().fold(wanted.clone(), with)
+}
+
 fn run() -> Result<(), Box<dyn Error>> {
     let log = log(std::env::var("RUST_LOG").ok().as_deref())?;
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let lines = lines.with_ansi(std::io::stderr().is_terminal());
-    tracing_subscriber::registry().with(lines).with(log).init();
-    let broker = Broker::start(config()?)?;
+    let (filter, handle) = reload::Layer::new(log.clone());
+    tracing_subscriber::registry().with(lines).with(filter).init();
+    // `kafka-configs --entity-type broker-loggers` changes levels over those of RUST_LOG.
+    let root = log.default_level().unwrap_or(LevelFilter::INFO);
+    let levels = LogLevels::new(root, move |levels| {
+        let _ = handle.reload(targets(&log, levels));
+    });
+    let broker = Broker::start_with_log_levels(config()?, levels)?;
     println!("klamm broker ready on {}, data in {}", broker.address(), broker.path().display());
     wait_for_signal()?;
     println!("klamm broker stopping");

@@ -1,5 +1,7 @@
 //! Quotas: who has more than its share is told for how long, and its connection is not read from meanwhile; others go on.
 
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use klamm_broker::{Broker, BrokerConfig};
@@ -127,9 +129,14 @@ fn quotas_are_told_checked_and_there_after_a_restart() {
                 &[("group", Some("g"))][..],
                 "producer_byte_rate",
                 1.0,
-                "a quota is for a user, a client-id or both, got group=g",
+                "a quota is for a user, a client-id or both, or for an ip, got group=g",
             ),
-            (&[], "producer_byte_rate", 1.0, "a quota is for a user, a client-id or both, got nobody"),
+            (
+                &[],
+                "producer_byte_rate",
+                1.0,
+                "a quota is for a user, a client-id or both, or for an ip, got nobody",
+            ),
             (
                 &[("user", None)],
                 "speed",
@@ -201,4 +208,28 @@ fn what_is_asked_for_in_a_wrong_way_is_refused() {
             request.components
         );
     }
+}
+
+/// Whether a new connection is served. One that is too many for its address is closed without an answer.
+fn is_served(address: SocketAddr) -> bool {
+    let mut stream = TcpStream::connect(address).unwrap();
+    // ApiVersions 0 without a client id.
+    let frame = [0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 1, 255, 255];
+    stream.write_all(&frame).is_ok() && matches!(stream.read(&mut [0; 4]), Ok(4))
+}
+
+#[test]
+fn an_address_that_opens_too_many_connections_has_them_closed() {
+    let broker = Broker::start(BrokerConfig::for_test()).unwrap();
+    let mut client = Client::connect(&broker);
+    let address = broker.bootstrap().parse().unwrap();
+    let rate = "connection_creation_rate";
+    let wrong = quota(&mut client, &[("ip", Some("localhost."))], rate, Some(1.0));
+    assert_eq!(wrong, (42, "\"localhost.\" is not an IP address".to_owned()));
+    assert_eq!(quota(&mut client, &[("ip", None)], rate, Some(1.0)), (0, String::new()));
+    assert_eq!(described(&mut client, &[("ip", 1, None)], true), ["ip=*: connection_creation_rate=1"]);
+    let served = (0..6).filter(|_| is_served(address)).count();
+    assert!((1..6).contains(&served), "{served} of 6 were served");
+    assert_eq!(quota(&mut client, &[("ip", None)], rate, None), (0, String::new()));
+    assert!((0..6).all(|_| is_served(address)), "there is no quota any more");
 }

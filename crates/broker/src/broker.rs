@@ -15,6 +15,7 @@ use crate::config::{BrokerConfig, ListenerAddress, MOST_THREADS};
 use crate::environment::Environment;
 use crate::fetch_sessions::FetchSessions;
 use crate::groups::{GroupThread, Groups};
+use crate::log_levels::LogLevels;
 use crate::metadata::{Metadata, Publisher, survey};
 use crate::metrics::Metrics;
 use crate::net::{COMMANDS, Server};
@@ -103,6 +104,15 @@ impl Broker {
         Broker::start_in(&config, &Environment::default())
     }
 
+    /// Like [`Broker::start`], with levels of the log that `kafka-configs --entity-type broker-loggers` changes.
+    ///
+    /// # Errors
+    /// [`StartError`], as [`Broker::start`].
+    #[allow(clippy::needless_pass_by_value)]
+    pub fn start_with_log_levels(config: BrokerConfig, levels: LogLevels) -> Result<Broker, StartError> {
+        Broker::start_in(&config, &Environment { log_levels: Some(levels), ..Environment::default() })
+    }
+
     pub(crate) fn start_in(config: &BrokerConfig, environment: &Environment) -> Result<Broker, StartError> {
         tell_what_is_passed_over(config);
         crate::file_limit::check(config);
@@ -137,6 +147,7 @@ impl Broker {
             work: Arc::new(Counters::new(config.decompression_memory)),
             quotas: Arc::new(QuotaMeter::new()),
             probe: environment.probe.clone(),
+            log_levels: environment.log_levels.clone(),
             advertised,
             fault: None,
         });

@@ -172,6 +172,7 @@ impl WireError for TopicError {
             | TopicError::ReadOnly { .. }
             | TopicError::OneBroker { .. }
             | TopicError::NoGroupName
+            | TopicError::NoSubscriptionName
             | TopicError::UnknownBroker { .. } => ErrorCode::InvalidRequest,
             TopicError::Feature { .. } => ErrorCode::InvalidUpdateVersion,
             TopicError::DeletionDisabled => ErrorCode::TopicDeletionDisabled,

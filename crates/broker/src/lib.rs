@@ -15,6 +15,7 @@ mod handlers;
 #[cfg(feature = "http")]
 mod http;
 mod incoming;
+mod log_levels;
 mod metadata;
 mod metrics;
 mod net;
@@ -32,3 +33,4 @@ pub use config::{
     BatchCompression, BrokerConfig, CompressionLevels, ConsumerBounds, InternalTopicConfig, ListenerAddress,
     RebalanceProtocols, SettingError, SettingInfo, Settings, TopicConfig,
 };
+pub use log_levels::LogLevels;

@@ -9,6 +9,7 @@ use crate::config::ListenerAddress;
 use crate::error_code::WireError;
 use crate::fetch_sessions::FetchSessions;
 use crate::groups::Groups;
+use crate::log_levels::LogLevels;
 use crate::metadata::{Metadata, TopicError};
 use crate::metrics::Metrics;
 use crate::probe::Probe;
@@ -30,6 +31,7 @@ pub(crate) struct Shared {
     pub(crate) stuck: Arc<Stuck>,
     pub(crate) work: Arc<Counters>,
     pub(crate) probe: Probe,
+    pub(crate) log_levels: Option<LogLevels>,
     /// What clients are told to connect to.
     pub(crate) advertised: ListenerAddress,
     /// The error that a test wants for this request.

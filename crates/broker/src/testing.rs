@@ -146,6 +146,7 @@ impl TestBroker {
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             disk: Arc::new(disk.clone()),
             probe: Probe::on(),
+            log_levels: None,
         };
         let broker = Broker::start_in(&config, &environment)?;
         let ListenerAddress { host, port } = broker.address().clone();

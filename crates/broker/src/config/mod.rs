@@ -1,5 +1,6 @@
 //! The broker's settings, under Kafka's names.
 
+pub(crate) mod client_metrics;
 pub(crate) mod consumer_group;
 mod listeners;
 mod rebalance_protocols;

@@ -6,7 +6,8 @@ use klamm_protocol::messages::describe_configs_response::{
     DescribeConfigsResourceResult, DescribeConfigsResponse, DescribeConfigsResult, DescribeConfigsSynonym,
 };
 
-use super::resources::{Refusal, refusal, resource};
+use super::broker_loggers;
+use super::resources::{BROKER_LOGGER, Refusal, refusal, resource};
 use super::{HandleError, Outcome, Sliced, answer, once};
 use crate::metadata::ConfigEntry;
 use crate::shared::Shared;
@@ -20,11 +21,15 @@ pub(super) async fn handle(call: Sliced) -> Result<Outcome, HandleError> {
             resource_name: asked.resource_name.clone(),
             ..DescribeConfigsResult::default()
         };
-        match entries(shared, asked) {
-            Ok(entries) => DescribeConfigsResult {
-                configs: entries.iter().map(|entry| told(entry, &request)).collect(),
-                ..result
-            },
+        let configs = match asked.resource_type {
+            BROKER_LOGGER => {
+                broker_loggers::described(shared, &asked.resource_name, asked.configuration_keys.as_deref())
+            }
+            _ => entries(shared, asked)
+                .map(|entries| entries.iter().map(|entry| told(entry, &request)).collect()),
+        };
+        match configs {
+            Ok(configs) => DescribeConfigsResult { configs, ..result },
             Err((error, words)) => DescribeConfigsResult {
                 error_code: error.code(),
                 error_message: Some(super::message(&words)),

@@ -11,7 +11,10 @@ use klamm_protocol::messages::incremental_alter_configs_response::{
 use klamm_protocol::{ApiKey, ErrorCode, RequestHead};
 
 use super::alter_configs::no_value;
-use super::resources::{Refusal, change_all, named_twice, outcome, refusal, resource, twice as named};
+use super::broker_loggers;
+use super::resources::{
+    BROKER_LOGGER, Refusal, change_all, named_twice, outcome, refusal, resource, twice as named,
+};
 use super::{HandleError, Outcome, answer};
 use crate::metadata::{Change, ConfigChange};
 use crate::shared::Shared;
@@ -26,8 +29,14 @@ pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, Han
         false => wanted(shared, asked),
         true => Err(named("the resource")),
     };
-    let done = change_all(shared, request.resources.iter().map(wanted), request.validate_only);
-    let result = |(asked, done): (&AlterConfigsResource, Result<(), Refusal>)| {
+    let is_logger = |asked: &&AlterConfigsResource| asked.resource_type == BROKER_LOGGER;
+    let stored = request.resources.iter().filter(|asked| !is_logger(asked)).map(wanted);
+    let mut stored = change_all(shared, stored, request.validate_only).into_iter();
+    let result = |asked: &AlterConfigsResource| {
+        let done = match is_logger(&asked) {
+            true => broker_loggers::change(shared, asked, request.validate_only),
+            false => stored.next().unwrap_or(Ok(())),
+        };
         let (error_code, error_message) = outcome(done);
         AlterConfigsResourceResponse {
             error_code,
@@ -36,7 +45,7 @@ pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, Han
             resource_name: asked.resource_name.clone(),
         }
     };
-    let responses = request.resources.iter().zip(done).map(result).collect();
+    let responses = request.resources.iter().map(result).collect();
     let response = IncrementalAlterConfigsResponse { responses, ..Default::default() };
     answer(&response, ApiKey::IncrementalAlterConfigs, head)
 }

@@ -44,7 +44,7 @@ fn of(shared: &Shared, kind: i8) -> Vec<ConfigResource> {
         GROUP => image.configured_groups().map(|(name, _)| name.clone()).collect(),
         TOPIC => image.topics().map(|topic| topic.name.to_string()).collect(),
         BROKER | BROKER_LOGGER => vec![shared.config().node_id.to_string()],
-        // Nobody can subscribe to them here.
+        CLIENT_METRICS => image.client_metrics_subscriptions().cloned().collect(),
         _ => Vec::new(),
     };
     let named =

@@ -6,6 +6,7 @@ mod alter_configs;
 mod alter_replica_log_dirs;
 mod alter_user_scram_credentials;
 mod api_versions;
+mod broker_loggers;
 mod consumer_group_describe;
 mod consumer_group_heartbeat;
 mod create_partitions;

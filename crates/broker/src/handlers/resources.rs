@@ -29,10 +29,11 @@ pub(super) fn resource(kind: i8, name: &ByteString) -> Result<Resource, Refusal>
         TOPIC => Ok(Resource::Topic(name.to_string())),
         BROKER => Ok(Resource::Broker(name.to_string())),
         GROUP => Ok(Resource::Group(name.to_string())),
+        CLIENT_METRICS => Ok(Resource::ClientMetrics(name.to_string())),
         other => Err((
             ErrorCode::InvalidRequest,
             format!(
-                "resource type is {other}, expected {TOPIC} for a topic, {BROKER} for a broker or {GROUP} for a group: nothing else has settings here"
+                "resource type is {other}, expected {TOPIC} for a topic, {BROKER} for a broker, {GROUP} for a group or {CLIENT_METRICS} for a subscription to clients' metrics"
             ),
         )),
     }

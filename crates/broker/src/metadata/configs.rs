@@ -9,6 +9,7 @@ use super::commit::{Plan, Touches};
 use super::plan_configs::{ConfigChange, Defaults, Resource, plan_changes};
 use super::topics::not_logged;
 use super::{Metadata, Topic, TopicError};
+use crate::config::client_metrics::ClientMetricsSettings;
 use crate::config::consumer_group::GroupSettings;
 use crate::config::row::{Kind, Row, WrongSetting, set_all, set_what_fits};
 use crate::config::without_effect::{self, WithoutEffect};
@@ -45,6 +46,7 @@ pub(crate) enum Source {
     AllBrokers = 3,
     Start = 4,
     Default = 5,
+    ClientMetrics = 7,
     Group = 8,
 }
 
@@ -118,6 +120,8 @@ impl Metadata {
             }
             Resource::Group(name) if name.is_empty() => Err(TopicError::NoGroupName),
             Resource::Group(name) => Ok(self.describe_group(name)),
+            Resource::ClientMetrics(name) if name.is_empty() => Err(TopicError::NoSubscriptionName),
+            Resource::ClientMetrics(name) => Ok(self.describe_subscription(name)),
             Resource::Broker(name) if name.is_empty() => {
                 let entries = BrokerConfig::TABLE.iter().map(|row| self.broker_entry(row));
                 let entries = entries.chain(self.entries_without_effect());
@@ -150,6 +154,15 @@ impl Metadata {
             set_all(&mut settings, own, GroupSettings::TABLE).map(|()| settings)
         });
         GroupSettings::TABLE.iter().map(|row| self.entry(row, own, Source::Group, &settings)).collect()
+    }
+
+    /// All settings of a subscription to clients' metrics.
+    fn describe_subscription(&self, name: &str) -> Vec<ConfigEntry> {
+        let (image, default) = (self.image(), ClientMetricsSettings::default());
+        let own = image.client_metrics(name);
+        let (settings, _) = set_what_fits(default, own, ClientMetricsSettings::with);
+        let rows = ClientMetricsSettings::TABLE.iter();
+        rows.map(|row| self.entry(row, own, Source::ClientMetrics, &settings)).collect()
     }
 
     /// The settings of groups that have their own.

@@ -55,6 +55,8 @@ pub(crate) enum TopicError {
         "a group has to be named: there are no settings for all groups but the broker's group.consumer.*"
     )]
     NoGroupName,
+    #[error("a subscription to the metrics of clients has to be named")]
+    NoSubscriptionName,
     #[error("there is no broker {got:?}; this is broker {node}")]
     UnknownBroker { got: String, node: i32 },
     #[error("there is no such topic")]

@@ -20,6 +20,8 @@ pub(crate) struct MetadataImage {
     brokers: BTreeMap<String, BTreeMap<String, String>>,
     /// Settings of groups, whether they are there or not. No group is here without any.
     groups: SharedMap<String, BTreeMap<String, String>>,
+    /// Subscriptions to clients' metrics by their names. None is here without settings.
+    client_metrics: SharedMap<String, BTreeMap<String, String>>,
     quotas: QuotaLimits,
     /// The levels that Kafka's features have in this cluster.
     features: BTreeMap<String, i16>,
@@ -142,6 +144,17 @@ impl MetadataImage {
         self.groups.iter()
     }
 
+    /// The settings of a subscription to clients' metrics.
+    pub(crate) fn client_metrics(&self, subscription: &str) -> &BTreeMap<String, String> {
+        const NONE: &BTreeMap<String, String> = &BTreeMap::new();
+        self.client_metrics.get(subscription).unwrap_or(NONE)
+    }
+
+    /// The names of all subscriptions to clients' metrics.
+    pub(crate) fn client_metrics_subscriptions(&self) -> impl Iterator<Item = &String> {
+        self.client_metrics.iter().map(|(name, _)| name)
+    }
+
     /// Level of one of Kafka's features, if one was ever decided.
     pub(crate) fn feature(&self, name: &str) -> Option<i16> {
         self.features.get(name).copied()
@@ -220,9 +233,17 @@ impl MetadataImage {
                     false => drop(self.groups.insert(group.clone(), own)),
                 }
             }
+            MetadataRecord::ClientMetricsConfig { subscription, key, value } => {
+                let mut own = self.client_metrics(subscription).clone();
+                set(&mut own, key, value.as_ref());
+                match own.is_empty() {
+                    true => drop(self.client_metrics.remove(subscription)),
+                    false => drop(self.client_metrics.insert(subscription.clone(), own)),
+                }
+            }
             MetadataRecord::Quota { entity, key, value } => {
                 // What cannot be is as if it were not there: another version may have written it.
-                let value = value.filter(|value| QuotaLimits::check(key, Some(*value)).is_ok());
+                let value = value.filter(|value| QuotaLimits::check(entity, key, Some(*value)).is_ok());
                 self.quotas.set(entity, key, value);
             }
             MetadataRecord::RemoveTopic { id } => {

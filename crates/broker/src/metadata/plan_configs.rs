@@ -5,6 +5,7 @@ use std::fmt;
 
 use super::record::MetadataRecord;
 use super::{MetadataImage, TopicError};
+use crate::config::client_metrics::ClientMetricsSettings;
 use crate::config::consumer_group::GroupSettings;
 use crate::config::row::{Kind, Row, WrongSetting, set_what_fits};
 use crate::config::without_effect::WithoutEffect;
@@ -19,6 +20,8 @@ pub(crate) enum Resource {
     Broker(String),
     /// A group, by its id. It need not be there.
     Group(String),
+    /// A subscription to clients' metrics, by its name. It is there while it has settings.
+    ClientMetrics(String),
 }
 
 /// What is to be done to a setting.
@@ -70,6 +73,7 @@ impl fmt::Display for Resource {
             Resource::Broker(name) => write!(f, "broker {name}"),
             // Any text can be a group's name.
             Resource::Group(name) => write!(f, "group {}", name.escape_debug()),
+            Resource::ClientMetrics(name) => write!(f, "client metrics {}", name.escape_debug()),
         }
     }
 }
@@ -101,6 +105,17 @@ pub(crate) fn plan_changes(
             let wanted = changed(has, changes, replace, group_row)?;
             defaults.with(&known(&wanted, has))?;
             let record = |key, value| MetadataRecord::GroupConfig { group: name.clone(), key, value };
+            Ok(differences(has, &wanted, record))
+        }
+        Resource::ClientMetrics(name) if name.is_empty() => Err(TopicError::NoSubscriptionName),
+        Resource::ClientMetrics(name) => {
+            let has = image.client_metrics(name);
+            let (shown, misfits) =
+                set_what_fits(ClientMetricsSettings::default(), has, ClientMetricsSettings::with);
+            let wanted = changed(has, changes, replace, |key| subscription_row(key, &shown))?;
+            ClientMetricsSettings::default().with(&without(&wanted, has, &misfits))?;
+            let record =
+                |key, value| MetadataRecord::ClientMetricsConfig { subscription: name.clone(), key, value };
             Ok(differences(has, &wanted, record))
         }
         Resource::Broker(name) => {
@@ -153,6 +168,11 @@ fn check_threads(before: &BrokerConfig, now: &BrokerConfig) -> Result<(), TopicE
 fn topic_row(key: &str, config: &TopicConfig) -> Result<(Kind, String), TopicError> {
     let row = TopicConfig::row(key).ok_or_else(|| unknown(key))?;
     Ok((row.kind, (row.get)(config)))
+}
+
+fn subscription_row(key: &str, settings: &ClientMetricsSettings) -> Result<(Kind, String), TopicError> {
+    let row = ClientMetricsSettings::row(key).ok_or_else(|| unknown(key))?;
+    Ok((row.kind, (row.get)(settings)))
 }
 
 fn group_row(key: &str) -> Result<(Kind, String), TopicError> {

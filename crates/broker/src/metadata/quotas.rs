@@ -37,7 +37,7 @@ fn plan_all(plan: &mut Plan, changes: &[QuotaChange]) -> Vec<Result<(), TopicErr
 
 fn plan_change(plan: &mut Plan, change: &QuotaChange) -> Result<(), TopicError> {
     let QuotaChange { entity, quotas } = change;
-    quotas.iter().try_for_each(|(key, value)| QuotaLimits::check(key, *value))?;
+    quotas.iter().try_for_each(|(key, value)| QuotaLimits::check(entity, key, *value))?;
     let is_new = |(key, value): &&(String, Option<f64>)| plan.image.quotas().get(entity, key) != *value;
     let record = |(key, value): &(String, Option<f64>)| MetadataRecord::Quota {
         entity: entity.clone(),

@@ -59,6 +59,11 @@ pub(crate) enum MetadataRecord {
         key: String,
         value: Option<String>,
     },
+    ClientMetricsConfig {
+        subscription: String,
+        key: String,
+        value: Option<String>,
+    },
     Quota {
         entity: QuotaEntity,
         key: String,
@@ -86,6 +91,7 @@ pub(crate) enum MetadataRecord {
 /// Numbers of the resource types.
 const TOPIC: i8 = 2;
 const BROKER: i8 = 4;
+const CLIENT_METRICS: i8 = 16;
 const GROUP: i8 = 32;
 /// From this version on a partition's record names its folder.
 const WITH_FOLDERS: i16 = 1;
@@ -181,6 +187,9 @@ impl MetadataRecord {
             MetadataRecord::GroupConfig { group, key, value } => {
                 encode_config(GROUP, group, key, value.as_deref())
             }
+            MetadataRecord::ClientMetricsConfig { subscription, key, value } => {
+                encode_config(CLIENT_METRICS, subscription, key, value.as_deref())
+            }
             MetadataRecord::Quota { entity, key, value } => encode_quota(entity, key, *value),
             MetadataRecord::RemoveTopic { id } => {
                 encode_metadata_record(&RemoveTopicRecord { topic_id: (*id).into() }, 0)
@@ -235,6 +244,11 @@ fn config(record: &ConfigRecord) -> Option<MetadataRecord> {
         }),
         BROKER => Some(MetadataRecord::BrokerConfig { broker: record.resource_name.to_string(), key, value }),
         GROUP => Some(MetadataRecord::GroupConfig { group: record.resource_name.to_string(), key, value }),
+        CLIENT_METRICS => Some(MetadataRecord::ClientMetricsConfig {
+            subscription: record.resource_name.to_string(),
+            key,
+            value,
+        }),
         _ => None,
     }
 }

@@ -14,6 +14,7 @@ use super::memory::RequestMemory;
 use super::places::{NoPlace, Places};
 use super::threads::NetworkThreads;
 use super::workers::Workers;
+use crate::quotas::ConnectionMeter;
 use crate::shared::Shared;
 
 /// The connections, and what they share.
@@ -24,6 +25,7 @@ pub(crate) struct Server {
     answers: RequestMemory,
     workers: Workers,
     places: Places,
+    rates: ConnectionMeter,
     stopping: watch::Receiver<bool>,
     connections: JoinSet<()>,
     /// Ended after the connections.
@@ -47,6 +49,7 @@ impl Server {
             answers,
             workers,
             places: Places::default(),
+            rates: ConnectionMeter::new(),
             stopping,
             connections: JoinSet::new(),
             threads: NetworkThreads::start(config.network_threads)?,
@@ -86,6 +89,14 @@ impl Server {
                 return;
             }
         };
+        if let Err(wait) = self.rates.opened(self.shared.metadata.image().quotas(), peer.ip()) {
+            tracing::debug!(%peer, ?wait, "refused a connection: its address opens more than its quota");
+            self.connections.spawn(async move {
+                let _held = (stream, place);
+                tokio::time::sleep(wait).await;
+            });
+            return;
+        }
         let connection = self.connection(peer);
         // It is to be known to the thread that serves it, and to no other.
         let (stream, thread) = (stream.into_std(), self.threads.next().clone());

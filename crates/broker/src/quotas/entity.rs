@@ -1,19 +1,23 @@
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::IpAddr;
 
 use thiserror::Error;
 
-/// Whom a quota is for: a user, a client id, or both; `None` is the default of those that have none of their own.
+/// The entity that a quota is for: a user, a client id, both, or an IP address; `None` is the default of those that have
+/// none of their own.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(crate) struct QuotaEntity(BTreeMap<String, Option<String>>);
 
 /// A quota that cannot be.
 #[derive(Clone, PartialEq, Debug, Error)]
 pub(crate) enum QuotaError {
-    #[error("a quota is for a user, a client-id or both, got {got}")]
+    #[error("a quota is for a user, a client-id or both, or for an ip, got {got}")]
     Entity { got: String },
-    #[error("quota {got:?} is not one of producer_byte_rate, consumer_byte_rate, request_percentage")]
-    Key { got: String },
+    #[error("{got:?} is not an IP address")]
+    Address { got: String },
+    #[error("quota {got:?} is not one of {expected}")]
+    Key { got: String, expected: &'static str },
     #[error("the name of a {kind} is empty; the default has none")]
     NoName { kind: String },
     #[error("{key} is {got}, expected a whole number below 2^63")]
@@ -24,6 +28,7 @@ pub(crate) enum QuotaError {
 
 pub(super) const USER: &str = "user";
 pub(super) const CLIENT: &str = "client-id";
+pub(super) const IP: &str = "ip";
 
 impl QuotaEntity {
     /// From types and names; each type once.
@@ -36,11 +41,15 @@ impl QuotaEntity {
             if name.as_deref() == Some("") {
                 return Err(QuotaError::NoName { kind });
             }
-            is_known &= matches!(&*kind, USER | CLIENT);
+            if let Some(got) = name.as_ref().filter(|name| kind == IP && name.parse::<IpAddr>().is_err()) {
+                return Err(QuotaError::Address { got: got.clone() });
+            }
+            is_known &= matches!(&*kind, USER | CLIENT | IP);
             is_known &= entity.insert(kind, name).is_none();
         }
         let entity = QuotaEntity(entity);
-        match is_known && !entity.0.is_empty() {
+        let is_mixed = entity.is_address() && entity.0.len() > 1;
+        match is_known && !is_mixed && !entity.0.is_empty() {
             true => Ok(entity),
             false => Err(QuotaError::Entity { got: entity.to_string() }),
         }
@@ -49,6 +58,11 @@ impl QuotaEntity {
     pub(super) fn of(parts: &[(&str, Option<&str>)]) -> QuotaEntity {
         let owned = parts.iter().map(|(kind, name)| ((*kind).to_owned(), name.map(str::to_owned)));
         QuotaEntity(owned.collect())
+    }
+
+    /// Whether it is an IP address, or the default of all addresses.
+    pub(crate) fn is_address(&self) -> bool {
+        self.0.contains_key(IP)
     }
 
     /// Types and names.

@@ -1,6 +1,8 @@
 use std::collections::BTreeMap;
 
-use super::entity::{CLIENT, USER};
+use std::net::IpAddr;
+
+use super::entity::{CLIENT, IP, USER};
 use crate::metadata::SharedMap;
 
 use super::{Quota, QuotaEntity, QuotaError};
@@ -10,14 +12,21 @@ use super::{Quota, QuotaEntity, QuotaError};
 pub(crate) struct QuotaLimits(SharedMap<QuotaEntity, BTreeMap<String, f64>>);
 
 impl QuotaLimits {
-    /// Checks that a quota can be: its name, and its value if it is not taken away.
-    pub(crate) fn check(key: &str, value: Option<f64>) -> Result<(), QuotaError> {
-        let Some(quota) = Quota::ALL.into_iter().find(|quota| quota.key() == key) else {
-            return Err(QuotaError::Key { got: key.to_owned() });
+    /// Checks that an entity can have a quota: its name, and its value if it is not removed.
+    pub(crate) fn check(entity: &QuotaEntity, key: &str, value: Option<f64>) -> Result<(), QuotaError> {
+        let (is_known, expected) = match entity.is_address() {
+            true => (key == CONNECTION_RATE, CONNECTION_RATE),
+            false => (
+                Quota::ALL.into_iter().any(|quota| quota.key() == key),
+                "producer_byte_rate, consumer_byte_rate, request_percentage",
+            ),
         };
+        if !is_known {
+            return Err(QuotaError::Key { got: key.to_owned(), expected });
+        }
         match value {
             // As near to one as Kafka asks.
-            Some(got) if quota != Quota::Request && ((got - got.round()).abs() > 1e-6 || got >= MOST) => {
+            Some(got) if key != Quota::Request.key() && ((got - got.round()).abs() > 1e-6 || got >= MOST) => {
                 Err(QuotaError::NotWhole { key: key.to_owned(), got })
             }
             Some(got) if !(got > 0.0 && got.is_finite()) => {
@@ -52,6 +61,13 @@ impl QuotaLimits {
         self.0.is_empty()
     }
 
+    /// Connections that an address may open in a second; `None` for any number.
+    pub(crate) fn connection_rate(&self, address: IpAddr) -> Option<f64> {
+        let name = address.to_canonical().to_string();
+        let order: [&[(&str, Option<&str>)]; 2] = [&[(IP, Some(&name))], &[(IP, None)]];
+        order.iter().find_map(|parts| self.0.get(&QuotaEntity::of(parts))?.get(CONNECTION_RATE).copied())
+    }
+
     /// What a client may use in a second; none for any amount. Quotas for a user and a client win over those for a user, and
     /// those over quotas for a client; each over its default.
     pub(super) fn rate(&self, quota: Quota, user: &str, client: &str) -> Option<f64> {
@@ -71,6 +87,8 @@ impl QuotaLimits {
     }
 }
 
+/// Kafka's name of the quota on connections that an address opens (KIP-612).
+const CONNECTION_RATE: &str = "connection_creation_rate";
 /// Kafka keeps rates in 63 bits.
 const MOST: f64 = 9.2e18;
 
@@ -110,6 +128,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_is_named() {
+        let client = QuotaEntity::of(&[(CLIENT, Some("c"))]);
         for (key, value, want) in [
             ("producer_byte_rate", Some(1.0), None),
             ("request_percentage", None, None),
@@ -138,8 +157,27 @@ mod tests {
                 Some("producer_byte_rate is NaN, expected a number above 0"),
             ),
         ] {
-            let got = QuotaLimits::check(key, value).err().map(|error| error.to_string());
+            let got = QuotaLimits::check(&client, key, value).err().map(|error| error.to_string());
             assert_eq!(got.as_deref(), want, "{key} {value:?}");
         }
+    }
+    #[test]
+    fn an_address_has_a_rate_of_connections_and_nothing_else() {
+        let entity = |name: &str| QuotaEntity::new([("ip".to_owned(), Some(name.to_owned()))].into_iter());
+        assert!(entity("10.0.0.300").is_err());
+        let (one, default) = (entity("10.0.0.7").unwrap(), QuotaEntity::of(&[(IP, None)]));
+        assert!(QuotaLimits::check(&one, "producer_byte_rate", Some(1.0)).is_err());
+        assert!(QuotaLimits::check(&one, CONNECTION_RATE, Some(1.0)).is_ok());
+        let client = QuotaEntity::of(&[(CLIENT, None)]);
+        assert!(QuotaLimits::check(&client, CONNECTION_RATE, Some(1.0)).is_err());
+        let mixed = [("ip".to_owned(), None), ("user".to_owned(), None)];
+        assert!(QuotaEntity::new(mixed.into_iter()).is_err());
+        let mut limits = QuotaLimits::default();
+        let rate = |limits: &QuotaLimits, address: &str| limits.connection_rate(address.parse().unwrap());
+        assert_eq!(rate(&limits, "10.0.0.7"), None);
+        limits.set(&default, CONNECTION_RATE, Some(5.0));
+        limits.set(&one, CONNECTION_RATE, Some(9.0));
+        assert_eq!(rate(&limits, "::ffff:10.0.0.7"), Some(9.0));
+        assert_eq!(rate(&limits, "10.0.0.8"), Some(5.0));
     }
 }

@@ -4,10 +4,12 @@
 use std::time::Duration;
 
 mod bucket;
+mod connections;
 mod entity;
 mod limits;
 mod meter;
 
+pub(crate) use connections::ConnectionMeter;
 pub(crate) use entity::{QuotaEntity, QuotaError};
 pub(crate) use limits::QuotaLimits;
 pub(crate) use meter::{ClientKey, QuotaMeter};
