@@ -1,13 +1,13 @@
 use std::sync::Arc;
-use std::thread::JoinHandle;
+use std::thread::{JoinHandle, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
 use crate::{Cleaning, LogDir, LogError, Step};
 
-/// Two threads: one calls [`LogDir::maintain`] once a second, the other cleans compacted logs that are dirty. They end when this
-/// is dropped.
+/// Threads that maintain a directory: one calls [`LogDir::maintain`] once a second, others clean compacted logs that
+/// are dirty ([`CleanerConfig::threads`](crate::CleanerConfig::threads)). They end when this is dropped.
 #[derive(Debug)]
 pub struct Background {
     signal: Arc<Signal>,
@@ -30,7 +30,7 @@ impl LogDir {
             let (dir, own) = (self.clone(), Arc::clone(&signal));
             std::thread::Builder::new().name(name.into()).spawn(move || run(&own, &dir)).ok()
         };
-        let threads = [start("klamm-log", Signal::maintain), start("klamm-cleaner", Signal::clean)];
+        let threads = [start("klamm-log", Signal::maintain), start("klamm-cleaner", Signal::run_cleaners)];
         Background { signal, threads: threads.into_iter().flatten().collect() }
     }
 }
@@ -45,9 +45,26 @@ impl Signal {
         }
     }
 
-    fn clean(&self, dir: &LogDir) {
+    /// Keeps as many threads as the settings say, which may change meanwhile.
+    fn run_cleaners(&self, dir: &LogDir) {
+        std::thread::scope(|scope| {
+            let mut cleaners: Vec<ScopedJoinHandle<'_, ()>> = Vec::new();
+            while !self.is_stopped() {
+                cleaners.retain(|cleaner| !cleaner.is_finished());
+                for number in cleaners.len()..dir.cleaner().threads {
+                    let thread = std::thread::Builder::new().name("klamm-cleaner".into());
+                    let started = thread.spawn_scoped(scope, move || self.clean(dir, number));
+                    cleaners.extend(started);
+                }
+                self.pause(INTERVAL);
+            }
+        });
+    }
+
+    /// Cleans one log after the other, as long as there are more threads than `number`.
+    fn clean(&self, dir: &LogDir, number: usize) {
         let clock = dir.clock();
-        while !self.is_stopped() {
+        while !self.is_stopped() && number < dir.cleaner().threads {
             let begun = dir.start_cleaning(clock.now()).ok().flatten();
             let cleaned = begun.and_then(|cleaning| self.run(cleaning, dir).ok());
             // One that failed is tried again, but not at once.
@@ -65,7 +82,7 @@ impl Signal {
                 Step::More(bytes) => moved += bytes,
                 Step::Done(_) => return Ok(()),
             }
-            self.wait(begun, || time_for(moved, dir.cleaner().max_bytes_per_second));
+            self.wait(begun, || time_for(moved, dir.cleaner().of_one_thread().max_bytes_per_second));
         }
         Ok(())
     }

@@ -97,6 +97,9 @@ impl CleanupPolicy {
 /// How the cleaner works that compacts the logs of a folder.
 #[derive(Clone, PartialEq, Debug)]
 pub struct CleanerConfig {
+    /// Logs that [`Background`](crate::Background) cleans at a time, each with a part of the map and of the bytes per
+    /// second; 1. With 0 it cleans none (`log.cleaner.threads`).
+    pub threads: usize,
     /// The most bytes of the map that a cleaning notes keys in, 24 for each; where a log has more keys that are dirty, it is
     /// cleaned in several rounds. 128 MiB (`log.cleaner.dedupe.buffer.size`). It is taken only as far as a cleaning can need it.
     pub dedupe_buffer_bytes: usize,
@@ -114,6 +117,7 @@ pub struct CleanerConfig {
 impl Default for CleanerConfig {
     fn default() -> CleanerConfig {
         CleanerConfig {
+            threads: 1,
             dedupe_buffer_bytes: 128 << 20,
             load_factor: 0.9,
             io_buffer_bytes: 512 << 10,
@@ -124,6 +128,14 @@ impl Default for CleanerConfig {
 }
 
 impl CleanerConfig {
+    /// The part of one thread in what all threads share.
+    pub(crate) fn of_one_thread(&self) -> CleanerConfig {
+        let threads = self.threads.max(1);
+        let rate = self.max_bytes_per_second.map(|rate| (rate / threads as u64).max(1));
+        let dedupe_buffer_bytes = self.dedupe_buffer_bytes / threads;
+        CleanerConfig { dedupe_buffer_bytes, max_bytes_per_second: rate, ..self.clone() }
+    }
+
     /// Checks that the settings can work.
     ///
     /// # Errors

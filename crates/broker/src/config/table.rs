@@ -493,6 +493,22 @@ pub(super) const TABLE: &[Setting] = &[
     )
     .dynamic(),
     Setting::new(
+        "log.cleaner.threads",
+        Kind::Int,
+        "a number from 0 to 1,024",
+        at!(cleaner.threads, cleaner_threads, text),
+        "Compacted logs that are cleaned at a time in each directory; 0 is none.",
+    )
+    .dynamic(),
+    // After the one that it overrules.
+    Setting::new(
+        "log.cleaner.enable",
+        Kind::Boolean,
+        SWITCH,
+        (enable_cleaner, |c| (c.cleaner.threads > 0).to_string()),
+        "Whether compacted logs are cleaned; false is the same as no threads for it.",
+    ),
+    Setting::new(
         "log.cleaner.dedupe.buffer.size",
         Kind::Long,
         SEGMENT,
@@ -814,6 +830,17 @@ fn rate(value: &str) -> Option<Option<u64>> {
     let bytes = value.parse::<f64>().ok().filter(|rate| (1.0..=LARGEST_RATE).contains(rate))?;
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     Some(Some(bytes as u64))
+}
+
+fn cleaner_threads(value: &str) -> Option<usize> {
+    value.parse().ok().filter(|n| *n <= MOST_THREADS)
+}
+
+fn enable_cleaner(config: &mut BrokerConfig, value: &str) -> Option<()> {
+    if !switch(value)? {
+        config.cleaner.threads = 0;
+    }
+    Some(())
 }
 
 /// With less the cleaner writes a log anew for a few keys at a time.

@@ -157,6 +157,7 @@ fn check_threads(before: &BrokerConfig, now: &BrokerConfig) -> Result<(), TopicE
         ("num.io.threads", before.io_threads, now.io_threads),
         ("num.network.threads", before.network_threads, now.network_threads),
         ("num.recovery.threads.per.data.dir", before.recovery_threads, now.recovery_threads),
+        ("log.cleaner.threads", before.cleaner.threads, now.cleaner.threads),
     ] {
         if now < before / 2 || now > before * 2 {
             return Err(TopicError::Threads { key, before, now });

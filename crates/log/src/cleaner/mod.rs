@@ -225,7 +225,7 @@ impl Log {
         let (config, truncations) = (Arc::clone(&appender.config), appender.truncations);
         let producers = appender.producers.last_batches();
         drop(appender);
-        let cleaner = self._dir.cleaner();
+        let cleaner = self._dir.cleaner().of_one_thread();
         let rules =
             Rules { now, delete_retention: config.delete_retention, end: dirt.first_uncleanable, producers };
         let keys = u64::try_from(dirt.first_uncleanable.since(dirt.first_dirty)).unwrap_or(0);
