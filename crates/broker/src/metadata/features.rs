@@ -161,7 +161,8 @@ mod tests {
             let planned = plan_features(&image, 1, &[update]);
             planned.map(|records| records.len()).map_err(|error| error.to_string())
         };
-        let refused = |words: &str| Err(words.to_owned());
+        let all = "The update failed for all features since the following feature had an error:";
+        let refused = |words: &str| Err(format!("{all} {words}"));
         for (name, level, direction, want) in [
             (GROUP_VERSION, 1, Upgrade, Ok(0)),
             (GROUP_VERSION, 0, SafeDowngrade, Ok(1)),
