@@ -18,6 +18,7 @@ fn join(world: &mut World, name: &str, bytes: usize) -> String {
     world.client(name).version = 3;
     world.said.clear();
     world.join(name);
+    world.pass(Duration::ZERO);
     world.said.join("; ")
 }
 
