@@ -3,6 +3,7 @@
 //! A script of requests is run against a broker on a simulated disk, once for each operation on the disk, which is then the last before
 //! the power is lost. A broker is started on each disk that the machine could find then, and held against what was acknowledged.
 //!
+//! A run of the tests takes every fifth operation, `POWER_LOSS_EVERY=1` takes all of them.
 //! `POWER_LOSS_AT=N cargo test -p klamm-tests --test broker_power_loss -- --nocapture` runs one point.
 
 use std::collections::HashSet;
@@ -67,14 +68,20 @@ fn flushing() -> BrokerConfig {
     config
 }
 
+/// A number from the environment.
+fn number(name: &str) -> Option<usize> {
+    std::env::var(name).ok().map(|text| text.parse().expect("a number"))
+}
+
 /// Runs the script with each operation as the crash point; says how many points and disks there were.
 fn enumerate(config: &BrokerConfig, script: &[Step]) -> (usize, usize) {
     let whole = Run::of(SimDisk::default(), config, script);
     assert_eq!(whole.promises.answers, script.len());
-    let wanted = std::env::var("POWER_LOSS_AT").ok().map(|at| at.parse().expect("a number"));
-    let points = wanted.map_or(0..whole.operations, |at| at..at + 1);
-    let (mut seen, count) = (HashSet::new(), points.len());
-    for at in points {
+    let every = number("POWER_LOSS_EVERY").unwrap_or(5);
+    let points = number("POWER_LOSS_AT").map_or(0..whole.operations, |at| at..at + 1);
+    let (mut seen, mut count) = (HashSet::new(), 0);
+    for at in points.step_by(every) {
+        count += 1;
         let run = Run::of(SimDisk::with_fault(Some(Fault::Crash { at })), config, script);
         for found in run.disk.crash(at as u64) {
             if !seen.insert((found.fingerprint(), run.promises.answers)) {
