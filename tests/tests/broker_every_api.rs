@@ -185,6 +185,8 @@ fn transactions_are_refused_partition_by_partition() {
 
 macro_rules! state_refused {
     ($client:expr, $module:ident :: $request:ident, $data:ident) => {{
+        // Some of the partitions have further fields, others have none.
+        #[allow(clippy::needless_update)]
         let partitions = vec![$module::PartitionData { partition: 3, ..Default::default() }];
         let topics = vec![$module::$data { partitions, ..Default::default() }];
         let request = $module::$request { group_id: "g".into(), topics };

@@ -395,8 +395,9 @@ fn records_that_are_wrong_are_refused_with_their_code() {
     let large = batch(&[&"x".repeat(2 << 20)], Compression::None);
     for (name, records, version, want) in [
         ("a wrong checksum", changed(70, 1), 9, 2),
-        ("an old magic", changed(16, 1), 9, 43),
-        ("cut short", Records::Bytes(good[..40].to_vec().into()), 9, 2),
+        ("an old magic", changed(16, 1), 9, 87),
+        ("a magic that does not exist", changed(16, 3), 9, 2),
+        ("cut short", Records::Bytes(good[..40].to_vec().into()), 9, 87),
         ("two batches", twice, 9, 87),
         ("nothing", Records::default(), 9, 87),
         ("too large", large, 9, 10),

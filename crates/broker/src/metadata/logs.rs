@@ -59,7 +59,7 @@ impl Metadata {
             let Wanted { log: NewLog { partition, config, topic_id }, .. } = wanted;
             match (result.map(|log| log.and_then(|log| configure(&log, config))), topic_id) {
                 (Some(Err(error)), Some(topic)) => {
-                    self.note_failed(&mut failed, *topic, partition, error.into())
+                    self.note_failed(&mut failed, *topic, partition, error.into());
                 }
                 (Some(_), _) => {}
                 (None, _) => {

@@ -77,7 +77,11 @@ impl Shared {
         let mut state = self.state.lock();
         state.changes += 1;
         self.change_checkpoint(START_OFFSETS, &mut state.start_offsets, |starts| {
-            logs.iter().fold(false, |changed, log| log.note_start(starts) || changed)
+            let mut changed = false;
+            for log in &logs {
+                changed |= log.note_start(starts);
+            }
+            changed
         })
     }
 

@@ -146,6 +146,8 @@ mod state {
 
     macro_rules! refusal {
         ($name:ident, $api:ident, $request:ident :: $body:ident, $response:ident :: $answer:ident, $topic:ident) => {
+            // Some of the partition results have further fields, others have none.
+            #[allow(clippy::needless_update)]
             pub(super) fn $name(head: &RequestHead) -> Result<Outcome, HandleError> {
                 use klamm_protocol::messages::{$request as request, $response as response};
                 let refused = |asked: &request::PartitionData| response::PartitionResult {
