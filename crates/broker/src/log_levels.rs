@@ -28,8 +28,11 @@ use tracing::level_filters::LevelFilter;
 #[derive(Clone)]
 pub struct LogLevels {
     levels: Arc<Mutex<BTreeMap<String, LevelFilter>>>,
-    apply: Arc<dyn Fn(&BTreeMap<String, LevelFilter>) + Send + Sync>,
+    apply: Arc<Apply>,
 }
+
+/// Puts levels into effect.
+type Apply = dyn Fn(&BTreeMap<String, LevelFilter>) + Send + Sync;
 
 /// A change of the level of a logger.
 #[derive(Clone, PartialEq, Eq, Debug)]
