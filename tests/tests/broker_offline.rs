@@ -111,3 +111,44 @@ fn an_epoch_checkpoint_that_a_kill_left_empty_is_no_reason_not_to_serve() {
     let (_broker, mut client) = start(root.path());
     assert_eq!((send(&mut client, "t"), send(&mut client, "u")), (0, 0));
 }
+
+/// Makes the directory what a kill leaves before the first checkpoint, with a bit flipped in the only batch of `t`.
+fn killed_with_a_flipped_bit(root: &Path, at: usize) {
+    filled(root);
+    std::fs::remove_file(root.join(".kafka_cleanshutdown")).unwrap();
+    std::fs::write(root.join("recovery-point-offset-checkpoint"), "0\n1\nt 0 0\n").unwrap();
+    let file = root.join("t-0/00000000000000000000.log");
+    let mut bytes = std::fs::read(&file).unwrap();
+    bytes[at] ^= 0x40;
+    std::fs::write(file, bytes).unwrap();
+}
+
+const LEADER_EPOCH_AT: usize = 15;
+const LENGTH_OF_A_RECORD_AT: usize = 61;
+const CUT: &str = "t-0/00000000000000000000.cut";
+
+#[test]
+fn a_batch_of_a_leader_epoch_that_the_partition_never_had_is_cut_off_and_kept() {
+    let root = tempfile::tempdir().unwrap();
+    killed_with_a_flipped_bit(root.path(), LEADER_EPOCH_AT);
+    let (broker, mut client) = start(root.path());
+    assert_eq!((send(&mut client, "t"), send(&mut client, "u")), (0, 0));
+    assert!(root.path().join(CUT).exists());
+    broker.stop().unwrap();
+    let epochs = std::fs::read_to_string(root.path().join("t-0/leader-epoch-checkpoint")).unwrap();
+    assert_eq!(epochs, "0\n1\n0 0\n");
+}
+
+#[test]
+fn a_log_of_which_all_was_cut_off_is_not_taken_for_one_that_was_only_begun() {
+    let root = tempfile::tempdir().unwrap();
+    killed_with_a_flipped_bit(root.path(), LENGTH_OF_A_RECORD_AT);
+    std::fs::remove_file(root.path().join("t-0/partition.metadata")).unwrap();
+    std::fs::write(root.path().join(CUT), "what was cut off").unwrap();
+    for _ in 0..2 {
+        let (broker, mut client) = start(root.path());
+        assert_eq!((send(&mut client, "t"), send(&mut client, "u")), (56, 0));
+        assert!(root.path().join(CUT).exists());
+        broker.stop().unwrap();
+    }
+}

@@ -122,9 +122,9 @@ impl Broker {
         let temporary = if config.log_dirs.is_empty() { Some(tempfile::tempdir()?) } else { None };
         let own = temporary.as_ref().map(|t| t.path().to_owned());
         let paths: Vec<PathBuf> = config.log_dirs.iter().cloned().chain(own).collect();
-        survey(&*environment.disk, &paths, config.node_id)
-            .map_err(|reason| StartError::Metadata { reason })?;
-        let (storage, identity) = Storage::open(&paths, config, environment)?;
+        let known =
+            survey(&*environment.disk, &paths, config).map_err(|reason| StartError::Metadata { reason })?;
+        let (storage, identity) = Storage::open(&paths, config, environment, known)?;
         let storage = Arc::new(storage);
         let metadata = Metadata::open(Arc::clone(&storage), identity, config, &environment.clock)
             .map_err(|reason| StartError::Metadata { reason })?;

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use klamm_log::disk::Disk;
-use klamm_log::{Background, CleanerConfig, DirConfig, Log, LogDir, LogError, NewLog, Observer, OpenError};
+use klamm_log::{
+    Background, CleanerConfig, DirConfig, KnownLogs, Log, LogDir, LogError, NewLog, Observer, OpenError,
+};
 use klamm_protocol::Uuid;
 use klamm_types::{Timestamp, TopicPartition};
 use parking_lot::Mutex;
@@ -53,21 +55,23 @@ pub(crate) struct Wanted {
 pub(crate) struct Maintenance(#[allow(dead_code)] Vec<Background>);
 
 impl Storage {
-    /// Opens the folders at `paths`, the first of which must not fail.
+    /// Opens the folders at `paths`, the first of which must not fail. `logs` is what the metadata log says of the logs in them.
     pub(crate) fn open(
         paths: &[PathBuf],
         config: &BrokerConfig,
         environment: &Environment,
+        logs: KnownLogs,
     ) -> Result<(Storage, Identity), StorageError> {
         // A new folder joins the cluster that the others belong to, wherever it stands.
         let disk = Arc::clone(&environment.disk);
         let known = paths.iter().find_map(|path| Identity::load(&*disk, path, config.node_id).ok().flatten());
         let mut identity = None;
         let (mut folders, failures) = (Vec::new(), Arc::new(Failures::default()));
+        let logs = Arc::new(logs);
         for path in paths {
             match open_folder(
                 path,
-                dir_config(config, environment, &failures),
+                DirConfig { known: Arc::clone(&logs), ..dir_config(config, environment, &failures) },
                 config.node_id,
                 known.as_ref().or(identity.as_ref()),
             ) {

@@ -130,6 +130,7 @@ impl Log {
             let epochs: Vec<_> = headers.iter().map(|h| (h.leader_epoch(), h.base_offset())).collect();
             appender.headers = headers;
             self.inner.roll_if_needed(&mut appender, batches.len())?;
+            appender.note_gaps()?;
             for (epoch, start) in epochs.into_iter().filter_map(|(epoch, start)| Some((epoch?, start))) {
                 appender.enter_epoch(epoch, start)?;
             }

@@ -8,7 +8,7 @@ use klamm_record::BatchHeader;
 use klamm_types::{EpochHistory, LeaderEpoch, Offset, Timestamp};
 
 use crate::folder::Folder;
-use crate::format::{EPOCH_CHECKPOINT, EpochCheckpoint};
+use crate::format::{EPOCH_CHECKPOINT, EpochCheckpoint, FOLLOWER_GAPS, GapCheckpoint};
 use crate::index::IndexPace;
 use crate::load::Loaded;
 use crate::producer::{ProducerStates, Snapshots, marker};
@@ -29,6 +29,8 @@ pub(crate) struct Appender {
     pub(crate) producers: ProducerStates,
     pub(crate) snapshots: Snapshots,
     pub(crate) pace: IndexPace,
+    /// The last segment that is noted to have gaps, which a follower has copied.
+    followed: Option<Offset>,
     /// The first batch's time, which `segment.ms` counts from; not read from the file until needed.
     first_time: FirstTime,
     /// When the active segment was begun here, by [`Clock::elapsed`], for batches without a time.
@@ -63,6 +65,7 @@ impl Appender {
             producers: loaded.producers,
             snapshots: loaded.snapshots,
             pace: loaded.tail.pace,
+            followed: loaded.followed,
             first_time,
             began: None,
             truncations: 0,
@@ -175,6 +178,30 @@ impl Appender {
         self.write_epochs(&history)?;
         self.epochs = history;
         Ok(())
+    }
+
+    /// Notes on the disk that offsets are missing in the active segment, when they are before or between the batches at
+    /// hand. Otherwise opening would take what lies behind the gap for damaged.
+    pub(crate) fn note_gaps(&mut self) -> Result<(), FileError> {
+        let mut next = self.next;
+        let has_gap = self.headers.iter().any(|header| {
+            let has_gap = header.base_offset() > next;
+            next = header.next_offset();
+            has_gap
+        });
+        let last_segment = self.active.base();
+        if !has_gap || self.followed.is_some_and(|noted| noted >= last_segment) {
+            return Ok(());
+        }
+        self.folder.replace(FOLLOWER_GAPS, GapCheckpoint { last_segment }.to_text().as_bytes())?;
+        self.followed = Some(last_segment);
+        Ok(())
+    }
+
+    /// Forgets the gaps, for a log that begins anew.
+    pub(crate) fn forget_gaps(&mut self) -> Result<(), FileError> {
+        self.followed = None;
+        self.folder.remove(FOLLOWER_GAPS)
     }
 
     pub(crate) fn write_epochs(&self, history: &EpochHistory) -> Result<(), FileError> {

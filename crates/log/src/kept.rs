@@ -2,6 +2,7 @@
 //! `<base offset>.cut` beside the log, for whoever wants to look at it. They are never read, and stay until someone
 //! removes them.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use klamm_record::BatchHeader;
@@ -12,7 +13,19 @@ use crate::folder::{Folder, read_full};
 use crate::format::{FileKind, SegmentFileName};
 use crate::scan::{Check, Scan};
 use crate::segment::Segment;
-use crate::{FileError, OpenError};
+use crate::{FileError, Log, OpenError};
+
+impl Log {
+    /// The files beside the log that keep what openings have cut off it.
+    ///
+    /// # Errors
+    /// [`FileError`] when the directory cannot be read.
+    pub fn kept(&self) -> Result<Vec<PathBuf>, FileError> {
+        let names = self.inner.folder.names()?;
+        let kept = names.iter().filter(|name| name.ends_with(SUFFIX));
+        Ok(kept.map(|name| self.inner.folder.path_of(name)).collect())
+    }
+}
 
 /// What was cut off a log.
 #[derive(Debug)]

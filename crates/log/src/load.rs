@@ -3,17 +3,18 @@
 use std::sync::Arc;
 
 use klamm_record::BatchError;
-use klamm_types::{EpochHistory, Offset};
+use klamm_types::{EpochHistory, LeaderEpoch, Offset};
 
 use crate::folder::Folder;
 use crate::format::{CheckpointError, EPOCH_CHECKPOINT, EpochCheckpoint, SYNC_FAILED};
+use crate::gaps::Gaps;
 use crate::kept::Kept;
 use crate::leftovers::tidy;
 use crate::producer::{ProducerStates, Snapshots, restore};
 use crate::recovery::{self, Recovered, Tail};
 use crate::segment::Segment;
 use crate::segment_list::SegmentList;
-use crate::{Cut, Inconsistency, LogConfig, OpenError, ReadError, epochs};
+use crate::{Cut, Inconsistency, LogConfig, OpenError, ReadError, epochs, gaps};
 
 /// Segments, the end of the last, and the producers there.
 type Found = (Vec<Arc<Segment>>, Tail, ProducerStates);
@@ -40,6 +41,16 @@ pub(crate) enum Trust {
     },
 }
 
+/// What the batches have to agree with.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Expected {
+    /// The log start offset that a checkpoint knows.
+    pub(crate) start: Option<Offset>,
+    /// The highest leader epoch that a batch can have.
+    pub(crate) latest_epoch: Option<LeaderEpoch>,
+    pub(crate) gaps: Gaps,
+}
+
 /// A partition's folder, opened.
 #[derive(Debug)]
 pub(crate) struct Loaded {
@@ -48,6 +59,8 @@ pub(crate) struct Loaded {
     pub(crate) epochs: EpochHistory,
     pub(crate) producers: ProducerStates,
     pub(crate) snapshots: Snapshots,
+    /// The last segment to which a follower has appended behind a gap.
+    pub(crate) followed: Option<Offset>,
     /// What was cut off, if anything.
     pub(crate) cut: Option<Cut>,
     /// Small files that could not be believed.
@@ -66,12 +79,12 @@ impl Loaded {
     }
 }
 
-/// Opens `folder`, which may be empty. `start` is the log start offset that a checkpoint knows.
+/// Opens `folder`, which may be empty.
 pub(crate) fn load(
     folder: &Folder,
     config: &LogConfig,
     trust: Trust,
-    start: Option<Offset>,
+    expected: Expected,
 ) -> Result<Loaded, OpenError> {
     let (bases, snapshots) = tidy(folder)?;
     let mut snapshots = Snapshots::new(folder, snapshots);
@@ -79,12 +92,15 @@ pub(crate) fn load(
     let segments: Vec<_> =
         bases.iter().map(|base| Arc::new(Segment::existing(folder, *base, interval))).collect();
     let mut inconsistencies = Vec::new();
+    let followed = gaps::followed(folder, &mut inconsistencies)?;
+    let expected = Expected { gaps: Gaps { followed, ..expected.gaps }, ..expected };
+    let start = expected.start;
     let stored = epochs::stored(folder, &mut inconsistencies)?;
     let mut epochs = stored.clone().map_or_else(|| epochs::of_batches(&segments), Ok)?;
     let found = match trust {
         // One that ends elsewhere is looked at more closely.
         Trust::Clean { end } => {
-            clean(&segments, config)?.filter(|tail| end.is_none_or(|end| end == tail.next))
+            clean(&segments, config, expected)?.filter(|tail| end.is_none_or(|end| end == tail.next))
         }
         Trust::From { .. } | Trust::Repair { .. } => None,
     };
@@ -101,13 +117,24 @@ pub(crate) fn load(
             };
             (segments, tail, producers)
         }
-        (None, _) => recover(folder, segments, config, trust, &mut epochs, &mut snapshots, &mut cut)?,
+        (None, _) => {
+            let recovered = recover(folder, segments, config, trust, expected, &mut epochs, &mut snapshots)?;
+            cut = recovered.1;
+            recovered.0
+        }
     };
     // A start beyond the end cannot be right.
     let start = start.filter(|start| *start <= tail.next).unwrap_or_default().max(segments[0].base());
     epochs.truncate_to(tail.next.checked_next().unwrap_or(Offset::MAX));
     epochs.advance_start(start);
-    let is_stale = !is_clean || stored.is_none();
+    let mut is_stale = !is_clean || stored.is_none();
+    let batches = epochs::Batches { segments: &segments, start, end: tail.next };
+    if let Some(found) = batches.contradict(folder, stored.as_ref(), &epochs)? {
+        epochs = epochs::of_batches(&segments)?;
+        epochs.advance_start(start);
+        inconsistencies.push(found);
+        is_stale = true;
+    }
     if is_stale && epochs != stored.unwrap_or_default() {
         // On a full disk the next opening reads the epochs from the batches again.
         let text = EpochCheckpoint { history: epochs.clone() }.to_text();
@@ -121,11 +148,16 @@ pub(crate) fn load(
         Trust::Clean { .. } => start,
     };
     let segments = SegmentList::new(segments);
-    Ok(Loaded { segments, tail, epochs, producers, snapshots, cut, inconsistencies, start, synced })
+    Ok(Loaded { segments, tail, epochs, producers, snapshots, followed, cut, inconsistencies, start, synced })
 }
 
-fn clean(segments: &[Arc<Segment>], config: &LogConfig) -> Result<Option<Tail>, OpenError> {
-    segments.last().map_or(Ok(None), |active| recovery::clean_tail(active, config.index_interval_bytes))
+fn clean(
+    segments: &[Arc<Segment>],
+    config: &LogConfig,
+    expected: Expected,
+) -> Result<Option<Tail>, OpenError> {
+    let tail = |active: &Arc<Segment>| recovery::clean_tail(active, config.index_interval_bytes, expected);
+    segments.last().map_or(Ok(None), tail)
 }
 
 fn begin(
@@ -154,6 +186,7 @@ pub(crate) fn create(folder: &Folder, config: &LogConfig) -> Result<Loaded, Open
         epochs: EpochHistory::default(),
         producers,
         snapshots: Snapshots::new(folder, Vec::new()),
+        followed: None,
         cut: None,
         inconsistencies: Vec::new(),
         start: Offset::ZERO,
@@ -166,19 +199,26 @@ fn recover(
     mut segments: Vec<Arc<Segment>>,
     config: &LogConfig,
     trust: Trust,
+    expected: Expected,
     epochs: &mut EpochHistory,
     snapshots: &mut Snapshots,
-    cut: &mut Option<Cut>,
-) -> Result<Found, OpenError> {
+) -> Result<(Found, Option<Cut>), OpenError> {
     // After a clean stop all is durable, so that any cut would be damage.
     let (point, gaps_before) = match trust {
         Trust::From { synced, cleaned } => (synced, synced.max(cleaned)),
         Trust::Clean { .. } => (Offset::MAX, Offset::MAX),
         Trust::Repair { gaps_before } => (Offset::ZERO, gaps_before),
     };
+    // A repair cuts no log for a gap that the checkpoints may explain.
+    let gaps = match trust {
+        Trust::Repair { gaps_before } => Gaps { before: gaps_before, ..expected.gaps },
+        _ => expected.gaps,
+    };
+    let expected = Expected { gaps, ..expected };
     let first = segments.partition_point(|s| s.base() <= point).saturating_sub(1);
     let (mut at, interval) = (first, config.index_interval_bytes);
-    let mut replay = recovery::Replay::new(epochs, restore(snapshots, &segments, segments[first].base())?);
+    let mut replay =
+        recovery::Replay::new(epochs, restore(snapshots, &segments, segments[first].base())?, expected);
     let mut kept = Kept::new(folder, config.max_cut_bytes);
     let is_unknown = gaps_before == Offset::ZERO;
     loop {
@@ -196,15 +236,15 @@ fn recover(
             at += 1;
             continue;
         }
-        *cut = what_is_cut(&segments[at..], &recovered)?;
+        let mut cut = what_is_cut(&segments[at..], &recovered)?;
         // The last first: after a crash on the way the rest is as it was.
         segments.drain(at + 1..).rev().try_for_each(|lost| kept.take(&lost))?;
-        if let Some(cut) = cut {
+        if let Some(cut) = &mut cut {
             cut.kept = kept.names.iter().map(|name| folder.path_of(name)).collect();
         }
         snapshots.truncate(recovered.tail.next)?;
         folder.sync()?;
-        return Ok((segments, recovered.tail, replay.into_producers()));
+        return Ok(((segments, recovered.tail, replay.into_producers()), cut));
     }
 }
 

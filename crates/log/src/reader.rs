@@ -31,6 +31,8 @@ pub struct Reader {
 struct Chunk {
     bytes: Vec<u8>,
     at: usize,
+    /// The offset after the batch before, where that is in the bytes too.
+    least: Offset,
     /// Where the bytes come from; for what damage is reported as.
     from: Option<Slice>,
     /// How much is read next; it doubles as long as reading goes on in order.
@@ -277,13 +279,13 @@ impl Reader {
     fn try_load_batch(&mut self) -> Result<bool, ReadError> {
         if let Some(done) = self.batch.take() {
             self.next = self.next.max(done.header.next_offset());
-            self.chunk.at = done.at + done.header.size();
+            self.chunk.pass(done.at, &done.header);
         }
         loop {
             match self.chunk.batch(self.next)? {
                 Some(header) if header.last_offset() < self.next || header.is_control() => {
                     self.next = self.next.max(header.next_offset());
-                    self.chunk.at += header.size();
+                    self.chunk.pass(self.chunk.at, &header);
                 }
                 Some(header) => return self.open_batch(header).map(|()| true),
                 None => {
@@ -402,13 +404,24 @@ impl Chunk {
             return Ok(None);
         }
         header.check_crc(rest).map_err(|fault| self.damage(offset, fault))?;
+        if header.base_offset() < self.least {
+            // The CRC does not cover it.
+            let (got, expected) = (header.base_offset().get(), "one that follows the batch before");
+            return Err(self.damage(offset, BatchError::Field { field: "base offset", got, expected }));
+        }
         Ok(Some(header))
+    }
+
+    /// Goes behind the batch at `at`.
+    fn pass(&mut self, at: usize, header: &BatchHeader) {
+        self.at = at + header.size();
+        self.least = header.next_offset();
     }
 
     fn fill(&mut self, slice: Slice) -> Result<(), ReadError> {
         // Growing zeroes what is new; in steady state nothing is.
         self.bytes.resize(slice.len(), 0);
-        self.at = 0;
+        (self.at, self.least) = (0, Offset::ZERO);
         let read = slice.read_into(&mut self.bytes);
         if read.is_err() {
             self.bytes.clear();

@@ -7,10 +7,12 @@
 use std::sync::Arc;
 
 use klamm_record::BatchError;
-use klamm_types::{EpochHistory, Offset};
+use klamm_types::{EpochHistory, LeaderEpoch, Offset};
 
 use crate::index::{IndexPace, Indexes};
 use crate::kept::Kept;
+use crate::line::Line;
+use crate::load::Expected;
 use crate::producer::{ProducerStates, catch_up, marker_on_disk};
 use crate::scan::{Check, Scan, ScanError, Scanned};
 use crate::segment::Segment;
@@ -38,21 +40,39 @@ pub(crate) struct Recovered {
 struct Anchor {
     position: u64,
     next: Offset,
+    /// The leader epoch of the batch.
+    epoch: Option<LeaderEpoch>,
     offsets: usize,
     times: usize,
 }
 
 /// The end of a segment that was closed cleanly; `None` when it does not look so.
-pub(crate) fn clean_tail(segment: &Segment, interval: u32) -> Result<Option<Tail>, OpenError> {
+pub(crate) fn clean_tail(
+    segment: &Segment,
+    interval: u32,
+    expected: Expected,
+) -> Result<Option<Tail>, OpenError> {
     let Some(indexes) = segment.stored_indexes()? else { return Ok(None) };
     let last = indexes.offsets.last()?;
     let size = segment.size()?;
     let from = last.map_or(0, |entry| u64::from(entry.position));
     let mut scan = Scan::new(segment.file()?, from, size, Check::Header, WALK);
-    let mut next = segment.base();
+    let mut line = Line::new(segment.base(), expected);
+    // The batch that the last entry points to ends where the entry says.
+    let mut ends = last.and_then(|entry| segment.base().checked_add(i64::from(entry.relative_offset)));
     loop {
         match scan.next() {
-            Ok(Some(batch)) if batch.header.base_offset() >= next => next = batch.header.next_offset(),
+            Ok(Some(batch)) => {
+                if let Some(ends) = ends.take() {
+                    if ends != batch.header.last_offset() {
+                        return Ok(None);
+                    }
+                    line = line.go_on(batch.header.base_offset(), None);
+                }
+                if line.take(&batch.header).is_some() {
+                    return Ok(None);
+                }
+            }
             Ok(None) if from < size || size == 0 => break,
             Err(ScanError::Io(error)) => return Err(segment.failed("read", error).into()),
             _ => return Ok(None),
@@ -60,7 +80,11 @@ pub(crate) fn clean_tail(segment: &Segment, interval: u32) -> Result<Option<Tail
     }
     segment.set(size, indexes);
     let largest = segment.largest_mark(size)?.map(|mark| mark.entry);
-    Ok(Some(Tail { position: size, next, pace: IndexPace::new(segment.base(), interval, largest) }))
+    Ok(Some(Tail {
+        position: size,
+        next: line.next,
+        pace: IndexPace::new(segment.base(), interval, largest),
+    }))
 }
 
 /// What a recovery learns from the batches on its way.
@@ -68,14 +92,21 @@ pub(crate) fn clean_tail(segment: &Segment, interval: u32) -> Result<Option<Tail
 pub(crate) struct Replay<'a> {
     epochs: &'a mut EpochHistory,
     producers: ProducerStates,
+    expected: Expected,
+    /// The leader epoch of the last batch.
+    epoch: Option<LeaderEpoch>,
     /// Memory kept between segments.
     buffer: Vec<u8>,
 }
 
 impl<'a> Replay<'a> {
     /// `producers` is what is known of them at the base of the first segment.
-    pub(crate) fn new(epochs: &'a mut EpochHistory, producers: ProducerStates) -> Replay<'a> {
-        Replay { epochs, producers, buffer: Vec::new() }
+    pub(crate) fn new(
+        epochs: &'a mut EpochHistory,
+        producers: ProducerStates,
+        expected: Expected,
+    ) -> Replay<'a> {
+        Replay { epochs, producers, expected, epoch: None, buffer: Vec::new() }
     }
 
     pub(crate) fn into_producers(self) -> ProducerStates {
@@ -109,25 +140,28 @@ pub(crate) fn recover(
     let size = segment.size()?;
     let scan = Scan::new(segment.file()?, anchor.position, size, Check::Checksum, WINDOW);
     let mut scan = scan.with_buffer(std::mem::take(&mut replay.buffer));
-    let mut next = anchor.next;
-    replay.epochs.truncate_to(next);
-    catch_up(std::slice::from_ref(segment), &mut replay.producers, next)?;
-    segment.truncate_aborted(next)?;
+    let epoch = replay.epoch.max(anchor.epoch);
+    let mut line = Line::new(segment.base(), replay.expected).go_on(anchor.next, epoch);
+    replay.epochs.truncate_to(line.next);
+    catch_up(std::slice::from_ref(segment), &mut replay.producers, line.next)?;
+    segment.truncate_aborted(line.next)?;
     let fault = loop {
         match scan.next() {
-            Ok(Some(batch)) if batch.header.base_offset() >= next && fits(segment, &batch.header) => {
-                next = batch.header.next_offset();
+            Ok(Some(batch)) => {
+                if let Some(fault) = line.take(&batch.header) {
+                    break Some((batch.position, fault));
+                }
                 pace.on_batch(&batch.header, batch.position, &mut indexes)?;
                 replay.on_batch(segment, &batch)?;
                 segment.set_size(batch.end());
             }
-            Ok(Some(batch)) => break Some((batch.position, out_of_order(&batch.header))),
             Ok(None) => break None,
             Err(ScanError::Io(error)) => return Err(segment.failed("read", error).into()),
             Err(ScanError::Batch(fault)) => break Some((scan.position(), fault)),
         }
     };
-    replay.buffer = scan.into_buffer();
+    (replay.buffer, replay.epoch) = (scan.into_buffer(), line.epoch);
+    let next = line.next;
     let end = fault.as_ref().map_or(size, |(position, _)| *position);
     check_not_before(segment, recovery_point, next, fault.clone())?;
     // What was zeroed ahead is no loss.
@@ -140,15 +174,6 @@ pub(crate) fn recover(
     }
     finish(segment, end, size, indexes, &pace)?;
     Ok(Recovered { tail: Tail { position: end, next, pace }, cut: size - end, fault })
-}
-
-fn fits(segment: &Segment, header: &klamm_record::BatchHeader) -> bool {
-    i32::try_from(header.last_offset().since(segment.base())).is_ok()
-}
-
-fn out_of_order(header: &klamm_record::BatchHeader) -> BatchError {
-    let got = header.base_offset().get();
-    BatchError::Field { field: "base offset", got, expected: "one that follows the batch before" }
 }
 
 fn check_not_before(
@@ -186,7 +211,7 @@ fn finish(
 
 /// The last index entry before the recovery point whose batch is there; the segment's start when there is none.
 fn anchor(segment: &Segment, recovery_point: Offset) -> Result<Anchor, OpenError> {
-    let start = Anchor { position: 0, next: segment.base(), offsets: 0, times: 0 };
+    let start = Anchor { position: 0, next: segment.base(), epoch: None, offsets: 0, times: 0 };
     if recovery_point <= segment.base() {
         return Ok(start);
     }
@@ -205,7 +230,8 @@ fn anchor(segment: &Segment, recovery_point: Offset) -> Result<Anchor, OpenError
             if !indexes.do_rise(before, times)? {
                 return Ok(start);
             }
-            Ok(Anchor { position: batch.end(), next: batch.header.next_offset(), offsets: before, times })
+            let (next, epoch) = (batch.header.next_offset(), batch.header.leader_epoch());
+            Ok(Anchor { position: batch.end(), next, epoch, offsets: before, times })
         }
         _ => Ok(start),
     }

@@ -230,6 +230,7 @@ impl Appender {
         let interval = self.config.index_interval_bytes;
         let segment = Arc::new(Segment::create(&self.folder, offset, interval)?);
         self.unsynced.clear();
+        self.forget_gaps()?;
         self.snapshots.clear()?;
         self.producers = ProducerStates::at(offset);
         self.reset_to(Arc::clone(&segment), 0, offset, IndexPace::new(offset, interval, None));

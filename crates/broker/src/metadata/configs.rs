@@ -8,7 +8,7 @@ use klamm_coordinator::{ConsumerTimes, GroupId};
 use super::commit::{Plan, Touches};
 use super::plan_configs::{ConfigChange, Defaults, Resource, plan_changes};
 use super::topics::not_logged;
-use super::{Metadata, Topic, TopicError};
+use super::{Metadata, MetadataImage, Topic, TopicError};
 use crate::config::client_metrics::ClientMetricsSettings;
 use crate::config::consumer_group::GroupSettings;
 use crate::config::row::{Kind, Row, WrongSetting, set_all, set_what_fits};
@@ -239,18 +239,10 @@ impl Metadata {
 
     /// Puts what was changed over what the broker was started with; what cannot be is passed over, and told.
     pub(super) fn resolve_config(&self) {
-        let (image, node) = (self.image(), self.started_with.node_id.to_string());
-        let mut config = self.started_with.clone();
-        for broker in ["", &*node] {
-            let (next, wrong) = set_what_fits(config, image.broker_configs(broker), BrokerConfig::with);
-            config = next;
-            for WrongSetting { key, value, expected } in wrong {
-                tracing::warn!(
-                    key,
-                    value,
-                    "a setting in the metadata log is passed over, expected {expected}"
-                );
-            }
+        let image = self.image();
+        let (config, wrong) = changed_config(&image, &self.started_with);
+        for WrongSetting { key, value, expected } in wrong {
+            tracing::warn!(key, value, "a setting in the metadata log is passed over, expected {expected}");
         }
         self.storage.set_cleaner(&config.cleaner);
         let settings = GroupSettings::of(&config);
@@ -266,6 +258,20 @@ impl Metadata {
         }
         *self.config.write() = Arc::new(config);
     }
+}
+
+/// The settings that the broker was started with, with those over them that were changed while it ran; and those of them that
+/// cannot be.
+pub(super) fn changed_config(
+    image: &MetadataImage,
+    started_with: &BrokerConfig,
+) -> (BrokerConfig, Vec<WrongSetting>) {
+    let node = started_with.node_id.to_string();
+    let (config, mut wrong) =
+        set_what_fits(started_with.clone(), image.broker_configs(""), BrokerConfig::with);
+    let (config, more) = set_what_fits(config, image.broker_configs(&node), BrokerConfig::with);
+    wrong.extend(more);
+    (config, wrong)
 }
 
 /// The topics of which a command changes the settings.

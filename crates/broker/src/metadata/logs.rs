@@ -187,9 +187,10 @@ fn id_of(dir: &LogDir, log: &Log) -> Result<Option<TopicId>, OpenError> {
     }
 }
 
-/// What a crash leaves that came while a log was being created: it has no id yet, and no records.
+/// Whether a crash came while the log was being created: it has no id yet and no records, and none were cut off when it was
+/// opened.
 fn is_begun(log: &Log) -> bool {
-    log.bounds().end() == Offset::ZERO
+    log.bounds().end() == Offset::ZERO && log.kept().is_ok_and(|files| files.is_empty())
 }
 
 fn forget(dir: &LogDir, partitions: &[TopicPartition]) {

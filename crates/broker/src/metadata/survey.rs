@@ -5,18 +5,28 @@ use std::path::{Path, PathBuf};
 
 use klamm_log::disk::Disk;
 use klamm_log::format::{DirectoryName, DirectoryState};
+use klamm_log::{KnownLog, KnownLogs};
+use klamm_types::TopicPartition;
 
 use super::bootstrap::bootstrap_file;
+use super::configs::changed_config;
 use super::features::METADATA_VERSION;
 use super::files::Tail;
 use super::log::METADATA_LOG;
 use super::replay::Replay;
-use super::{Identity, IdentityError};
+use super::{Identity, IdentityError, MetadataImage};
+use crate::config::row::set_what_fits;
+use crate::config::{BrokerConfig, TopicConfig};
 use crate::directory::{entries, is_dir};
 
-/// Refuses folders that belong to another node or to several clusters, a metadata log that says what this broker, `node`, cannot
-/// carry over. It changes nothing.
-pub(crate) fn survey(disk: &dyn Disk, folders: &[PathBuf], node: i32) -> Result<(), String> {
+/// Refuses directories that belong to another node or to several clusters, and a metadata log with records that this broker
+/// cannot carry over. Returns what the metadata log says of the logs that are about to be opened. It changes nothing.
+pub(crate) fn survey(
+    disk: &dyn Disk,
+    folders: &[PathBuf],
+    config: &BrokerConfig,
+) -> Result<KnownLogs, String> {
+    let node = config.node_id;
     same_cluster(disk, folders, node)?;
     let has_log = |folder: &&PathBuf| is_dir(disk, &folder.join(METADATA_LOG));
     let replay = match &folders.iter().filter(has_log).collect::<Vec<_>>()[..] {
@@ -42,7 +52,23 @@ pub(crate) fn survey(disk: &dyn Disk, folders: &[PathBuf], node: i32) -> Result<
             refusals.join("; ")
         ));
     }
-    Ok(())
+    Ok(known_logs(replay.image(), config))
+}
+
+/// The cleanup policy and the leader epoch of each partition.
+fn known_logs(image: &MetadataImage, config: &BrokerConfig) -> KnownLogs {
+    let config = changed_config(image, config).0;
+    let mut known = KnownLogs::new();
+    for topic in image.topics() {
+        let topic_config = set_what_fits(config.topic.clone(), &topic.configs, TopicConfig::with).0;
+        let cleanup_policy = topic_config.log.cleanup_policy;
+        for (partition, state) in topic.partitions().zip(&topic.states) {
+            let (topic_id, latest_epoch) = (Some(topic.id), Some(state.leader_epoch));
+            known.insert(partition, KnownLog { topic_id, cleanup_policy, latest_epoch });
+        }
+    }
+    known.extend(METADATA_LOG.parse().ok().map(|name: TopicPartition| (name, KnownLog::default())));
+    known
 }
 
 fn same_cluster(disk: &dyn Disk, folders: &[PathBuf], node: i32) -> Result<(), String> {

@@ -21,6 +21,14 @@ pub struct EpochCheckpoint {
     pub history: EpochHistory,
 }
 
+/// A partition's `follower-gap-checkpoint`, which Kafka does not have: a follower notes in it that the leader's log, and so
+/// its own, lacks offsets.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct GapCheckpoint {
+    /// Base offset of the last segment in which offsets may be missing.
+    pub last_segment: Offset,
+}
+
 /// A checkpoint is not as Kafka writes it.
 #[derive(Clone, PartialEq, Eq, Debug, Error)]
 #[error("line {line}: expected {expected}, got {got:?}")]
@@ -111,6 +119,30 @@ impl EpochCheckpoint {
     pub fn to_text(&self) -> String {
         let entries = self.history.entries();
         text(entries.len(), entries.iter().map(|e| format!("{} {}", e.epoch, e.start)))
+    }
+}
+
+impl GapCheckpoint {
+    /// Reads the file's text.
+    ///
+    /// # Errors
+    /// [`CheckpointError`] names the line.
+    pub fn parse(text: &str) -> Result<GapCheckpoint, CheckpointError> {
+        let (found, errors) = entries(text, "a base offset", |line| Offset::new(number(line)?));
+        match (errors.into_iter().next(), &found[..]) {
+            (None, [(_, last_segment)]) => Ok(GapCheckpoint { last_segment: *last_segment }),
+            (error, _) => Err(error.unwrap_or_else(|| CheckpointError {
+                line: 2,
+                expected: "one entry",
+                got: found.len().to_string(),
+            })),
+        }
+    }
+
+    /// The file's text.
+    #[must_use]
+    pub fn to_text(self) -> String {
+        text(1, [self.last_segment.to_string()].into_iter())
     }
 }
 

@@ -7,10 +7,10 @@ mod metadata;
 mod names;
 mod snapshot;
 
-pub use checkpoint::{CheckpointError, EpochCheckpoint, OffsetCheckpoint};
+pub use checkpoint::{CheckpointError, EpochCheckpoint, GapCheckpoint, OffsetCheckpoint};
 pub use entry::{AbortedEntry, IndexEntry, OffsetEntry, TimeEntry};
 pub use metadata::PartitionMetadata;
 pub use names::{DirectoryName, DirectoryState, FileKind, SegmentFileName};
 pub use snapshot::{ProducerSnapshot, ProducerSnapshotEntry, SnapshotError};
 
-pub(crate) use names::{EPOCH_CHECKPOINT, PARTITION_METADATA, SYNC_FAILED, belongs_to_a_log};
+pub(crate) use names::{EPOCH_CHECKPOINT, FOLLOWER_GAPS, PARTITION_METADATA, SYNC_FAILED, belongs_to_a_log};

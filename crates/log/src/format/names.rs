@@ -1,6 +1,8 @@
 use klamm_types::{Offset, TopicPartition};
 
 pub(crate) const EPOCH_CHECKPOINT: &str = "leader-epoch-checkpoint";
+/// Tells up to which segment a follower has appended behind gaps.
+pub(crate) const FOLLOWER_GAPS: &str = "follower-gap-checkpoint";
 /// Tells the next opening that a sync has failed: what is in the page cache may be on no disk.
 pub(crate) const SYNC_FAILED: &str = "sync-failed";
 pub(crate) const PARTITION_METADATA: &str = "partition.metadata";

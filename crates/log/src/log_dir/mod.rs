@@ -14,6 +14,7 @@
 //! stays as it was, and a marker never stands over something half written.
 
 mod checkpoints;
+mod known;
 mod maintenance;
 mod many;
 mod marker;
@@ -44,6 +45,7 @@ use marker::CleanMarker;
 use shared::{HeldLock, State, read_topic_id};
 use unopened::Unopened;
 
+pub use known::{KnownLog, KnownLogs};
 pub(crate) use marker::Owner;
 pub(crate) use shared::Shared;
 pub use unopened::OfflineLog;
@@ -74,6 +76,9 @@ pub struct DirConfig {
     pub max_open_files: usize,
     /// What becomes of a log that is damaged, or has lost records, before its recovery point.
     pub on_damage: OnDamage,
+    /// What is known of logs before they are opened; nothing. Batches that contradict it are damaged. Unless it is empty,
+    /// offsets may be missing anywhere in a log that it does not name.
+    pub known: Arc<KnownLogs>,
     /// Where the time comes from; the machine's clock.
     pub clock: Arc<dyn Clock>,
     /// Who is told what happens in the background; nobody.
@@ -114,6 +119,7 @@ impl Default for DirConfig {
             cleaner: CleanerConfig::default(),
             max_open_files: 512,
             on_damage: OnDamage::Refuse,
+            known: Arc::default(),
             clock: Arc::new(SystemClock),
             observer: Arc::new(NoObserver),
             disk: Arc::new(OsDisk),
@@ -143,7 +149,8 @@ impl LogDir {
         let held = folder.lock(LOCK)?.ok_or_else(|| OpenError::Locked { path: folder.path().to_owned() })?;
         let marker = CleanMarker::find(folder.clone())?;
         let clean = !marker.is_dirty();
-        if !clean && folder.stat(RECOVERY_POINTS)?.is_none() {
+        let has_checkpoints = folder.stat(RECOVERY_POINTS)?.is_some();
+        if !clean && !has_checkpoints {
             folder.sync_above()?;
         }
         let mut inconsistencies = Vec::new();
@@ -168,6 +175,7 @@ impl LogDir {
             cuts: Mutex::default(),
             removed: AtomicUsize::new(0),
             was_clean: clean,
+            has_checkpoints,
             unopened: Unopened::default(),
             inconsistencies: Mutex::new(inconsistencies),
         });

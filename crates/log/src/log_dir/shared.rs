@@ -12,14 +12,15 @@ use parking_lot::{Mutex, RwLock};
 use super::checkpoints::{Noted, starts_of_nothing};
 use super::marker::{CleanMarker, Owner};
 use super::unopened::Unopened;
-use super::{DirConfig, NewLog, OnDamage};
+use super::{DirConfig, KnownLog, NewLog, OnDamage};
 use crate::event::Watch;
 use crate::folder::Folder;
 use crate::format::{
     DirectoryName, DirectoryState, FileKind, OffsetCheckpoint, PARTITION_METADATA, PartitionMetadata,
     SegmentFileName, belongs_to_a_log,
 };
-use crate::load::{self, CHECKPOINT_LIMIT, Loaded, Trust, format_error};
+use crate::gaps::Gaps;
+use crate::load::{self, CHECKPOINT_LIMIT, Expected, Loaded, Trust, format_error};
 use crate::log::Inner;
 use crate::names::Names;
 use crate::{CleanerConfig, Cut, FileError, Inconsistency, LogConfig, OpenError};
@@ -42,6 +43,8 @@ pub(crate) struct Shared {
     pub(super) removed: AtomicUsize,
     /// Whether the folder had been closed cleanly when it was opened.
     pub(super) was_clean: bool,
+    /// Whether there were recovery points then: without them nobody knows whether a log was compacted.
+    pub(super) has_checkpoints: bool,
     /// Logs that were not recovered: while there are any, the directory is no cleaner than it was.
     pub(super) unopened: Unopened,
     /// Small files that opening could not believe.
@@ -161,7 +164,8 @@ impl Shared {
             OnDamage::Refuse if self.was_clean => Trust::Clean { end: noted.recovery_point },
             OnDamage::Refuse => Trust::From { synced, cleaned },
         };
-        let log = self.open_log(partition, config, trust, noted.start)?;
+        let expected = self.expected(partition, &config, noted);
+        let log = self.open_log(partition, config, trust, expected)?;
         if !matches!(trust, Trust::Clean { .. }) {
             log.owner.mark_modified();
         }
@@ -169,6 +173,26 @@ impl Shared {
         self.check_not_lost(partition, end, synced)?;
         self.note_contradictions(partition, noted, end);
         Ok(log)
+    }
+
+    /// What the batches of a log have to agree with.
+    fn expected(&self, partition: &TopicPartition, config: &LogConfig, noted: Noted) -> Expected {
+        let known = self.known(partition, config);
+        let anywhere = known.is_none_or(|known| known.cleanup_policy.compacts());
+        let anywhere = anywhere || config.cleanup_policy.compacts() || !self.has_checkpoints;
+        let gaps = Gaps { anywhere, before: noted.cleaned.unwrap_or_default(), followed: None };
+        Expected { start: noted.start, latest_epoch: known.and_then(|known| known.latest_epoch), gaps }
+    }
+
+    /// What the caller knows of a log; `None` when it knows logs, but not this one, or one of another topic.
+    fn known(&self, partition: &TopicPartition, config: &LogConfig) -> Option<KnownLog> {
+        if self.config.known.is_empty() {
+            return Some(KnownLog { cleanup_policy: config.cleanup_policy, ..KnownLog::default() });
+        }
+        let known = *self.config.known.get(partition)?;
+        let Some(topic_id) = known.topic_id else { return Some(known) };
+        let found = read_topic_id(&self.folder.join(&partition.to_string()));
+        found.is_ok_and(|found| found == Some(topic_id)).then_some(known)
     }
 
     fn note_contradictions(&self, partition: &TopicPartition, noted: Noted, end: Offset) {
@@ -209,10 +233,10 @@ impl Shared {
         partition: &TopicPartition,
         config: LogConfig,
         trust: Trust,
-        start: Option<Offset>,
+        expected: Expected,
     ) -> Result<Inner, OpenError> {
         let folder = self.folder.join(&partition.to_string());
-        let mut loaded = load::load(&folder, &config, trust, start)?;
+        let mut loaded = load::load(&folder, &config, trust, expected)?;
         self.cuts.lock().extend(loaded.cut.take());
         self.inconsistencies.lock().append(&mut loaded.inconsistencies);
         Ok(self.inner(partition, folder, Arc::new(config), loaded, Names::new(true)))
