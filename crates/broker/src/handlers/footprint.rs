@@ -7,8 +7,6 @@ use klamm_protocol::codec::Measured;
 use klamm_protocol::messages as m;
 use klamm_protocol::{ApiKey, DecodeError, Message, RequestHead};
 
-use super::SERVED;
-
 /// The memory that the requests of one API take.
 struct Weight {
     api: ApiKey,
@@ -20,12 +18,10 @@ struct Weight {
 }
 
 /// Bytes of memory for decoding and answering a request, beside its frame; 0 for one so small that a connection's own
-/// allowance covers it, and for an API that is not served.
+/// allowance covers it, and for an API whose requests are not decoded.
 pub(crate) fn footprint(head: &RequestHead) -> Result<usize, DecodeError> {
-    let is_served = SERVED
-        .iter()
-        .any(|(api, versions, _)| api.code() == head.api_key && versions.contains(&head.version));
-    if head.body.len() <= SMALL_BODY || !is_served {
+    let api = ApiKey::from_code(head.api_key).filter(|api| api.versions().contains(&head.version));
+    if head.body.len() <= SMALL_BODY || api.is_none() {
         return Ok(0);
     }
     let Some(weight) = WEIGHTS.iter().find(|weight| weight.api.code() == head.api_key) else { return Ok(0) };
@@ -67,7 +63,7 @@ weights! {
     ListGroups: list_groups_request::ListGroupsRequest, 8, 4;
     ApiVersions: api_versions_request::ApiVersionsRequest, 4, 2;
     CreateTopics: create_topics_request::CreateTopicsRequest, 144, 8;
-    DeleteTopics: delete_topics_request::DeleteTopicsRequest, 8, 6;
+    DeleteTopics: delete_topics_request::DeleteTopicsRequest, 14, 6;
     DeleteRecords: delete_records_request::DeleteRecordsRequest, 6, 6;
     InitProducerId: init_producer_id_request::InitProducerIdRequest, 4, 4;
     OffsetForLeaderEpoch: offset_for_leader_epoch_request::OffsetForLeaderEpochRequest, 10, 6;
@@ -110,10 +106,25 @@ weights! {
     UnregisterBroker: unregister_broker_request::UnregisterBrokerRequest, 4, 4;
     DescribeTransactions: describe_transactions_request::DescribeTransactionsRequest, 24, 8;
     ListTransactions: list_transactions_request::ListTransactionsRequest, 24, 8;
+    AddPartitionsToTxn: add_partitions_to_txn_request::AddPartitionsToTxnRequest, 16, 8;
+    WriteTxnMarkers: write_txn_markers_request::WriteTxnMarkersRequest, 16, 8;
+    TxnOffsetCommit: txn_offset_commit_request::TxnOffsetCommitRequest, 16, 8;
+    ShareGroupDescribe: share_group_describe_request::ShareGroupDescribeRequest, 24, 8;
+    StreamsGroupDescribe: streams_group_describe_request::StreamsGroupDescribeRequest, 24, 8;
+    DescribeShareGroupOffsets:
+        describe_share_group_offsets_request::DescribeShareGroupOffsetsRequest, 24, 8;
+    InitializeShareGroupState:
+        initialize_share_group_state_request::InitializeShareGroupStateRequest, 24, 8;
+    ReadShareGroupState: read_share_group_state_request::ReadShareGroupStateRequest, 24, 8;
+    WriteShareGroupState: write_share_group_state_request::WriteShareGroupStateRequest, 24, 8;
+    DeleteShareGroupState: delete_share_group_state_request::DeleteShareGroupStateRequest, 24, 8;
+    ReadShareGroupStateSummary:
+        read_share_group_state_summary_request::ReadShareGroupStateSummaryRequest, 24, 8;
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::SERVED;
     use super::*;
 
     #[test]
