@@ -1,6 +1,7 @@
 //! Fetch sessions (KIP-227): the broker remembers which partitions a client reads, so that a fetch names only what changed and
 //! an answer tells only what is new.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +10,8 @@ use klamm_protocol::messages::fetch_request::{FetchPartition, FetchRequest};
 use klamm_protocol::messages::fetch_response::PartitionData;
 use klamm_protocol::{ErrorCode, Records, Uuid};
 use parking_lot::Mutex;
+
+use crate::work::Work;
 
 /// The sessions there are, as many as `max.incremental.fetch.session.cache.slots` says.
 #[derive(Debug)]
@@ -77,11 +80,18 @@ impl FetchSessions {
     }
 
     /// What `request` is about. No session changes before [`FetchSessions::answer`].
-    pub(crate) fn context(&self, request: &FetchRequest, by_id: bool) -> Result<FetchContext, ErrorCode> {
+    pub(crate) async fn context(
+        &self,
+        request: &FetchRequest,
+        by_id: bool,
+        work: &Work,
+    ) -> Result<FetchContext, ErrorCode> {
         let (id, epoch) = (request.session_id, request.session_epoch);
         if matches!(epoch, FIRST | LAST) {
             let kind = if epoch == FIRST { Kind::First } else { Kind::Sessionless };
-            return Ok(FetchContext { kind, session_id: id, partitions: partitions_of(request, by_id) });
+            // Each partition once; the last one counts.
+            let partitions = merged(Vec::new(), request, by_id, work).await;
+            return Ok(FetchContext { kind, session_id: id, partitions });
         }
         // Others have fetches too: what takes long is not done under the lock.
         let known = {
@@ -96,35 +106,58 @@ impl FetchSessions {
         if known.iter().any(named_otherwise) {
             return Err(ErrorCode::FetchSessionTopicIdError);
         }
-        let partitions = changed(known, request, by_id);
+        let partitions = changed(known, request, by_id, work).await;
         Ok(FetchContext { kind: Kind::Incremental { id, epoch }, session_id: id, partitions })
     }
 
     /// What of `found`, the partitions' data in the order of the context's, has to be told; and the session's id.
-    pub(crate) fn answer(
+    pub(crate) async fn answer(
         &self,
         context: FetchContext,
         found: Vec<PartitionData>,
         now: Duration,
+        work: &Work,
     ) -> (i32, Vec<(TopicKey, PartitionData)>) {
-        let mut sessions = self.sessions.lock();
-        if let Kind::First | Kind::Sessionless = context.kind {
-            sessions.remove(&context.session_id);
+        let FetchContext { kind, session_id, mut partitions } = context;
+        let mut news = Vec::with_capacity(found.len());
+        let mut pass = work.pass();
+        for (partition, data) in partitions.iter_mut().zip(&found) {
+            pass.next().await;
+            news.push(partition.tell(data));
         }
-        let mut partitions = context.partitions;
-        let told: Vec<bool> =
-            partitions.iter_mut().zip(&found).map(|(partition, data)| partition.tell(data)).collect();
-        let id = match context.kind {
+        let id = self.remember(kind, session_id, &partitions, &found, now);
+        let is_incremental = matches!(kind, Kind::Incremental { .. });
+        let (mut told, mut pass) = (Vec::new(), work.pass());
+        for ((partition, data), is_news) in partitions.into_iter().zip(found).zip(news) {
+            pass.next().await;
+            if is_news || !is_incremental {
+                told.push((partition.topic, data));
+            }
+        }
+        (id, told)
+    }
+
+    /// Changes the sessions; returns the id of the session of the fetch, or 0.
+    fn remember(
+        &self,
+        kind: Kind,
+        named: i32,
+        partitions: &[SessionPartition],
+        found: &[PartitionData],
+        now: Duration,
+    ) -> i32 {
+        let mut sessions = self.sessions.lock();
+        if let Kind::First | Kind::Sessionless = kind {
+            sessions.remove(&named);
+        }
+        match kind {
             Kind::Sessionless => 0,
-            Kind::First => begin(&mut sessions, self.most, &partitions, now),
+            Kind::First => begin(&mut sessions, self.most, partitions, now),
             Kind::Incremental { id, epoch } => {
                 let news = found.iter().map(has_records).collect::<Vec<_>>();
-                go_on(&mut sessions, id, epoch, last_come_last(&partitions, &news), now)
+                go_on(&mut sessions, id, epoch, last_come_last(partitions, &news), now)
             }
-        };
-        let is_incremental = matches!(context.kind, Kind::Incremental { .. });
-        let all = partitions.into_iter().map(|partition| partition.topic).zip(found).zip(told);
-        (id, all.filter(|(_, is_news)| *is_news || !is_incremental).map(|(data, _)| data).collect())
+        }
     }
 
     #[cfg(test)]
@@ -171,14 +204,14 @@ fn key(topic: &str, id: Uuid, by_id: bool) -> TopicKey {
     if by_id { TopicKey::Id(id) } else { TopicKey::Name(topic.into()) }
 }
 
-/// Each partition once; what comes last counts.
-fn partitions_of(request: &FetchRequest, by_id: bool) -> Vec<SessionPartition> {
-    merged(Vec::new(), request, by_id)
-}
-
 /// The session's partitions with those of the request in their places or behind them, and without those that it forgets.
-fn changed(known: Vec<SessionPartition>, request: &FetchRequest, by_id: bool) -> Vec<SessionPartition> {
-    let mut partitions = merged(known, request, by_id);
+async fn changed(
+    known: Vec<SessionPartition>,
+    request: &FetchRequest,
+    by_id: bool,
+    work: &Work,
+) -> Vec<SessionPartition> {
+    let mut partitions = merged(known, request, by_id, work).await;
     let forgotten: HashSet<(TopicKey, i32)> = request
         .forgotten_topics_data
         .iter()
@@ -193,23 +226,27 @@ fn changed(known: Vec<SessionPartition>, request: &FetchRequest, by_id: bool) ->
     partitions
 }
 
-fn merged(
+async fn merged(
     mut partitions: Vec<SessionPartition>,
     request: &FetchRequest,
     by_id: bool,
+    work: &Work,
 ) -> Vec<SessionPartition> {
     if request.topics.is_empty() {
         return partitions;
     }
     let place = |(at, known): (usize, &SessionPartition)| (known.key(), at);
     let mut places: HashMap<(TopicKey, i32), usize> = partitions.iter().enumerate().map(place).collect();
+    let mut pass = work.pass();
     for topic in &request.topics {
+        pass.next().await;
         let key = key(&topic.topic, topic.topic_id, by_id);
         for asked in &topic.partitions {
-            match places.get(&(key.clone(), asked.partition)) {
-                Some(at) => partitions[*at].asked = asked.clone(),
-                None => {
-                    places.insert((key.clone(), asked.partition), partitions.len());
+            pass.next().await;
+            match places.entry((key.clone(), asked.partition)) {
+                Entry::Occupied(at) => partitions[*at.get()].asked = asked.clone(),
+                Entry::Vacant(place) => {
+                    place.insert(partitions.len());
                     partitions.push(SessionPartition::new(key.clone(), asked.clone()));
                 }
             }
@@ -292,112 +329,4 @@ fn go_on(
 }
 
 #[cfg(test)]
-mod tests {
-    use klamm_protocol::messages::fetch_request::{FetchTopic, ForgottenTopic};
-
-    use super::*;
-
-    fn request(id: i32, epoch: i32, add: &[i32], forget: &[i32]) -> FetchRequest {
-        let partitions = |numbers: &[i32]| {
-            numbers.iter().map(|n| FetchPartition { partition: *n, ..FetchPartition::default() }).collect()
-        };
-        let topics =
-            vec![FetchTopic { topic: "t".into(), partitions: partitions(add), ..Default::default() }];
-        let forgotten =
-            ForgottenTopic { topic: "t".into(), partitions: forget.to_vec(), ..Default::default() };
-        FetchRequest {
-            session_id: id,
-            session_epoch: epoch,
-            topics: if add.is_empty() { Vec::new() } else { topics },
-            forgotten_topics_data: vec![forgotten],
-            ..FetchRequest::default()
-        }
-    }
-
-    /// Answers a fetch whose partitions have these ends; one with a negative end has records too. The session's id, and the
-    /// partitions that are told.
-    fn fetch(
-        sessions: &FetchSessions,
-        request: &FetchRequest,
-        ends: &[i64],
-        now: u64,
-    ) -> Result<(i32, Vec<i32>), ErrorCode> {
-        let context = sessions.context(request, false)?;
-        let found = context.partitions.iter().map(|partition| {
-            let end = ends[usize::try_from(partition.asked.partition).unwrap()];
-            let records = if end < 0 { &b"records"[..] } else { b"" };
-            PartitionData {
-                partition_index: partition.asked.partition,
-                high_watermark: end.abs(),
-                records: Some(Records::Bytes(records.into())),
-                ..PartitionData::default()
-            }
-        });
-        let found = found.collect();
-        let (id, told) = sessions.answer(context, found, Duration::from_millis(now));
-        Ok((id, told.iter().map(|(_, data)| data.partition_index).collect()))
-    }
-
-    #[test]
-    fn a_session_tells_what_is_new_and_lets_all_come_first_in_turn() {
-        let sessions = FetchSessions::new(10);
-        let (id, told) = fetch(&sessions, &request(0, 0, &[0, 1, 2], &[]), &[5, 5, 5, 5], 0).unwrap();
-        assert!(id > 0);
-        assert_eq!(told, [0, 1, 2], "all at first");
-        for (epoch, add, forget, ends, want) in [
-            (1, &[][..], &[][..], [5, 5, 5, 5], &[][..]),
-            (2, &[], &[], [5, 6, 5, 5], &[1]),
-            (3, &[], &[], [-6, 6, 5, 5], &[0]),
-            (4, &[], &[], [-6, 6, -6, 5], &[2, 0]),
-            (5, &[3], &[], [6, 6, 6, 5], &[3]),
-            (6, &[], &[0, 1], [9, 9, 9, 9], &[2, 3]),
-        ] {
-            let (same, told) = fetch(&sessions, &request(id, epoch, add, forget), &ends, 0).unwrap();
-            assert_eq!((same, &told[..]), (id, want), "epoch {epoch}");
-        }
-        assert_eq!(
-            fetch(&sessions, &request(id, 6, &[], &[]), &[0; 4], 0),
-            Err(ErrorCode::InvalidFetchSessionEpoch)
-        );
-        assert_eq!(
-            fetch(&sessions, &request(id + 1, 7, &[], &[]), &[0; 4], 0),
-            Err(ErrorCode::FetchSessionIdNotFound)
-        );
-        let by_id = sessions.context(&request(id, 7, &[], &[]), true);
-        assert_eq!(by_id.unwrap_err(), ErrorCode::FetchSessionTopicIdError);
-        let (none, _) = fetch(&sessions, &request(id, 7, &[], &[2, 3]), &[9; 4], 0).unwrap();
-        assert_eq!((none, sessions.len()), (0, 0), "nothing is left of it");
-    }
-
-    #[test]
-    fn asking_again_before_the_answer_changes_nothing() {
-        let sessions = FetchSessions::new(10);
-        let (id, _) = fetch(&sessions, &request(0, 0, &[0], &[]), &[5], 0).unwrap();
-        let next = request(id, 1, &[1], &[]);
-        for _ in 0..3 {
-            assert_eq!(sessions.context(&next, false).unwrap().partitions.len(), 2);
-        }
-        assert_eq!(fetch(&sessions, &next, &[5, 5], 0), Ok((id, vec![1])));
-    }
-
-    #[test]
-    fn sessions_are_bounded_and_the_silent_ones_go() {
-        let sessions = FetchSessions::new(2);
-        let begin = |now| fetch(&sessions, &request(0, 0, &[0], &[]), &[5], now).unwrap().0;
-        let (first, second) = (begin(0), begin(100_000));
-        assert!(first > 0 && second > 0);
-        assert_eq!(begin(110_000), 0, "no room, and nobody was silent for long");
-        assert!(begin(121_000) > 0, "the first was");
-        assert_eq!(
-            fetch(&sessions, &request(first, 1, &[], &[]), &[5], 0),
-            Err(ErrorCode::FetchSessionIdNotFound)
-        );
-        assert_eq!(fetch(&sessions, &request(second, 1, &[], &[]), &[5], 0), Ok((second, vec![])));
-        assert_eq!(
-            fetch(&sessions, &request(second, -1, &[0], &[]), &[5], 0),
-            Ok((0, vec![0])),
-            "the end of it"
-        );
-        assert_eq!(sessions.len(), 1);
-    }
-}
+mod tests;

@@ -6,24 +6,24 @@ use klamm_protocol::messages::describe_client_quotas_request::{ComponentData, De
 use klamm_protocol::messages::describe_client_quotas_response::{
     DescribeClientQuotasResponse, EntityData, EntryData, ValueData,
 };
-use klamm_protocol::{ApiKey, ErrorCode, RequestHead};
+use klamm_protocol::{ApiKey, ErrorCode};
 
 use super::resources::{Refusal, refusal};
-use super::{HandleError, Outcome, answer};
+use super::{HandleError, Outcome, Sliced, answer};
 use crate::quotas::QuotaEntity;
-use crate::shared::Shared;
 
 /// How a part of an entity is asked for.
 const BY_NAME: i8 = 0;
 const DEFAULT: i8 = 1;
 const ANY: i8 = 2;
 
-pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, HandleError> {
+pub(super) async fn handle(call: Sliced) -> Result<Outcome, HandleError> {
+    let (shared, head) = (&*call.shared, &call.head);
     let request = super::read::<DescribeClientQuotasRequest>(head)?;
     let response = match shared.permit().map_err(|error| refusal(&error)).and_then(|()| check(&request)) {
         Ok(()) => DescribeClientQuotasResponse {
             error_message: None,
-            entries: Some(found(shared, &request)),
+            entries: Some(found(&call, &request).await),
             ..Default::default()
         },
         Err((error, words)) => DescribeClientQuotasResponse {
@@ -59,20 +59,22 @@ fn check(request: &DescribeClientQuotasRequest) -> Result<(), Refusal> {
     }
 }
 
-fn found(shared: &Shared, request: &DescribeClientQuotasRequest) -> Vec<EntryData> {
-    let image = shared.metadata.image();
-    let found = image.quotas().iter().filter(|(entity, _)| is_asked_for(entity, request));
-    let entries = found.map(|(entity, quotas)| EntryData {
-        entity: entity
-            .parts()
-            .map(|(kind, name)| EntityData { entity_type: kind.into(), entity_name: name.map(Into::into) })
-            .collect(),
-        values: quotas
-            .iter()
-            .map(|(key, value)| ValueData { key: key.as_str().into(), value: *value })
-            .collect(),
-    });
-    entries.collect()
+async fn found(call: &Sliced, request: &DescribeClientQuotasRequest) -> Vec<EntryData> {
+    let (image, mut found) = (call.shared.metadata.image(), Vec::new());
+    for (entity, quotas) in image.quotas().iter() {
+        call.work.item().await;
+        if !is_asked_for(entity, request) {
+            continue;
+        }
+        let part = |(kind, name): (&str, Option<&str>)| EntityData {
+            entity_type: kind.into(),
+            entity_name: name.map(Into::into),
+        };
+        let values =
+            quotas.iter().map(|(key, value)| ValueData { key: key.as_str().into(), value: *value }).collect();
+        found.push(EntryData { entity: entity.parts().map(part).collect(), values });
+    }
+    found
 }
 
 /// Strictly, an entity has no other parts than those that are asked for.

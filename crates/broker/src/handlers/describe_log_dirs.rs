@@ -3,29 +3,30 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use klamm_log::Log;
-use klamm_protocol::messages::describe_log_dirs_request::DescribeLogDirsRequest;
+use klamm_protocol::messages::describe_log_dirs_request::{DescribableLogDirTopic, DescribeLogDirsRequest};
 use klamm_protocol::messages::describe_log_dirs_response::{
     DescribeLogDirsPartition, DescribeLogDirsResponse, DescribeLogDirsResult, DescribeLogDirsTopic,
 };
-use klamm_protocol::{ApiKey, ByteString, ErrorCode, RequestHead};
+use klamm_protocol::{ApiKey, ByteString, ErrorCode};
 use nix::sys::statvfs::statvfs;
 
-use super::{HandleError, Outcome, answer};
-use crate::metadata::Metadata;
-use crate::shared::Shared;
+use super::{HandleError, Outcome, Sliced, answer};
 use crate::storage::Folder;
 
 /// Partitions by topic; `None` for all there are.
 type Wanted = Option<BTreeSet<(String, i32)>>;
 
-pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, HandleError> {
+pub(super) async fn handle(call: Sliced) -> Result<Outcome, HandleError> {
+    let (shared, head) = (&*call.shared, &call.head);
     let request = super::read::<DescribeLogDirsRequest>(head)?;
-    let wanted: Wanted = request.topics.map(|topics| {
-        let each = topics.iter().flat_map(|t| t.partitions.iter().map(|p| (t.topic.to_string(), *p)));
-        each.collect()
-    });
-    let folders = shared.metadata.storage().folders();
-    let results = folders.iter().map(|folder| described(&shared.metadata, folder, &wanted)).collect();
+    let wanted = match &request.topics {
+        Some(topics) => Some(wanted(&call, topics).await),
+        None => None,
+    };
+    let mut results = Vec::new();
+    for folder in shared.metadata.storage().folders() {
+        results.push(described(&call, folder, &wanted).await);
+    }
     let error_code = shared.permit_code();
     answer(
         &DescribeLogDirsResponse { error_code, results, ..Default::default() },
@@ -34,7 +35,20 @@ pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, Han
     )
 }
 
-fn described(metadata: &Metadata, folder: &Folder, wanted: &Wanted) -> DescribeLogDirsResult {
+async fn wanted(call: &Sliced, topics: &[DescribableLogDirTopic]) -> BTreeSet<(String, i32)> {
+    let mut wanted = BTreeSet::new();
+    for topic in topics {
+        call.work.item().await;
+        for partition in &topic.partitions {
+            call.work.item().await;
+            wanted.insert((topic.topic.to_string(), *partition));
+        }
+    }
+    wanted
+}
+
+async fn described(call: &Sliced, folder: &Folder, wanted: &Wanted) -> DescribeLogDirsResult {
+    let metadata = &call.shared.metadata;
     let log_dir =
         ByteString::from(std::path::absolute(&folder.path).unwrap_or_default().display().to_string());
     let Some(dir) = folder.logs() else {
@@ -43,6 +57,7 @@ fn described(metadata: &Metadata, folder: &Folder, wanted: &Wanted) -> DescribeL
     };
     let mut topics: BTreeMap<String, Vec<DescribeLogDirsPartition>> = BTreeMap::new();
     for log in dir.logs() {
+        call.work.item().await;
         let (topic, number) = (log.partition().topic().to_string(), log.partition().partition());
         let number = i32::try_from(number).unwrap_or(i32::MAX);
         let is_wanted = wanted.as_ref().is_none_or(|wanted| wanted.contains(&(topic.clone(), number)));

@@ -1,26 +1,27 @@
 //! DescribeProducers (KIP-664): the idempotent producers that partitions know.
 
 use klamm_log::format::ProducerSnapshotEntry;
-use klamm_protocol::messages::describe_producers_request::{DescribeProducersRequest, TopicRequest};
+use klamm_protocol::ApiKey;
+use klamm_protocol::messages::describe_producers_request::DescribeProducersRequest;
 use klamm_protocol::messages::describe_producers_response::{
     DescribeProducersResponse, PartitionResponse, ProducerState, TopicResponse,
 };
-use klamm_protocol::{ApiKey, RequestHead};
 
-use super::{HandleError, Outcome, answer, message, once, read};
+use super::{HandleError, Outcome, Sliced, answer, message, once, read};
 use crate::error_code::WireError;
 use crate::metadata::TopicError;
 use crate::shared::Shared;
 
-pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, HandleError> {
+pub(super) async fn handle(call: Sliced) -> Result<Outcome, HandleError> {
+    let (shared, head) = (&*call.shared, &call.head);
     let request = read::<DescribeProducersRequest>(head)?;
-    let topic = |asked: &TopicRequest| TopicResponse {
-        name: asked.name.clone(),
-        partitions: once(&asked.partition_indexes, |index| *index)
-            .map(|index| partition(*index, producers(shared, &asked.name, *index)))
-            .collect(),
-    };
-    let topics = once(&request.topics, |topic| &topic.name).map(topic).collect();
+    let mut topics = Vec::new();
+    for asked in once(&request.topics, |topic| &topic.name) {
+        call.work.item().await;
+        let indexes = once(&asked.partition_indexes, |index| *index);
+        let of = |index: &i32| partition(*index, producers(shared, &asked.name, *index));
+        topics.push(TopicResponse { name: asked.name.clone(), partitions: call.each(indexes, of).await });
+    }
     answer(&DescribeProducersResponse { topics, ..Default::default() }, ApiKey::DescribeProducers, head)
 }
 

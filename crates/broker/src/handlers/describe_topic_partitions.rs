@@ -7,10 +7,10 @@ use klamm_protocol::messages::describe_topic_partitions_response::{
     Cursor, DescribeTopicPartitionsResponse, DescribeTopicPartitionsResponsePartition,
     DescribeTopicPartitionsResponseTopic,
 };
-use klamm_protocol::{ApiKey, ByteString, ErrorCode, RequestHead};
+use klamm_protocol::{ApiKey, ByteString, ErrorCode};
 
 use super::operations::OF_A_TOPIC;
-use super::{HandleError, Outcome, answer};
+use super::{HandleError, Outcome, Sliced, answer};
 use crate::error_code::WireError;
 use crate::metadata::{Topic, TopicError};
 use crate::shared::Shared;
@@ -18,15 +18,24 @@ use crate::shared::Shared;
 /// The most partitions of an answer, as in Kafka (`max.request.partition.size.limit`).
 const MOST: usize = 2000;
 
-pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, HandleError> {
+pub(super) async fn handle(call: Sliced) -> Result<Outcome, HandleError> {
+    let (shared, head) = (&*call.shared, &call.head);
     let request = super::read::<DescribeTopicPartitionsRequest>(head)?;
     let image = shared.metadata.image();
-    let named: BTreeSet<String> = match request.topics.is_empty() {
-        true => image.topics().map(|topic| topic.name.to_string()).collect(),
-        false => request.topics.iter().map(|topic| topic.name.to_string()).collect(),
-    };
+    call.work.expect_items(request.topics.len()).await;
+    let (mut named, mut pass) = (BTreeSet::new(), call.work.pass());
+    for topic in &request.topics {
+        pass.next().await;
+        named.insert(topic.name.to_string());
+    }
+    if request.topics.is_empty() {
+        for topic in image.topics() {
+            pass.next().await;
+            named.insert(topic.name.to_string());
+        }
+    }
     if request.cursor.as_ref().is_some_and(|cursor| cursor.partition_index < 0) {
-        let topics = named.iter().map(|name| failed(name, ErrorCode::InvalidRequest)).collect();
+        let topics = call.each(&named, |name| failed(name, ErrorCode::InvalidRequest)).await;
         let response = DescribeTopicPartitionsResponse { topics, ..Default::default() };
         return answer(&response, ApiKey::DescribeTopicPartitions, head);
     }
@@ -42,6 +51,7 @@ pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, Han
             response.next_cursor = Some(cursor(name, start));
             break;
         }
+        call.work.item().await;
         let Some(topic) = image.topic(name) else {
             response.topics.push(failed(name, TopicError::missing(name).wire()));
             continue;

@@ -17,6 +17,7 @@ use crate::fetch_sessions::{FetchContext, SessionPartition, TopicKey};
 use crate::metadata::{MetadataImage, Topic};
 use crate::quotas::Quota;
 use crate::shared::Shared;
+use crate::work::Work;
 
 /// From this version on a topic is named by its id.
 const WITH_TOPIC_IDS: i16 = 13;
@@ -69,13 +70,9 @@ pub(crate) struct PendingFetch {
 pub(super) async fn handle(call: Sliced) -> Result<Outcome, HandleError> {
     let (shared, head) = (&*call.shared, &call.head);
     let request = super::read::<FetchRequest>(head)?;
-    // To look up what a session knows of so many partitions is much work too.
-    let count = request.topics.iter().map(|topic| topic.partitions.len()).sum();
-    call.work.expect_items(count).await;
-    if !call.work.is_on_network() {
-        call.work.items(count).await;
-    }
-    let context = match shared.fetch_sessions.context(&request, head.version >= WITH_TOPIC_IDS) {
+    call.work.expect_items(request.topics.iter().map(|topic| 1 + topic.partitions.len()).sum()).await;
+    let by_id = head.version >= WITH_TOPIC_IDS;
+    let context = match shared.fetch_sessions.context(&request, by_id, &call.work).await {
         Ok(context) => context,
         Err(error) => return refuse(error, head),
     };
@@ -109,9 +106,10 @@ pub(super) async fn attempt(fetch: Box<PendingFetch>, call: Sliced) -> Result<Ou
         return Ok(Outcome::Wait(Delayed { partitions, max_wait: fetch.max_wait, fetch }));
     }
     fetching.read.iter().for_each(|(topic, bytes)| shared.metrics.read(topic.as_str(), *bytes));
-    let (session_id, told) = shared.fetch_sessions.answer(fetch.context, found, shared.clock.elapsed());
+    let now = shared.clock.elapsed();
+    let (session_id, told) = shared.fetch_sessions.answer(fetch.context, found, now, &call.work).await;
     let throttle_time_ms = shared.charge(head, Quota::Consume, fetching.bytes, begun);
-    let responses = by_topic(told);
+    let responses = by_topic(told, &call.work).await;
     let response = FetchResponse { session_id, throttle_time_ms, responses, ..FetchResponse::default() };
     let frame = encode_response(&response, ApiKey::Fetch, head.version, head.correlation_id)?;
     Ok(Outcome::Answer(Answer { frame, slices: fetching.slices, ..Answer::default() }))
@@ -142,9 +140,11 @@ fn refuse(error: ErrorCode, head: &RequestHead) -> Result<Outcome, HandleError> 
 }
 
 /// Partitions of a topic that follow each other go together.
-fn by_topic(told: Vec<(TopicKey, PartitionData)>) -> Vec<FetchableTopicResponse> {
+async fn by_topic(told: Vec<(TopicKey, PartitionData)>, work: &Work) -> Vec<FetchableTopicResponse> {
     let mut topics: Vec<(TopicKey, FetchableTopicResponse)> = Vec::new();
+    let mut pass = work.pass();
     for (key, data) in told {
+        pass.next().await;
         match topics.last_mut().filter(|(last, _)| *last == key) {
             Some((_, topic)) => topic.partitions.push(data),
             None => {

@@ -3,9 +3,9 @@
 
 use klamm_protocol::messages::find_coordinator_request::FindCoordinatorRequest;
 use klamm_protocol::messages::find_coordinator_response::{Coordinator, FindCoordinatorResponse};
-use klamm_protocol::{ApiKey, ByteString, ErrorCode, RequestHead};
+use klamm_protocol::{ApiKey, ByteString, ErrorCode};
 
-use super::{HandleError, Outcome, answer, unsupported};
+use super::{HandleError, Outcome, Sliced, answer, unsupported};
 use crate::error_code::WireError;
 use crate::shared::Shared;
 
@@ -19,11 +19,13 @@ const BATCHED: i16 = 4;
 /// From this version on there are share groups (KIP-932).
 const SHARES: i16 = 6;
 
-pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, HandleError> {
+pub(super) async fn handle(call: Sliced) -> Result<Outcome, HandleError> {
+    let (shared, head) = (&*call.shared, &call.head);
     let request = super::read::<FindCoordinatorRequest>(head)?;
+    call.work.expect_items(request.coordinator_keys.len()).await;
     let find = |key: &ByteString| found(shared, key, request.key_type, head.version);
     let response = if head.version >= BATCHED {
-        let coordinators = request.coordinator_keys.iter().map(find).collect();
+        let coordinators = call.each(&request.coordinator_keys, find).await;
         FindCoordinatorResponse { coordinators, ..FindCoordinatorResponse::default() }
     } else {
         let Coordinator { node_id, host, port, error_code, error_message, .. } = find(&request.key);

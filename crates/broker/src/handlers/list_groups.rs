@@ -1,34 +1,48 @@
 //! The groups there are.
 
+use std::collections::BTreeSet;
+
 use klamm_coordinator::{GroupListing, ProtocolName};
 use klamm_protocol::messages::list_groups_request::ListGroupsRequest;
 use klamm_protocol::messages::list_groups_response::{ListGroupsResponse, ListedGroup};
-use klamm_protocol::{ApiKey, ByteString, ErrorCode, RequestHead};
+use klamm_protocol::{ApiKey, ByteString, ErrorCode};
 
-use super::{HandleError, Outcome, answer};
+use super::{HandleError, Outcome, Sliced, answer};
 use crate::error_code::WireError;
-use crate::shared::Shared;
 
-pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, HandleError> {
+pub(super) async fn handle(call: Sliced) -> Result<Outcome, HandleError> {
+    let (shared, head) = (&*call.shared, &call.head);
     let request = super::read::<ListGroupsRequest>(head)?;
+    let states = names_of(&call, &request.states_filter).await;
+    let types = names_of(&call, &request.types_filter).await;
     let all = shared.permit().map_err(|error| error.wire()).and_then(|()| shared.groups.list());
     let (groups, error) = match all {
         Ok(all) => (all, ErrorCode::None),
         Err(error) => (Vec::new(), error),
     };
-    let is_named = |filter: &[ByteString], name: &str| {
-        filter.is_empty() || filter.iter().any(|wanted| wanted.eq_ignore_ascii_case(name))
+    let is_named = |filter: &BTreeSet<String>, name: &str| {
+        filter.is_empty() || filter.contains(&name.to_ascii_lowercase())
     };
-    let is_asked_for = |group: &&GroupListing| {
-        is_named(&request.states_filter, group.state.name())
-            && is_named(&request.types_filter, group.kind.name())
+    let list = |group: &GroupListing| {
+        let is_asked_for = is_named(&states, group.state.name()) && is_named(&types, group.kind.name());
+        is_asked_for.then(|| listed(group))
     };
-    let groups = groups.iter().filter(is_asked_for).map(listed).collect();
+    let groups = call.each(&groups, list).await.into_iter().flatten().collect();
     answer(
         &ListGroupsResponse { groups, error_code: error.code(), ..Default::default() },
         ApiKey::ListGroups,
         head,
     )
+}
+
+/// The names of a filter. A filter with many is searched for each group.
+async fn names_of(call: &Sliced, filter: &[ByteString]) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for name in filter {
+        call.work.item().await;
+        names.insert(name.to_ascii_lowercase());
+    }
+    names
 }
 
 fn listed(group: &GroupListing) -> ListedGroup {

@@ -6,10 +6,10 @@ use klamm_protocol::messages::metadata_request::{MetadataRequest, MetadataReques
 use klamm_protocol::messages::metadata_response::{
     MetadataResponse, MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
 };
-use klamm_protocol::{ApiKey, ByteString, ErrorCode, RequestHead, Uuid};
+use klamm_protocol::{ApiKey, ByteString, ErrorCode, Uuid};
 
 use super::operations::{OF_A_TOPIC, OF_THE_CLUSTER, if_asked};
-use super::{HandleError, Outcome, answer};
+use super::{HandleError, Outcome, Sliced, answer};
 use crate::error_code::WireError;
 use crate::metadata::{MAX_PARTITIONS, MetadataImage, Topic, TopicError, internal_topics};
 use crate::shared::Shared;
@@ -17,8 +17,10 @@ use crate::shared::Shared;
 /// From this version on a topic in a response may have no name.
 const NULL_NAME: i16 = 12;
 
-pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, HandleError> {
+pub(super) async fn handle(call: Sliced) -> Result<Outcome, HandleError> {
+    let (shared, head) = (&*call.shared, &call.head);
     let request = super::read::<MetadataRequest>(head)?;
+    call.work.expect_items(request.topics.as_ref().map_or(0, Vec::len)).await;
     let config = shared.config();
     let broker = MetadataResponseBroker {
         node_id: config.node_id,
@@ -34,37 +36,60 @@ pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, Han
             request.include_cluster_authorized_operations,
             OF_THE_CLUSTER,
         ),
-        topics: topics(shared, &request, head.version),
+        topics: topics(&call, &request).await,
         ..MetadataResponse::default()
     };
     answer(&response, ApiKey::Metadata, head)
 }
 
-fn topics(shared: &Shared, request: &MetadataRequest, version: i16) -> Vec<MetadataResponseTopic> {
+async fn topics(call: &Sliced, request: &MetadataRequest) -> Vec<MetadataResponseTopic> {
     // In version 0 there is no null, and an empty list means all.
-    let asked = request.topics.as_ref().filter(|topics| version > 0 || !topics.is_empty());
-    match asked {
-        Some(asked) => {
-            // With one id in it all are asked for by their ids: names are then whatever the client has left there.
-            let is_by_id = asked.iter().any(|topic| topic.topic_id != Uuid::ZERO);
-            let key = |topic: &MetadataRequestTopic| match is_by_id {
-                true => (None, topic.topic_id),
-                false => (topic.name.clone(), Uuid::ZERO),
-            };
-            // However often a topic is asked for, it is described once.
-            let mut seen = BTreeSet::new();
-            let is_asked = |topic: &MetadataRequestTopic| !is_by_id || topic.topic_id != Uuid::ZERO;
-            let once: Vec<_> =
-                asked.iter().filter(|topic| is_asked(topic) && seen.insert(key(topic))).collect();
-            let refused = if is_by_id { BTreeMap::new() } else { create_unknown(shared, &once, request) };
-            // One image for all, so that a topic is there or not.
-            let image = shared.metadata.image();
-            once.iter()
-                .map(|topic| asked_topic(shared, &image, topic, request, (is_by_id, version), &refused))
-                .collect()
-        }
-        None => shared.metadata.image().topics().map(|topic| described(shared, topic, request)).collect(),
+    match request.topics.as_ref().filter(|topics| call.head.version > 0 || !topics.is_empty()) {
+        Some(asked) => named(call, request, asked).await,
+        None => all(call, request).await,
     }
+}
+
+async fn all(call: &Sliced, request: &MetadataRequest) -> Vec<MetadataResponseTopic> {
+    let (image, mut topics) = (call.shared.metadata.image(), Vec::new());
+    for topic in image.topics() {
+        let described = described(&call.shared, topic, request);
+        call.work.items(1 + described.partitions.len()).await;
+        topics.push(described);
+    }
+    topics
+}
+
+async fn named(
+    call: &Sliced,
+    request: &MetadataRequest,
+    asked: &[MetadataRequestTopic],
+) -> Vec<MetadataResponseTopic> {
+    // With one id in it all are asked for by their ids: names are then whatever the client has left there.
+    let is_by_id = asked.iter().any(|topic| topic.topic_id != Uuid::ZERO);
+    // However often a topic is asked for, it is described once.
+    let (mut seen, mut once, mut pass) = (BTreeSet::new(), Vec::new(), call.work.pass());
+    for topic in asked {
+        pass.next().await;
+        let key = match is_by_id {
+            true => (None, topic.topic_id),
+            false => (topic.name.clone(), Uuid::ZERO),
+        };
+        let is_asked = !is_by_id || topic.topic_id != Uuid::ZERO;
+        if is_asked && seen.insert(key) {
+            once.push(topic);
+        }
+    }
+    let refused = if is_by_id { BTreeMap::new() } else { create_unknown(call, &once, request).await };
+    // One image for all, so that a topic is there or not.
+    let (image, mut topics) = (call.shared.metadata.image(), Vec::new());
+    for topic in once {
+        let version = call.head.version;
+        let told = asked_topic(&call.shared, &image, topic, request, (is_by_id, version), &refused);
+        call.work.items(1 + told.partitions.len()).await;
+        topics.push(told);
+    }
+    topics
 }
 
 fn asked_topic(
@@ -98,18 +123,26 @@ fn asked_topic(
 
 /// Creates the topics that are asked for and not there, where that is allowed, in one command; returns why some were not created.
 /// What is beyond the partitions that a request can create is not there yet: the client asks again.
-fn create_unknown(
-    shared: &Shared,
+/// Nothing is created for a client that has disconnected, or by a broker that stops.
+async fn create_unknown(
+    call: &Sliced,
     asked: &[&MetadataRequestTopic],
     request: &MetadataRequest,
 ) -> BTreeMap<ByteString, ErrorCode> {
+    let shared = &*call.shared;
     let (config, image) = (shared.config(), shared.metadata.image());
     if !request.allow_auto_topic_creation || !config.auto_create_topics || shared.permit().is_err() {
         return BTreeMap::new();
     }
-    let names = asked.iter().filter_map(|topic| topic.name.as_ref());
-    let unknown = names.filter(|name| image.topic(name).is_none());
-    let names: Vec<_> = unknown.take(most_new_topics(config.num_partitions)).cloned().collect();
+    let (mut names, mut pass) = (Vec::new(), call.work.pass());
+    let most = most_new_topics(config.num_partitions);
+    for name in asked.iter().filter_map(|topic| topic.name.as_ref()) {
+        pass.next().await;
+        if names.len() < most && image.topic(name).is_none() {
+            names.push(name.clone());
+        }
+    }
+    call.work.expect_items(names.len()).await;
     let wanted: Vec<_> = names.iter().map(|name| internal_topics::automatic(name, &config)).collect();
     let created = if wanted.is_empty() { Vec::new() } else { shared.metadata.create_topics(&wanted) };
     // Where someone else was faster, the topic is there.

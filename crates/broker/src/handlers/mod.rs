@@ -88,16 +88,16 @@ const SERVED: &[Served] = &[
     (ApiKey::Produce, 3..=13, |s, h, t| Sliced::begin(s, h, t, produce::handle)),
     (ApiKey::Fetch, 4..=18, |s, h, t| Sliced::begin(s, h, t, fetch::handle)),
     (ApiKey::ListOffsets, 1..=11, |s, h, t| Sliced::begin(s, h, t, list_offsets::handle)),
-    (ApiKey::Metadata, 0..=13, |s, h, _| metadata::handle(s, h)),
+    (ApiKey::Metadata, 0..=13, |s, h, t| Sliced::begin(s, h, t, metadata::handle)),
     (ApiKey::OffsetCommit, 2..=10, |s, h, t| Sliced::begin(s, h, t, offset_commit::handle)),
     (ApiKey::OffsetFetch, 1..=10, |s, h, t| Sliced::begin(s, h, t, offset_fetch::handle)),
-    (ApiKey::FindCoordinator, 0..=6, |s, h, _| find_coordinator::handle(s, h)),
+    (ApiKey::FindCoordinator, 0..=6, |s, h, t| Sliced::begin(s, h, t, find_coordinator::handle)),
     (ApiKey::JoinGroup, 0..=9, join_group::handle),
     (ApiKey::Heartbeat, 0..=4, heartbeat::handle),
-    (ApiKey::LeaveGroup, 0..=5, |s, h, _| leave_group::handle(s, h)),
+    (ApiKey::LeaveGroup, 0..=5, |s, h, t| Sliced::begin(s, h, t, leave_group::handle)),
     (ApiKey::SyncGroup, 0..=5, |s, h, _| sync_group::handle(s, h)),
     (ApiKey::DescribeGroups, 0..=6, |s, h, t| Sliced::begin(s, h, t, describe_groups::handle)),
-    (ApiKey::ListGroups, 0..=5, |s, h, _| list_groups::handle(s, h)),
+    (ApiKey::ListGroups, 0..=5, |s, h, t| Sliced::begin(s, h, t, list_groups::handle)),
     (ApiKey::SaslHandshake, 0..=1, |s, h, _| sasl::handshake(s, h)),
     (ApiKey::ApiVersions, 0..=4, |s, h, _| api_versions::handle(s, h)),
     (ApiKey::CreateTopics, 2..=7, |s, h, _| create_topics::handle(s, h)),
@@ -111,7 +111,7 @@ const SERVED: &[Served] = &[
     (ApiKey::DescribeConfigs, 1..=4, |s, h, t| Sliced::begin(s, h, t, describe_configs::handle)),
     (ApiKey::AlterConfigs, 0..=2, |s, h, _| alter_configs::handle(s, h)),
     (ApiKey::AlterReplicaLogDirs, 1..=2, |s, h, _| alter_replica_log_dirs::handle(s, h)),
-    (ApiKey::DescribeLogDirs, 1..=5, |s, h, _| describe_log_dirs::handle(s, h)),
+    (ApiKey::DescribeLogDirs, 1..=5, |s, h, t| Sliced::begin(s, h, t, describe_log_dirs::handle)),
     (ApiKey::SaslAuthenticate, 0..=2, |s, h, _| sasl::authenticate(s, h)),
     (ApiKey::CreatePartitions, 0..=3, |s, h, _| create_partitions::handle(s, h)),
     (ApiKey::CreateDelegationToken, 1..=3, |s, h, _| delegation_tokens::create(s, h)),
@@ -123,22 +123,24 @@ const SERVED: &[Served] = &[
     (ApiKey::IncrementalAlterConfigs, 0..=1, |s, h, _| incremental_alter_configs::handle(s, h)),
     (ApiKey::AlterPartitionReassignments, 0..=1, |s, h, _| reassignments::alter(s, h)),
     (ApiKey::ListPartitionReassignments, 0..=0, |s, h, _| reassignments::list(s, h)),
-    (ApiKey::OffsetDelete, 0..=0, |s, h, _| offset_delete::handle(s, h)),
-    (ApiKey::DescribeClientQuotas, 0..=1, |s, h, _| describe_client_quotas::handle(s, h)),
+    (ApiKey::OffsetDelete, 0..=0, |s, h, t| Sliced::begin(s, h, t, offset_delete::handle)),
+    (ApiKey::DescribeClientQuotas, 0..=1, |s, h, t| Sliced::begin(s, h, t, describe_client_quotas::handle)),
     (ApiKey::AlterClientQuotas, 0..=1, |s, h, _| alter_client_quotas::handle(s, h)),
     (ApiKey::DescribeUserScramCredentials, 0..=0, |s, h, _| describe_user_scram_credentials::handle(s, h)),
     (ApiKey::AlterUserScramCredentials, 0..=0, |s, h, _| alter_user_scram_credentials::handle(s, h)),
     (ApiKey::DescribeQuorum, 0..=2, |s, h, _| describe_quorum::handle(s, h)),
     (ApiKey::UpdateFeatures, 0..=2, |s, h, _| update_features::handle(s, h)),
     (ApiKey::DescribeCluster, 0..=2, |s, h, _| describe_cluster::handle(s, h)),
-    (ApiKey::DescribeProducers, 0..=0, |s, h, _| describe_producers::handle(s, h)),
+    (ApiKey::DescribeProducers, 0..=0, |s, h, t| Sliced::begin(s, h, t, describe_producers::handle)),
     (ApiKey::UnregisterBroker, 0..=0, |s, h, _| unregister_broker::handle(s, h)),
     (ApiKey::DescribeTransactions, 0..=0, |s, h, _| transactions::describe(s, h)),
     (ApiKey::ListTransactions, 0..=2, |s, h, _| transactions::list(s, h)),
     (ApiKey::ConsumerGroupHeartbeat, 0..=1, consumer_group_heartbeat::handle),
     (ApiKey::ConsumerGroupDescribe, 0..=1, |s, h, t| Sliced::begin(s, h, t, consumer_group_describe::handle)),
     (ApiKey::ListConfigResources, 0..=1, |s, h, _| list_config_resources::handle(s, h)),
-    (ApiKey::DescribeTopicPartitions, 0..=0, |s, h, _| describe_topic_partitions::handle(s, h)),
+    (ApiKey::DescribeTopicPartitions, 0..=0, |s, h, t| {
+        Sliced::begin(s, h, t, describe_topic_partitions::handle)
+    }),
 ];
 
 /// How a request is asked.
@@ -389,6 +391,12 @@ fn decide<T, P: IntoIterator<Item = Effects>>(
 
 /// Bytes of a request to a group from which on it takes longer than handing it to another thread.
 const LARGE: usize = 16 << 10;
+
+/// Items in parts of at most so many; without items, one part without any.
+fn parts<T>(items: &[T], most: usize) -> impl Iterator<Item = &[T]> {
+    let (first, rest) = items.split_at(items.len().min(most));
+    std::iter::once(first).chain(rest.chunks(most.max(1)))
+}
 
 /// What is asked for more than once is answered once, so that no small request makes a large answer.
 fn once<'a, T, K: Eq + Hash>(asked: &'a [T], key: impl Fn(&'a T) -> K) -> impl Iterator<Item = &'a T> {

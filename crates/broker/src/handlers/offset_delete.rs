@@ -5,33 +5,48 @@ use klamm_protocol::messages::offset_delete_request::{OffsetDeleteRequest, Offse
 use klamm_protocol::messages::offset_delete_response::{
     OffsetDeleteResponse, OffsetDeleteResponsePartition, OffsetDeleteResponseTopic,
 };
-use klamm_protocol::{ApiKey, ErrorCode, RequestHead};
+use klamm_protocol::{ApiKey, ErrorCode};
 
-use super::{HandleError, Outcome, answer};
+use super::{HandleError, Outcome, Sliced, answer, parts};
 use crate::error_code::WireError;
 use crate::metadata::MetadataImage;
-use crate::shared::Shared;
 
-pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, HandleError> {
+pub(super) async fn handle(call: Sliced) -> Result<Outcome, HandleError> {
+    let (shared, head) = (&*call.shared, &call.head);
     let request = super::read::<OffsetDeleteRequest>(head)?;
-    let deleted = shared.permit().map_err(|error| error.wire()).and_then(|()| delete(shared, &request));
-    let response = match deleted {
+    let response = match delete(&call, &request).await {
         Ok(outcomes) => respond(&request, &shared.metadata.image(), outcomes),
         Err(error) => OffsetDeleteResponse { error_code: error.code(), ..OffsetDeleteResponse::default() },
     };
     answer(&response, ApiKey::OffsetDelete, head)
 }
 
-fn delete(shared: &Shared, request: &OffsetDeleteRequest) -> Result<Outcomes, ErrorCode> {
-    let of = |topic: &OffsetDeleteRequestTopic| {
+/// Deletes as many offsets at a time as a slice has items, so that others of the shard have their turn.
+async fn delete(call: &Sliced, request: &OffsetDeleteRequest) -> Result<Outcomes, ErrorCode> {
+    let (group, named) = (GroupId::new(&request.group_id), named(call, request).await);
+    let mut outcomes = Outcomes::new();
+    for some in parts(&named, call.shared.config().slice_items) {
+        call.shared.permit().map_err(|error| error.wire())?;
+        outcomes.extend(call.shared.groups.decide(&group, |groups, present| {
+            let deleted = groups.delete_offsets(&group, some, present.time);
+            deleted.map(|(effects, outcomes)| ([effects], outcomes))
+        })?);
+        call.work.items(some.len()).await;
+    }
+    Ok(outcomes)
+}
+
+async fn named(call: &Sliced, request: &OffsetDeleteRequest) -> Vec<(Topic, i32)> {
+    let (mut named, mut pass) = (Vec::new(), call.work.pass());
+    for topic in &request.topics {
+        pass.next().await;
         let name = Topic::new(&topic.name);
-        topic.partitions.iter().map(|partition| (name.clone(), partition.partition_index)).collect::<Vec<_>>()
-    };
-    let (group, named): (_, Vec<_>) =
-        (GroupId::new(&request.group_id), request.topics.iter().flat_map(of).collect());
-    shared.groups.decide(&group, |groups, present| {
-        groups.delete_offsets(&group, &named, present.time).map(|(effects, outcomes)| ([effects], outcomes))
-    })
+        for partition in &topic.partitions {
+            pass.next().await;
+            named.push((name.clone(), partition.partition_index));
+        }
+    }
+    named
 }
 
 fn respond(request: &OffsetDeleteRequest, image: &MetadataImage, outcomes: Outcomes) -> OffsetDeleteResponse {

@@ -79,14 +79,19 @@ impl Held {
 
 /// Answers a request as a thread of the broker does that may wait for the disk.
 fn ask<R: Request>(shared: &Arc<Shared>, request: &R, version: i16) -> R::Response {
-    let frame = encode_request(request, version, 7, Some("test")).unwrap().into_bytes().unwrap();
-    let head = RequestHead::read(frame.slice(4..)).unwrap();
-    let turn = Turn { round: Round::Last, may_block: true, peer: IpAddr::V4(Ipv4Addr::LOCALHOST) };
-    let Outcome::Answer(answer) = finish(handle(shared, &head, turn)) else { panic!("an answer") };
+    let Outcome::Answer(answer) = finish(begin(shared, request, version)) else { panic!("an answer") };
     let frame = answer.frame.into_bytes().unwrap();
     let mut reader = klamm_protocol::codec::Reader::new(frame.slice(4..));
     ResponseHeader::read(&mut reader, response_header_version(R::KEY, version)).unwrap();
     R::Response::decode(reader.into_rest(), version).unwrap()
+}
+
+/// Begins to answer a request.
+fn begin<R: Request>(shared: &Arc<Shared>, request: &R, version: i16) -> Outcome {
+    let frame = encode_request(request, version, 7, Some("test")).unwrap().into_bytes().unwrap();
+    let head = RequestHead::read(frame.slice(4..)).unwrap();
+    let turn = Turn { round: Round::Last, may_block: true, peer: IpAddr::V4(Ipv4Addr::LOCALHOST) };
+    handle(shared, &head, turn)
 }
 
 /// Runs the slices of a request to their end.
@@ -259,4 +264,22 @@ fn a_partition_without_its_directory_is_created_again() {
     let found = held.ask(&MetadataRequest { topics: None, ..Default::default() }, 12);
     let errors = found.topics[0].partitions.iter().map(|partition| partition.error_code);
     assert_eq!(tally(errors), BTreeMap::from([(0, 3), (ErrorCode::LeaderNotAvailable.code(), 1)]));
+}
+
+/// A request is cancelled when its client disconnects or the broker stops: it is dropped between two slices.
+#[test]
+fn a_metadata_request_that_is_cancelled_creates_no_topics() {
+    let held = Held::start();
+    let topic = |name| MetadataRequestTopic { name: Some(name), ..Default::default() };
+    let topics = names(3000).into_iter().map(topic).collect();
+    let request = MetadataRequest { topics: Some(topics), ..Default::default() };
+    for slices in [1, 2, 3] {
+        let Outcome::Sliced(mut running) = begin(&held.shared(), &request, 9) else {
+            panic!("runs in slices")
+        };
+        (0..slices).for_each(|_| assert!(running.slice(Place::Worker, None).is_pending()));
+        assert!(running.is_large(), "it is cancelled only if it is large");
+        drop(running);
+        assert_eq!(held.shared().metadata.image().topics().count(), 0);
+    }
 }

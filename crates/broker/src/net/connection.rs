@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use klamm_protocol::{ApiKey, RequestHead};
+use klamm_protocol::{ApiKey, DecodeError, RequestHead};
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, watch};
@@ -223,11 +223,23 @@ impl Connection {
     /// Memory for decoding and answering a request. It is taken at once, before anything is decoded.
     async fn memory_for(&self, head: &RequestHead) -> Result<Share, String> {
         let named = |error: &dyn std::fmt::Display| format!("API {} {}: {error}", head.api_key, head.version);
-        let bytes = footprint(head).map_err(|error| named(&format!("request cannot be read: {error}")))?;
+        let bytes =
+            self.measure(head).await?.map_err(|error| named(&format!("request cannot be read: {error}")))?;
         if bytes == 0 {
             return Ok(Share::default());
         }
         self.answers.take_whole(bytes).await.map_err(|error| named(&error))
+    }
+
+    /// Bytes of memory for decoding and answering a request. A large frame is read on a worker thread.
+    async fn measure(&self, head: &RequestHead) -> Result<Result<usize, DecodeError>, String> {
+        if !has_large_frame(head) {
+            self.shared.work.measured(head.body.len());
+            return Ok(footprint(head));
+        }
+        let head = head.clone();
+        let measured = self.workers.run(Lane::Large, move || footprint(&head)).await;
+        measured.map(|(bytes, _)| bytes).ok_or_else(|| "the request could not be measured".to_owned())
     }
 
     async fn work(&mut self, request: &mut Received) -> Result<Outcome, String> {

@@ -13,6 +13,10 @@ pub struct WorkFigures {
     pub items: u64,
     /// Bytes of records that were decompressed or walked.
     pub bytes: u64,
+    /// The most items of one slice.
+    pub most_items: usize,
+    /// The most bytes of a request that a network thread read to find out how much memory decoding takes.
+    pub most_network_measured: usize,
     /// The most items of one slice on a network thread.
     pub most_network_items: usize,
     /// The most bytes of one slice on a network thread.
@@ -74,6 +78,7 @@ impl Counters {
         let mut figures = self.figures.lock();
         figures.items += items as u64;
         figures.bytes += bytes as u64;
+        figures.most_items = figures.most_items.max(items);
         match place {
             Place::Network => {
                 figures.most_network_items = figures.most_network_items.max(items);
@@ -81,6 +86,12 @@ impl Counters {
             }
             Place::Worker => figures.worker_slices += 1,
         }
+    }
+
+    /// Notes that a network thread measured a request with so many bytes.
+    pub(crate) fn measured(&self, bytes: usize) {
+        let mut figures = self.figures.lock();
+        figures.most_network_measured = figures.most_network_measured.max(bytes);
     }
 
     pub(super) fn begun(&self) {

@@ -89,12 +89,19 @@ impl Work {
         }
     }
 
-    /// Returns at once if so many items fit into one slice, otherwise on a worker thread.
+    /// Returns at once if so many items fit into one slice, otherwise in a new slice on a worker thread.
     pub(crate) async fn expect_items(&self, count: usize) {
         if count > self.slice.lock().items {
             self.slice.lock().is_large = true;
+            yield_once().await;
             self.worker().await;
         }
+    }
+
+    /// Begins a pass over items that each take much less time than an item that is counted.
+    pub(crate) fn pass(&self) -> Pass<'_> {
+        let most = self.slice.lock().items;
+        Pass { work: self, most, left: most }
     }
 
     /// Returns on a worker thread, where the handler may wait for a disk.
@@ -161,6 +168,24 @@ impl Work {
 
     fn take_wanted(&self) -> Option<usize> {
         self.slice.lock().wanted.take()
+    }
+}
+
+/// A pass over items. It yields after as many as a slice has; the items of a pass with fewer are not counted.
+pub(crate) struct Pass<'a> {
+    work: &'a Work,
+    most: usize,
+    left: usize,
+}
+
+impl Pass<'_> {
+    /// Goes on to the next item.
+    pub(crate) async fn next(&mut self) {
+        if self.left == 0 {
+            self.work.items(self.most).await;
+            self.left = self.most;
+        }
+        self.left -= 1;
     }
 }
 

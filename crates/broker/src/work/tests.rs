@@ -51,6 +51,21 @@ fn work_for_a_worker_does_not_begin_on_a_network_thread() {
 }
 
 #[test]
+fn a_pass_yields_after_as_many_items_as_a_slice_has() {
+    for (items, want) in [(0, (1, 0)), (10, (1, 0)), (11, (2, 10)), (30, (3, 20)), (31, (4, 30))] {
+        let (work, counters) = work();
+        let own = work.clone();
+        let running = Running::new(work, async move {
+            let mut pass = own.pass();
+            for _ in 0..items {
+                pass.next().await;
+            }
+        });
+        assert_eq!((slices(running).1, counters.figures().items), want, "{items} items");
+    }
+}
+
+#[test]
 fn decompression_memory_is_asked_for_between_slices_and_returned() {
     let (work, counters) = work();
     let own = work.clone();

@@ -18,8 +18,9 @@ const TOPIC: &str = "bombed";
 const PARTITIONS: i32 = 233;
 /// Bytes of a batch after decompression.
 const DECOMPRESSED: usize = 60 << 20;
-/// Partitions of a Fetch; 60 MB.
-const UNKNOWN: i32 = 3_700_000;
+/// Partitions of a Fetch of 60 MB, which takes more memory than there is, and of one for which there is enough.
+const TOO_MANY: i32 = 3_700_000;
+const MANY: i32 = 300_000;
 const LASTS: Duration = Duration::from_secs(20);
 /// How long a hostile client stays after it has sent its request.
 const STAYS: Duration = Duration::from_secs(1);
@@ -29,10 +30,11 @@ const STOPS: Duration = Duration::from_secs(15);
 /// An attack: its name, and the frame that all its clients send.
 type Attack = (&'static str, fn() -> Vec<u8>);
 
-const ATTACKS: [Attack; 3] = [
+const ATTACKS: [Attack; 4] = [
     ("233 zstd batches of 60 MiB in one Produce", bombs),
     ("24 zstd batches that declare a window of 128 MiB", windows),
-    ("3,700,000 unknown partitions in one Fetch", unknown),
+    ("3,700,000 unknown partitions in one Fetch", || unknown(TOO_MANY)),
+    ("300,000 unknown partitions in one Fetch", || unknown(MANY)),
 ];
 
 pub(crate) fn run(connections: usize) {
@@ -123,9 +125,9 @@ fn produce(batch: &[u8], partitions: i32) -> Vec<u8> {
     frame(&request, 9)
 }
 
-fn unknown() -> Vec<u8> {
+fn unknown(count: i32) -> Vec<u8> {
     let partition = |partition| FetchPartition { partition, ..FetchPartition::default() };
-    let partitions = (0..UNKNOWN).map(partition).collect();
+    let partitions = (0..count).map(partition).collect();
     let topics = vec![FetchTopic { topic: "unknown".into(), partitions, ..FetchTopic::default() }];
     frame(&FetchRequest { max_bytes: 1 << 20, topics, session_epoch: -1, ..FetchRequest::default() }, 4)
 }
