@@ -22,6 +22,7 @@ mod folder;
 pub mod format;
 mod gaps;
 mod group_commit;
+mod holes;
 mod inconsistency;
 mod index;
 mod kept;

@@ -14,7 +14,7 @@ use crate::producer::{ProducerStates, Snapshots, restore};
 use crate::recovery::{self, Recovered, Tail};
 use crate::segment::Segment;
 use crate::segment_list::SegmentList;
-use crate::{Cut, Inconsistency, LogConfig, OpenError, ReadError, epochs, gaps};
+use crate::{Cut, Inconsistency, LogConfig, OpenError, ReadError, epochs, gaps, holes};
 
 /// Segments, the end of the last, and the producers there.
 type Found = (Vec<Arc<Segment>>, Tail, ProducerStates);
@@ -140,6 +140,7 @@ pub(crate) fn load(
         let text = EpochCheckpoint { history: epochs.clone() }.to_text();
         let _written_later = folder.replace(EPOCH_CHECKPOINT, text.as_bytes());
     }
+    inconsistencies.append(&mut holes::find(&segments, expected.gaps)?);
     write_again(folder, &segments, trust)?;
     let synced = match trust {
         Trust::From { synced, .. } => synced.min(tail.next),

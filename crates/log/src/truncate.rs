@@ -277,7 +277,7 @@ impl Segment {
     }
 
     /// The offset after the last batch before `position`.
-    fn end_before(&self, position: u64) -> Result<Offset, ReadError> {
+    pub(crate) fn end_before(&self, position: u64) -> Result<Offset, ReadError> {
         let mut end = self.base();
         self.for_each_behind_the_index(position, |header| end = header.next_offset())?;
         Ok(end)

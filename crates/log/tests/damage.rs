@@ -177,7 +177,10 @@ fn a_segment_that_is_missing_in_the_middle_is_a_hole() {
     append(&log, "third segment");
     dir.close().unwrap();
     fs::remove_file(file(root.path(), LAST)).unwrap();
-    let log = open(root.path(), LogConfig::default()).log("t", 0).unwrap();
+    let dir = open(root.path(), LogConfig::default());
+    let named: Vec<_> = dir.inconsistencies().into_iter().map(|found| found.path).collect();
+    assert_eq!(named, [file(root.path(), FIRST)]);
+    let log = dir.log("t", 0).unwrap();
     let findings = log.verify(DEEP).unwrap();
     assert_eq!(findings.len(), 1);
     assert_eq!((kind(&findings[0].kind), findings[0].offset.get()), ("Hole", 20), "{}", findings[0]);
@@ -193,7 +196,10 @@ fn a_sealed_segment_that_lost_whole_batches_or_all_is_a_hole() {
         let at: usize = if left == 0 { 0 } else { fourth(&path) };
         let bytes = fs::read(&path).unwrap();
         fs::write(&path, &bytes[..at]).unwrap();
-        let log = open(root.path(), LogConfig::default()).log("t", 0).unwrap();
+        let dir = open(root.path(), LogConfig::default());
+        let named: Vec<_> = dir.inconsistencies().into_iter().map(|found| found.path).collect();
+        assert_eq!(named, [path]);
+        let log = dir.log("t", 0).unwrap();
         let findings = log.verify(DEEP).unwrap();
         let hole =
             findings.iter().find(|f| kind(&f.kind) == "Hole").unwrap_or_else(|| panic!("{findings:?}"));

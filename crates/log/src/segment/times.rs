@@ -160,7 +160,7 @@ impl Segment {
     }
 
     /// Calls `visit` with the batches between two positions where batches start.
-    fn for_each_header(
+    pub(crate) fn for_each_header(
         &self,
         from: u64,
         to: u64,
