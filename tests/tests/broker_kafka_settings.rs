@@ -20,7 +20,6 @@ fn described(client: &mut Client, broker: &str, key: &str) -> Option<DescribeCon
         resource_type: BROKER,
         resource_name: broker.into(),
         configuration_keys: None,
-        ..DescribeConfigsResource::default()
     };
     let request = DescribeConfigsRequest {
         resources: vec![resource],

@@ -96,7 +96,8 @@ fn stuffed(good: &GoodFrame) -> Vec<Vec<u8>> {
     // API, version, correlation id, the client id "hostile", and where there are, no tagged fields.
     let head = 4 + 8 + 2 + "hostile".len() + usize::from(flexible);
     let big = u32::try_from(STUFFED / 4).unwrap().to_be_bytes();
-    let compact = [0x80 | (STUFFED / 4 % 128) as u8, (STUFFED / 4 / 128) as u8];
+    let digit = |number: usize| u8::try_from(number).unwrap();
+    let compact = [0x80 | digit(STUFFED / 4 % 128), digit(STUFFED / 4 / 128)];
     let mut bodies = vec![vec![0; STUFFED], vec![1; STUFFED], vec![2; STUFFED]];
     for lead in 0..20 {
         for filler in [0, 1, 2] {

@@ -81,7 +81,7 @@ fn opened(path: &Path) -> Result<Served, String> {
     let bytes = log.read(start, limit).and_then(|slice| slice.read()).map_err(|error| error.to_string())?;
     let (mut rest, mut batches) = (&bytes[..], Vec::new());
     while let Ok(header) = BatchHeader::parse(rest) {
-        batches.push((header.base_offset().get(), header.leader_epoch().map(|epoch| epoch.get())));
+        batches.push((header.base_offset().get(), header.leader_epoch().map(klamm_log::LeaderEpoch::get)));
         rest = &rest[header.size()..];
     }
     let epochs = log.epochs().entries().iter().map(|entry| (entry.epoch.get(), entry.start.get())).collect();
@@ -175,7 +175,7 @@ fn matrix(killed: bool) {
         let length = fs::read(from.join(file)).unwrap().len();
         println!("| {file} | {:?} |", flip_all(from, &want, file, 0..length, 0));
     }
-    let size = fs::metadata(from.join(SEGMENT)).unwrap().len() as usize;
+    let size = usize::try_from(fs::metadata(from.join(SEGMENT)).unwrap().len()).unwrap();
     let bytes = fs::read(from.join(SEGMENT)).unwrap();
     let (mut at, mut starts) = (0, Vec::new());
     while at < size {
