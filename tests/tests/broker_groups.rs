@@ -174,13 +174,26 @@ fn who_may_not_commit_is_told_why() {
 fn coordinators_of_transactions_and_share_groups_are_refused_with_a_code_that_is_not_retriable() {
     let (_broker, mut client) = start();
     for (kind, version, want) in
-        [(0, 3, 0), (1, 1, 35), (1, 3, 35), (1, 6, 35), (2, 5, 42), (2, 6, 35), (3, 6, 42)]
+        [(0, 3, 0), (1, 1, 53), (1, 2, 53), (1, 3, 35), (1, 6, 35), (2, 5, 42), (2, 6, 35), (3, 6, 42)]
     {
         let key = if version < 4 { ("k".into(), Vec::new()) } else { ("".into(), vec!["k".into()]) };
         let request = FindCoordinatorRequest { key: key.0, key_type: kind, coordinator_keys: key.1 };
         let told = client.call(&request, version);
         let code = told.coordinators.first().map_or(told.error_code, |found| found.error_code);
         assert_eq!(code, want, "type {kind} in version {version}");
+    }
+}
+
+/// librdkafka takes no other code than those of authorization for final, and shows the message beside it.
+#[test]
+fn every_version_that_refuses_a_coordinator_of_transactions_says_why() {
+    let (_broker, mut client) = start();
+    for version in 1..=6 {
+        let keys = if version < 4 { ("tx".into(), Vec::new()) } else { ("".into(), vec!["tx".into()]) };
+        let request = FindCoordinatorRequest { key: keys.0, key_type: 1, coordinator_keys: keys.1 };
+        let told = client.call(&request, version);
+        let message = told.coordinators.first().map_or(&told.error_message, |found| &found.error_message);
+        assert_eq!(message.as_deref(), Some("this broker has no transactions"), "version {version}");
     }
 }
 

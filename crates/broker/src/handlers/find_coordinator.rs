@@ -1,5 +1,9 @@
 //! Finds the coordinator of a group, which is this broker. Coordinators of transactions and of share groups are refused with
 //! UNSUPPORTED_VERSION, which clients do not retry.
+//!
+//! librdkafka is the exception: it asks for a coordinator of transactions in version 1 or 2, retries every error code until
+//! its own timeout except those of authorization, and shows the error message to its user. Versions below 3 therefore get
+//! TRANSACTIONAL_ID_AUTHORIZATION_FAILED, with a message that names the cause.
 
 use klamm_protocol::messages::find_coordinator_request::FindCoordinatorRequest;
 use klamm_protocol::messages::find_coordinator_response::{Coordinator, FindCoordinatorResponse};
@@ -14,6 +18,8 @@ const GROUP: i8 = 0;
 /// That of a transactional id, and the last kind that there is, of a share group's partition.
 const TRANSACTION: i8 = 1;
 const SHARE: i8 = 2;
+/// From this version on the encoding is flexible (KIP-482). librdkafka uses lower versions only.
+const FLEXIBLE: i16 = 3;
 /// From this version on several are asked for at a time (KIP-699).
 const BATCHED: i16 = 4;
 /// From this version on there are share groups (KIP-932).
@@ -52,6 +58,7 @@ fn found(shared: &Shared, key: &ByteString, kind: i8, version: i16) -> Coordinat
 fn ready(shared: &Shared, kind: i8, version: i16) -> Result<(), ErrorCode> {
     match kind {
         GROUP => shared.groups.ensure_topic(),
+        TRANSACTION if version < FLEXIBLE => Err(ErrorCode::TransactionalIdAuthorizationFailed),
         TRANSACTION => Err(ErrorCode::UnsupportedVersion),
         SHARE if version >= SHARES => Err(ErrorCode::UnsupportedVersion),
         _ => Err(ErrorCode::InvalidRequest),
@@ -61,7 +68,9 @@ fn ready(shared: &Shared, kind: i8, version: i16) -> Result<(), ErrorCode> {
 /// The message beside an error code.
 fn words(error: ErrorCode, kind: i8) -> String {
     match (error, kind) {
-        (ErrorCode::UnsupportedVersion, TRANSACTION) => unsupported::TRANSACTIONS.to_owned(),
+        (ErrorCode::TransactionalIdAuthorizationFailed, _) | (ErrorCode::UnsupportedVersion, TRANSACTION) => {
+            unsupported::TRANSACTIONS.to_owned()
+        }
         (ErrorCode::UnsupportedVersion, _) => unsupported::SHARE_GROUPS.to_owned(),
         _ => error.to_string(),
     }
