@@ -238,7 +238,11 @@ impl Connection {
             return Ok(footprint(head));
         }
         let head = head.clone();
-        let measured = self.workers.run(Lane::Large, move || footprint(&head)).await;
+        let mut stopping = self.stopping.clone();
+        let measured = tokio::select! {
+            measured = self.workers.run(Lane::Large, move || footprint(&head)) => measured,
+            _ = stopping.wait_for(|stopping| *stopping) => return Err("the broker stops".to_owned()),
+        };
         measured.map(|(bytes, _)| bytes).ok_or_else(|| "the request could not be measured".to_owned())
     }
 
