@@ -311,14 +311,14 @@ fn every_api_with_many_items_works_in_slices() {
     let request = FindCoordinatorRequest { coordinator_keys: names().collect(), ..Default::default() };
     check("FindCoordinator", slices(&broker, &mut client, &request, 4));
 
-    let topics = names().map(|name| TopicRequest { name, ..Default::default() }).collect();
+    let topics = names().map(|name| TopicRequest { name }).collect();
     let request =
         DescribeTopicPartitionsRequest { topics, response_partition_limit: 2000, ..Default::default() };
     check("DescribeTopicPartitions", slices(&broker, &mut client, &request, 0));
 
     let indexes = numbers().collect();
     let topic = producers::TopicRequest { name: TOPIC.into(), partition_indexes: indexes };
-    let request = DescribeProducersRequest { topics: vec![topic], ..Default::default() };
+    let request = DescribeProducersRequest { topics: vec![topic] };
     check("DescribeProducers", slices(&broker, &mut client, &request, 0));
 
     let quota = |name| {
