@@ -125,9 +125,17 @@ fn what_cannot_be_changed_is_refused_with_its_code() {
             "root",
             0,
             Some("DEBUG"),
+            (42, "the program that runs this broker does not let the levels of its log be changed"),
+        ),
+        (
+            64,
+            "1",
+            "root",
+            0,
+            Some("x"),
             (
                 42,
-                "resource type is 8, expected 2 for a topic, 4 for a broker or 32 for a group: nothing else has settings here",
+                "resource type is 64, expected 2 for a topic, 4 for a broker, 32 for a group or 16 for a subscription to clients' metrics",
             ),
         ),
     ] {
