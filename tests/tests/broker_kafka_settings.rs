@@ -91,7 +91,7 @@ fn levels_of_the_log_change_while_the_broker_runs() {
     let levels = LogLevels::new(LevelFilter::INFO, move |levels| *seen.lock().unwrap() = levels.clone());
     let broker = Broker::start_with_log_levels(BrokerConfig::for_test(), levels).unwrap();
     let mut client = Client::connect(&broker);
-    let level = |client: &mut Client| value(client, BROKER_LOGGER, "1", "klamm_broker::groups").0;
+    let level = |client: &mut Client| value(client, BROKER_LOGGER, "1", "klamm_broker.groups").0;
     assert_eq!(level(&mut client), "INFO");
     assert_eq!(set(&mut client, BROKER_LOGGER, "1", "klamm_broker", Some("DEBUG")), (0, String::new()));
     assert_eq!(level(&mut client), "DEBUG");

@@ -1,7 +1,8 @@
 //! Levels of the broker's log, which Kafka's tools change while it runs (the resource `BROKER_LOGGER`, KIP-412).
 //!
-//! A logger is a module of this workspace, such as `klamm_broker::groups`, and `root` is all of them. A logger
-//! without a level has that of the nearest one above it. As in Kafka, changes are not kept over a restart.
+//! A logger is a module of this workspace, with dots in its name, such as `klamm_broker.groups`: Kafka's tools accept no
+//! colons. `root` is all of them. A logger without a level has that of the nearest one above it. As in Kafka, changes
+//! are not kept over a restart.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -68,7 +69,7 @@ pub(crate) enum LevelError {
 
 impl LogLevels {
     /// Levels that begin with `root` for all loggers. `apply` is called with the levels after each change: those of
-    /// loggers that have one of their own, and that of `root`.
+    /// loggers that have one of their own, by module path (`klamm_broker::groups`), and that of `root`.
     pub fn new(
         root: LevelFilter,
         apply: impl Fn(&BTreeMap<String, LevelFilter>) + Send + Sync + 'static,
@@ -90,7 +91,7 @@ impl LogLevels {
         changes.iter().try_for_each(|change| apply_to(&mut changed, change))?;
         if !check_only {
             *levels = changed;
-            (self.apply)(&levels);
+            (self.apply)(&by_module(&levels));
         }
         Ok(())
     }
@@ -100,6 +101,11 @@ impl fmt::Debug for LogLevels {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LogLevels").field("levels", &*self.levels.lock()).finish_non_exhaustive()
     }
+}
+
+/// The levels by the path of the module instead of the name of the logger.
+fn by_module(levels: &BTreeMap<String, LevelFilter>) -> BTreeMap<String, LevelFilter> {
+    levels.iter().map(|(logger, level)| (logger.replace('.', "::"), *level)).collect()
 }
 
 fn apply_to(levels: &mut BTreeMap<String, LevelFilter>, change: &LevelChange) -> Result<(), LevelError> {
@@ -124,7 +130,7 @@ fn known(logger: &str) -> Result<&str, LevelError> {
 
 /// The level of a logger, or of the nearest one above it.
 fn level_of(levels: &BTreeMap<String, LevelFilter>, logger: &str) -> LevelFilter {
-    let above = logger.rsplit_once("::").map_or(ROOT, |(above, _)| above);
+    let above = logger.rsplit_once('.').map_or(ROOT, |(above, _)| above);
     match levels.get(logger) {
         Some(level) => *level,
         None if logger == ROOT => LevelFilter::INFO,
@@ -149,13 +155,13 @@ const ROOT: &str = "root";
 const LOGGERS: &[&str] = &[
     ROOT,
     "klamm_broker",
-    "klamm_broker::broker",
-    "klamm_broker::groups",
-    "klamm_broker::handlers",
-    "klamm_broker::http",
-    "klamm_broker::metadata",
-    "klamm_broker::net",
-    "klamm_broker::storage",
+    "klamm_broker.broker",
+    "klamm_broker.groups",
+    "klamm_broker.handlers",
+    "klamm_broker.http",
+    "klamm_broker.metadata",
+    "klamm_broker.net",
+    "klamm_broker.storage",
     "klamm_coordinator",
     "klamm_log",
 ];
@@ -174,14 +180,25 @@ mod tests {
         let count = Arc::clone(&applied);
         let levels = LogLevels::new(LevelFilter::INFO, move |_| *count.lock() += 1);
         let level = |name| levels.effective().into_iter().find(|(logger, _)| *logger == name).unwrap().1;
-        levels.change(&[set("klamm_broker", "DEBUG"), set("klamm_broker::net", "ERROR")], false).unwrap();
-        assert_eq!(level("klamm_broker::groups"), LevelFilter::DEBUG);
-        assert_eq!(level("klamm_broker::net"), LevelFilter::ERROR);
+        levels.change(&[set("klamm_broker", "DEBUG"), set("klamm_broker.net", "ERROR")], false).unwrap();
+        assert_eq!(level("klamm_broker.groups"), LevelFilter::DEBUG);
+        assert_eq!(level("klamm_broker.net"), LevelFilter::ERROR);
         assert_eq!(level("klamm_log"), LevelFilter::INFO);
         levels.change(&[set("root", "TRACE")], true).unwrap();
         assert_eq!((level("klamm_log"), *applied.lock()), (LevelFilter::INFO, 1), "only checked");
-        levels.change(&[LevelChange::Delete { logger: "klamm_broker::net".to_owned() }], false).unwrap();
-        assert_eq!(level("klamm_broker::net"), LevelFilter::DEBUG);
+        levels.change(&[LevelChange::Delete { logger: "klamm_broker.net".to_owned() }], false).unwrap();
+        assert_eq!(level("klamm_broker.net"), LevelFilter::DEBUG);
+    }
+
+    #[test]
+    fn names_are_those_that_kafkas_tools_accept_and_levels_are_applied_by_module() {
+        let legal = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+        assert!(LOGGERS.iter().all(|logger| logger.chars().all(legal)));
+        let applied = Arc::new(Mutex::new(BTreeMap::new()));
+        let seen = Arc::clone(&applied);
+        let levels = LogLevels::new(LevelFilter::INFO, move |levels| *seen.lock() = levels.clone());
+        levels.change(&[set("klamm_broker.groups", "DEBUG")], false).unwrap();
+        assert_eq!(applied.lock().get("klamm_broker::groups"), Some(&LevelFilter::DEBUG));
     }
 
     #[test]
