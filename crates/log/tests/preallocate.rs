@@ -82,8 +82,9 @@ fn zeros_where_records_were_synced_are_damage() {
     bytes[70..].fill(0);
     fs::write(&file, bytes).unwrap();
     let config = klamm_log::DirConfig::default();
-    let refused = klamm_log::LogDir::open_with(&dead, config).unwrap_err();
-    assert!(matches!(refused, OpenError::Read(_)), "{refused}");
+    let dir = klamm_log::LogDir::open_with(&dead, config).unwrap();
+    let [offline] = &dir.offline()[..] else { panic!("the log is offline") };
+    assert!(matches!(*offline.error, OpenError::Read(_)), "{}", offline.error);
 }
 
 #[test]
