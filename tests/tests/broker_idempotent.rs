@@ -73,9 +73,9 @@ fn a_batch_is_stored_once_and_gaps_and_old_epochs_are_refused() {
         ("the old one", sent(id, 0, 5, 1), (47, -1)),
         ("another producer", sent(id + 1, 0, 0, 1), (0, 6)),
         (
-            "a transaction",
+            "a transaction of a producer without a transactional id",
             built(BatchOptions { transactional: true, ..BatchOptions::default() }, 1),
-            (48, -1),
+            (53, -1),
         ),
     ] {
         assert_eq!(send(&mut client, records), want, "{name}");

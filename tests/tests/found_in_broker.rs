@@ -14,7 +14,7 @@ use klamm_protocol::messages::list_offsets_request::{
 use klamm_protocol::messages::metadata_request::MetadataRequest;
 use klamm_protocol::messages::produce_request::{PartitionProduceData, ProduceRequest, TopicProduceData};
 use klamm_protocol::{ApiKey, ErrorCode, Records};
-use klamm_record::{BatchBuilder, BatchOptions, Batches, NewRecord};
+use klamm_record::{BatchBuilder, BatchOptions, Batches, NewRecord, TimestampType};
 use klamm_tests::admin::{BROKER, TOPIC, create, set};
 use klamm_tests::client::Client;
 use klamm_tests::requests::{api_versions, batch_of, produce, topic};
@@ -245,15 +245,24 @@ fn the_latest_time_is_that_of_the_records_whatever_the_header_claims() {
 }
 
 #[test]
-fn only_the_broker_gives_the_time_of_the_append() {
+fn a_producer_does_not_decide_that_its_records_bear_the_time_of_the_append() {
     let broker = TestBroker::start().unwrap();
     let mut client = Client::connect(broker.running());
-    for (name, policy) in [("a", "CreateTime"), ("b", "LogAppendTime")] {
+    // As in Kafka, a topic with CreateTime takes the batch, with its records' times, and one with LogAppendTime refuses it.
+    for (name, policy, error) in [("a", "CreateTime", 0), ("b", "LogAppendTime", 32)] {
         create(&mut client, name, 1, &[("message.timestamp.type", policy)]);
         let id = topic(&mut client, name);
         let sent = claiming(broker.now().as_millis(), |batch| batch[22] |= 1 << 3);
-        assert_eq!(produce(&mut client, name, id, sent, -1, 13).error_code, 32, "{policy}");
+        assert_eq!(produce(&mut client, name, id, sent, -1, 13).error_code, error, "{policy}");
     }
+    let id = topic(&mut client, "a");
+    let partition = FetchPartition { partition_max_bytes: 1 << 20, ..FetchPartition::default() };
+    let topics = vec![FetchTopic { topic_id: id, partitions: vec![partition], ..FetchTopic::default() }];
+    let request = FetchRequest { max_bytes: 1 << 20, topics, ..FetchRequest::default() };
+    let data = client.call(&request, 13).responses[0].partitions[0].clone();
+    let batches = Batches::new(data.records.unwrap().as_bytes().unwrap().clone());
+    let types: Vec<_> = batches.map(|batch| batch.unwrap().timestamp_type()).collect();
+    assert_eq!(types, [TimestampType::CreateTime]);
 }
 
 #[test]
