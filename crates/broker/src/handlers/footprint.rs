@@ -74,7 +74,7 @@ weights! {
     OffsetDelete: offset_delete_request::OffsetDeleteRequest, 8, 6;
     CreatePartitions: create_partitions_request::CreatePartitionsRequest, 8, 6;
     IncrementalAlterConfigs: incremental_alter_configs_request::IncrementalAlterConfigsRequest, 8, 8;
-    DescribeClientQuotas: describe_client_quotas_request::DescribeClientQuotasRequest, 8, 6;
+    DescribeClientQuotas: describe_client_quotas_request::DescribeClientQuotasRequest, 8, 14;
     AlterClientQuotas: alter_client_quotas_request::AlterClientQuotasRequest, 4, 8;
     DescribeUserScramCredentials:
         describe_user_scram_credentials_request::DescribeUserScramCredentialsRequest, 12, 4;
