@@ -36,7 +36,7 @@ fn more_than_the_limit_is_an_error_that_costs_no_more_than_the_limit() {
 #[test]
 fn the_decompressed_bound_holds_and_is_near_where_blocks_say_their_size() {
     for codec in available() {
-        for size in [0, 1, 5000, 70_000, MOST] {
+        for size in [0, 1, 5000.min(MOST), 70_000.min(MOST), MOST] {
             let compressed = codec.compress(&text(size), None).unwrap().unwrap();
             let bound = codec.decompressed_bound(&compressed).unwrap();
             assert!(bound >= size, "{codec} {size}: {bound}");
