@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Instant;
 
-use klamm_log::{AppendError, Appended, Durability, Log};
+use klamm_log::{AppendError, Appended, Depth, Durability, Log};
 use klamm_protocol::messages::produce_request::{PartitionProduceData, ProduceRequest, TopicProduceData};
 use klamm_protocol::messages::produce_response::{
     BatchIndexAndErrorMessage, PartitionProduceResponse, ProduceResponse, TopicProduceResponse,
@@ -207,9 +207,10 @@ async fn append(
     if is_slow(config, &log, epoch) {
         call.work.worker().await;
     }
-    let Prepared { mut batch, append_time, depth, decompressed } =
+    let Prepared { mut batch, append_time, decompressed } =
         prepared(&call.work, records, config, shared.now()).await?;
-    let appended = log.append_batches(&mut batch, epoch, depth, Durability::Written);
+    // The records were walked when the batch was prepared.
+    let appended = log.append_batches(&mut batch, epoch, Depth::Header, Durability::Written);
     let appended = appended.map_err(|error| match shared.metadata.is_there(topic) {
         true => refused(shared, log.partition(), &error),
         false => no_log(&TopicError::Gone, version),

@@ -53,8 +53,6 @@ pub(crate) struct Prepared {
     pub(crate) batch: Vec<u8>,
     /// The time that its records bear, if it is the append's.
     pub(crate) append_time: Option<Timestamp>,
-    /// What of it is still to be checked: records that were walked here are not walked again.
-    pub(crate) depth: Depth,
     /// Bytes of its records after decompression.
     pub(crate) decompressed: usize,
 }
@@ -88,7 +86,7 @@ fn prepare_undamaged(
     let Walked { latest, decompressed } =
         walk(&header, &batch[BatchHeader::SIZE..], &Rules::of(&header, topic, now), limit)?;
     let mut stored = stored(batch, &header, topic, limit)?;
-    let prepared = |batch, append_time| Prepared { batch, append_time, depth: Depth::Header, decompressed };
+    let prepared = |batch, append_time| Prepared { batch, append_time, decompressed };
     if topic.timestamp_type == TimestampType::LogAppendTime {
         mend(&mut stored, |stored| BatchHeader::set_log_append_time(stored, now))?;
         return Ok(prepared(stored, Some(now)));
