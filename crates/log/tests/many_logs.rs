@@ -2,6 +2,7 @@
 
 mod support;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -55,6 +56,44 @@ fn creating_many_logs_syncs_the_directory_once() {
     assert_eq!(dir.len(), 300);
     create(&dir, &new_logs(300));
     assert_eq!(syncs.lock().unwrap().len(), 2, "those that are there already are not durable either");
+}
+
+/// The directory, `partition.metadata` with its contents, and the first segment: nothing else is made before it is needed.
+#[test]
+fn creating_a_log_takes_four_operations() {
+    let folder = tempfile::tempdir().unwrap();
+    let (disk, dir) = open_hook(folder.path(), LogConfig::default());
+    create(&dir, &new_logs(1));
+    let counts = Arc::new(Mutex::new(BTreeMap::<String, usize>::new()));
+    let counted = Arc::clone(&counts);
+    disk.set(move |operation, _: &Path| {
+        *counted.lock().unwrap().entry(operation.to_owned()).or_default() += 1;
+        Ok(())
+    });
+    create(&dir, &new_logs(301)[1..]);
+    let want = [("create_dir", 300), ("open", 600), ("sync_dir", 1), ("write", 300)];
+    assert_eq!(*counts.lock().unwrap(), BTreeMap::from(want.map(|(name, count)| (name.to_owned(), count))));
+}
+
+#[test]
+fn a_log_that_is_named_twice_is_created_once_and_the_order_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let (disk, dir) = open_hook(folder.path(), LogConfig::default());
+    let made = Arc::new(Mutex::new(Vec::new()));
+    let noted = Arc::clone(&made);
+    disk.set(move |operation, path: &Path| {
+        if operation == "create_dir" {
+            noted.lock().unwrap().push(path.to_owned());
+        }
+        Ok(())
+    });
+    let twice: Vec<_> = new_logs(400).into_iter().flat_map(|log| [log.clone(), log]).collect();
+    let logs: Vec<_> = dir.create_many(&twice).into_iter().map(Result::unwrap).collect();
+    assert_eq!(logs.iter().map(|log| log.partition().clone()).collect::<Vec<_>>(), names(&twice));
+    let made = made.lock().unwrap();
+    assert_eq!((made.len(), made.iter().collect::<BTreeSet<_>>().len()), (400, 400));
+    append(&logs[0], "a");
+    assert_eq!(all(&logs[1]).len(), 1, "both are handles on one log");
 }
 
 #[test]

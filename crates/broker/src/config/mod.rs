@@ -93,7 +93,7 @@ pub struct BrokerConfig {
     pub max_fetch_bytes: usize,
     /// Fetch sessions that are kept; 1,000 (`max.incremental.fetch.session.cache.slots`).
     pub max_fetch_sessions: usize,
-    /// Threads that open and recover the logs of a folder; 2 (`num.recovery.threads.per.data.dir`).
+    /// Threads that open, recover and create the logs of a directory; 2 (`num.recovery.threads.per.data.dir`).
     pub recovery_threads: usize,
     /// How compacted logs are cleaned (`log.cleaner.dedupe.buffer.size` and so on).
     pub cleaner: CleanerConfig,

@@ -1,5 +1,6 @@
 //! Creating and removing many logs at once: the directory is synced once, and checkpoints are written once.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -8,7 +9,7 @@ use klamm_types::{TopicId, TopicPartition};
 
 use super::LogDir;
 use super::maintenance::removed_name;
-use super::shared::Shared;
+use super::shared::{Shared, in_parallel};
 use crate::log::Inner;
 use crate::{FileError, Log, LogConfig, LogError, OpenError};
 
@@ -42,10 +43,22 @@ impl LogDir {
         let mut done = Vec::with_capacity(logs.len());
         for some in logs.chunks(AT_A_TIME) {
             let _turn = self.shared.changing.lock();
-            done.extend(some.iter().map(|log| self.create_unsynced(log)));
+            done.extend(self.create_some(some));
         }
         self.sync_created(&done);
         done
+    }
+
+    /// Creates logs on as many threads as pay, and returns what came of each in their order. The caller holds `changing`.
+    fn create_some(&self, logs: &[NewLog]) -> Vec<Result<Log, OpenError>> {
+        let threads = self.shared.config.recovery_threads.min(logs.len() / A_THREAD);
+        // One log is created by one thread: each partition counts once.
+        let distinct: BTreeMap<_, _> = logs.iter().rev().map(|log| (&log.partition, log)).collect();
+        let distinct: Vec<_> = distinct.into_values().collect();
+        let created = in_parallel(threads, &distinct, |log| (&log.partition, self.create_unsynced(log)));
+        let mut created: BTreeMap<_, _> = created.into_iter().collect();
+        let result = |log: &NewLog| created.remove(&log.partition).unwrap_or_else(|| self.create_unsynced(log));
+        logs.iter().map(result).collect()
     }
 
     /// Creates a log unless it is there. The caller holds `changing`.
@@ -157,4 +170,6 @@ impl Shared {
 }
 
 /// Logs that are created or removed before others have their turn.
-const AT_A_TIME: usize = 64;
+const AT_A_TIME: usize = 256;
+/// Logs to create for which a thread pays.
+const A_THREAD: usize = 32;

@@ -62,7 +62,7 @@ pub struct LogDir {
 pub struct DirConfig {
     /// Settings of logs that are not given others.
     pub log: LogConfig,
-    /// Threads that open and recover logs, and sync them when the folder is closed; 2 (`num.recovery.threads.per.data.dir`).
+    /// Threads that open, recover and create logs, and sync them when the directory is closed; 2 (`num.recovery.threads.per.data.dir`).
     pub recovery_threads: usize,
     /// How often the recovery points are written; one minute (`log.flush.offset.checkpoint.interval.ms`).
     pub checkpoint_interval: Duration,

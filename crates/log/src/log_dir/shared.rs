@@ -142,16 +142,16 @@ impl Shared {
         Ok(names.iter().any(|name| belongs_to_a_log(name)))
     }
 
-    /// Refuses to make a log of a directory that holds something else.
-    fn check_ours(&self, partition: &TopicPartition) -> Result<(), OpenError> {
+    /// Whether there is a directory for a log. Fails for one that holds something else.
+    fn has_directory(&self, partition: &TopicPartition) -> Result<bool, OpenError> {
         let name = partition.to_string();
-        let Some(stat) = self.folder.stat(&name)? else { return Ok(()) };
+        let Some(stat) = self.folder.stat(&name)? else { return Ok(false) };
         let found = match stat.is_dir {
             false => Some(name.clone()),
             true if self.is_log(partition)? => None,
             true => self.folder.join(&name).names()?.into_iter().next(),
         };
-        found.map_or(Ok(()), |found| Err(OpenError::Foreign { path: self.folder.path_of(&name), found }))
+        found.map_or(Ok(true), |found| Err(OpenError::Foreign { path: self.folder.path_of(&name), found }))
     }
 
     /// Opens a log that was there when the folder was opened.
@@ -256,12 +256,13 @@ impl Shared {
 
     /// Creates a log, whose names are not durable then, or opens one that opening the directory has passed over.
     pub(super) fn create(self: &Arc<Self>, new: &NewLog) -> Result<Inner, OpenError> {
-        self.check_ours(&new.partition)?;
+        let is_there = self.has_directory(&new.partition)?;
         self.marker.mark_dirty()?;
         let NewLog { partition, config, topic_id } = new;
-        match self.folder.stat(&partition.to_string())? {
-            Some(_) => self.open_passed_over(partition, LogConfig::clone(config), *topic_id),
-            None => self.create_new(new),
+        if is_there {
+            self.open_passed_over(partition, LogConfig::clone(config), *topic_id)
+        } else {
+            self.create_new(new)
         }
     }
 
