@@ -58,7 +58,7 @@ fn ask<R: Request>(client: &mut Client, request: &R, version: i16, head: usize) 
 }
 
 /// Until the topic of offsets is there, and can be asked.
-fn ready(client: &mut Client) {
+pub(crate) fn ready(client: &mut Client) {
     let request = FindCoordinatorRequest { key: "g".into(), ..FindCoordinatorRequest::default() };
     while ask(client, &request, 2, 4).error_code != 0 || fetch(client) != 0 {
         std::thread::yield_now();

@@ -161,6 +161,11 @@ impl Client {
         self.receive();
     }
 
+    /// Waits until groups are served.
+    pub(crate) fn ready_for_groups(&mut self) {
+        crate::groups::ready(self);
+    }
+
     /// Deletes a topic, and its files with it: pages that were never used before cost more than all that is measured.
     pub(crate) fn delete(&mut self, topic: &str) {
         let request =

@@ -3,7 +3,7 @@
 //! `cargo build --release --examples && cargo bench -p klamm-benches --bench beside_kafka -- FOLDER-OF-KAFKA [PART...]`, where the folder is
 //! what `tests/clients/tools` makes (`.cache/kafka`): its `bin` and `lib`; `alone` in its place measures without Kafka, for a profile.
 //! `chart FROM.md TO.svg` draws the tables that were printed.
-//! Parts: produce, consume, latency, idle, partitions, topics, groups.
+//! Parts: produce, durable, consume, latency, idle, partitions, topics, groups, active, thousands.
 //!
 //! The client costs next to nothing: requests are encoded before the clock runs, answers are counted and thrown away.
 #![allow(
@@ -14,8 +14,10 @@
     clippy::cast_sign_loss
 )]
 
+mod active;
 mod chart;
 mod consume;
+mod durable;
 mod groups;
 mod idle;
 mod latency;
@@ -23,6 +25,7 @@ mod load;
 mod node;
 mod partitions;
 mod produce;
+mod thousands;
 mod topics;
 
 use std::path::Path;
@@ -53,18 +56,25 @@ fn main() {
         kafka.display()
     );
     let wants = |part: &str| parts.is_empty() || parts.iter().any(|wanted| wanted == part);
-    for (part, run) in [
-        ("produce", produce::run as fn(&mut [Node])),
-        ("consume", consume::run),
-        ("latency", latency::run),
-        ("idle", idle::run),
-        ("partitions", partitions::run),
-        ("topics", topics::run),
-        ("groups", groups::run),
-    ] {
+    let which = if alone { &[Which::Klamm][..] } else { &[Which::Klamm, Which::Kafka] };
+    let shared = |run: fn(&mut [Node])| {
+        run(&mut which.iter().map(|which| Node::start(*which, &kafka)).collect::<Vec<_>>());
+    };
+    let parts: [(&str, &dyn Fn()); 10] = [
+        ("produce", &|| shared(produce::run)),
+        ("durable", &|| durable::run(which, &kafka)),
+        ("consume", &|| shared(consume::run)),
+        ("latency", &|| shared(latency::run)),
+        ("idle", &|| shared(idle::run)),
+        ("partitions", &|| shared(partitions::run)),
+        ("topics", &|| topics::run(which, &kafka)),
+        ("groups", &|| shared(groups::run)),
+        ("active", &|| active::run(which, &kafka)),
+        ("thousands", &|| thousands::run(which, &kafka)),
+    ];
+    for (part, run) in parts {
         if wants(part) {
-            let which = if alone { &[Which::Klamm][..] } else { &[Which::Klamm, Which::Kafka] };
-            run(&mut which.iter().map(|which| Node::start(*which, &kafka)).collect::<Vec<_>>());
+            run();
         }
     }
 }
@@ -77,17 +87,15 @@ fn beside(
     rounds: usize,
     mut measure: impl FnMut(&mut Node) -> [f64; 2],
 ) {
-    let mut figures: [[Vec<f64>; 2]; 2] = Default::default();
-    for _ in 0..rounds {
-        for (own, node) in figures.iter_mut().zip(nodes.iter_mut()) {
-            for (all, figure) in own.iter_mut().zip(measure(node)) {
-                all.push(figure);
-            }
-        }
-    }
+    let round = |_| nodes.iter_mut().map(&mut measure).collect();
+    print_row(what, units, &(0..rounds).map(round).collect::<Vec<_>>());
+}
+
+/// Prints the medians over rounds, each of which has two figures of each node, and their ratios.
+fn print_row(what: &str, units: [&str; 2], rounds: &[Vec<[f64; 2]>]) {
     let median = |at: usize, node: usize| {
-        let all = &figures[node][at];
-        if all.is_empty() { f64::NAN } else { klamm_benches::rounds::median(all.clone()) }
+        let all: Vec<f64> = rounds.iter().filter_map(|round| Some(round.get(node)?[at])).collect();
+        if all.is_empty() { f64::NAN } else { klamm_benches::rounds::median(all) }
     };
     let column = |at: usize| {
         let (klamm, kafka) = (median(at, 0), median(at, 1));

@@ -16,7 +16,11 @@ pub(crate) struct Node {
     pid: u32,
     child: Option<Child>,
     kafka: PathBuf,
-    folder: TempDir,
+    /// Settings beside those that every node has.
+    settings: Vec<String>,
+    /// Where `folder` is.
+    _above: TempDir,
+    folder: PathBuf,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -26,9 +30,15 @@ pub(crate) enum Which {
 }
 
 impl Node {
-    /// Starts a broker in an empty folder.
+    /// Starts a broker with an empty data directory.
     pub(crate) fn start(which: Which, kafka: &Path) -> Node {
-        let folder = tempfile::tempdir().expect("writable");
+        Node::start_with(which, kafka, &[])
+    }
+
+    /// Starts a broker with an empty data directory and settings (`name=value`) that both know.
+    pub(crate) fn start_with(which: Which, kafka: &Path, settings: &[String]) -> Node {
+        let above = tempfile::tempdir().expect("writable");
+        let folder = apart(above.path());
         let mut node = Node {
             which,
             address: free_port(),
@@ -36,6 +46,8 @@ impl Node {
             pid: 0,
             child: None,
             kafka: kafka.to_owned(),
+            settings: settings.to_vec(),
+            _above: above,
             folder,
         };
         node.launch();
@@ -60,9 +72,12 @@ impl Node {
         assert!(program.exists(), "build it first: cargo build --release --examples");
         let mut command = Command::new(program);
         command.arg("--listeners").arg(format!("PLAINTEXT://{}", self.address));
-        command.arg("--log-dirs").arg(self.folder.path().join("data"));
+        command.arg("--log-dirs").arg(self.folder.join("data"));
         // As the other one is started.
         command.args(["--group-initial-rebalance-delay-ms", "0"]);
+        for (name, value) in self.settings.iter().filter_map(|setting| setting.split_once('=')) {
+            command.arg(format!("--{}", name.replace('.', "-"))).arg(value);
+        }
         // Other settings, to see what they change: KLAMM_FLAGS="--num-io-threads 1".
         command.args(std::env::var("KLAMM_FLAGS").unwrap_or_default().split_whitespace());
         command.env_remove("KLAMM_FLAGS");
@@ -73,12 +88,13 @@ impl Node {
 
     fn launch_kafka(&mut self) {
         let mut command = Command::new(self.kafka.join("bin/start-broker.sh"));
-        command.arg(self.address.port().to_string()).arg(self.folder.path());
+        command.arg(self.address.port().to_string()).arg(&self.folder);
         command
             .arg("log.message.timestamp.after.max.ms=9223372036854775807")
-            .arg("log.segment.delete.delay.ms=0");
+            .arg("log.segment.delete.delay.ms=0")
+            .args(&self.settings);
         assert!(command.stdout(Stdio::null()).status().expect("runs").success(), "Kafka does not start");
-        let pid = std::fs::read_to_string(self.folder.path().join("pid")).expect("its process id");
+        let pid = std::fs::read_to_string(self.folder.join("pid")).expect("its process id");
         self.pid = pid.trim().parse().expect("a number");
     }
 
@@ -92,7 +108,7 @@ impl Node {
                 while Path::new(&format!("/proc/{}", self.pid)).exists() {
                     std::thread::sleep(Duration::from_millis(20));
                 }
-                let _ = std::fs::remove_file(self.folder.path().join("server.log"));
+                let _ = std::fs::remove_file(self.folder.join("server.log"));
             }
         }
         self.launch();
@@ -101,17 +117,18 @@ impl Node {
     /// Waits until the files of deleted topics are gone, and no longer: their pages are used by who writes next. A hypervisor takes back
     /// what is free for long, and to touch such a page again costs more than all that is measured.
     pub(crate) fn wait_until_deleted(&self) {
-        let is_left = || {
-            let names = std::fs::read_dir(self.folder.path().join("data")).into_iter().flatten().flatten();
-            names.map(|entry| entry.file_name()).any(|name| {
-                let name = name.to_string_lossy();
-                name.starts_with("p-") || name.ends_with("-delete")
-            })
-        };
+        let is_left =
+            || self.directories().iter().any(|name| name.starts_with("p-") || name.ends_with("-delete"));
         let begun = Instant::now();
         while is_left() && begun.elapsed() < Duration::from_secs(20) {
             std::thread::sleep(Duration::from_millis(5));
         }
+    }
+
+    /// Names in its data directory.
+    pub(crate) fn directories(&self) -> Vec<String> {
+        let names = std::fs::read_dir(self.folder.join("data")).into_iter().flatten().flatten();
+        names.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
     }
 
     /// CPU seconds of all its threads.
@@ -142,6 +159,15 @@ impl Drop for Node {
             }
         }
     }
+}
+
+/// A new directory in `above` whose files lie apart from all others on ext4, as those of a top-level directory do: what was deleted
+/// elsewhere on the disk slows the creation of files nearby. On other file systems it is like any other.
+fn apart(above: &Path) -> PathBuf {
+    let _ = Command::new("chattr").arg("+T").arg(above).stderr(Stdio::null()).status();
+    let folder = above.join("node");
+    std::fs::create_dir(&folder).expect("writable");
+    folder
 }
 
 fn free_port() -> SocketAddr {

@@ -129,8 +129,9 @@ impl Effects {
 }
 
 impl Answer {
-    /// The same answer for one that is told of an error instead.
-    pub(crate) fn failed(self, error: GroupError) -> Answer {
+    /// The answer in place of this one when its records could not be made durable.
+    #[must_use]
+    pub fn failed(self, error: GroupError) -> Answer {
         match self {
             Answer::Join(Ok(joined)) => Answer::Join(Err(NotJoined { error, member: Some(joined.member) })),
             Answer::Sync(Ok(_)) => Answer::Sync(Err(error)),

@@ -212,9 +212,12 @@ impl Inner {
     #[inline]
     fn finish(&self, appended: Appended, durability: Durability) -> Result<Appended, AppendError> {
         self.tail.notify();
+        let end = appended.next_offset;
         // A duplicate too: the append that it repeats may still wait for its sync.
-        if durability == Durability::Synced || self.must_flush(appended.next_offset) {
-            self.sync_to(appended.next_offset)?;
+        match durability {
+            Durability::Written => self.sync_if_due(end)?,
+            Durability::Synced => self.sync_to(end)?,
+            Durability::Deferred => {}
         }
         Ok(appended)
     }

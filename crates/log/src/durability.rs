@@ -8,4 +8,8 @@ pub enum Durability {
     /// The records, and all before them, have been synced to the disk (`fdatasync`): they survive the loss of power.
     /// One sync serves all who wait for it (group commit).
     Synced,
+    /// As [`Durability::Written`], but without the sync that `flush.messages` asks for: the caller makes it by
+    /// [`Log::sync_if_due`](crate::Log::sync_if_due) before it acknowledges the records. For callers that append under a lock
+    /// of their own, and wait for the disk when they have released it.
+    Deferred,
 }

@@ -218,6 +218,15 @@ impl Log {
         self.inner.sync_to(self.bounds().end())
     }
 
+    /// Makes the records before `end` durable if [`LogConfig::flush_messages`] asks for it: what an append with
+    /// [`Durability::Deferred`](crate::Durability::Deferred) has left to its caller. Callers that wait at the same time share syncs.
+    ///
+    /// # Errors
+    /// [`LogError`]; after a failed sync the log takes no more writes.
+    pub fn sync_if_due(&self, end: Offset) -> Result<(), LogError> {
+        self.inner.sync_if_due(end)
+    }
+
     /// The offset before which all is durable: where recovery begins after a crash.
     #[must_use]
     pub fn recovery_point(&self) -> Offset {
@@ -270,9 +279,14 @@ impl Inner {
         Some(self.flush_messages.load(Ordering::Relaxed)).filter(|most| *most != NEVER)
     }
 
-    /// Whether `flush.messages` asks the append whose last record is before `end` to sync before it returns.
+    /// Syncs if `flush.messages` asks the append whose last record is before `end` to do so before it returns.
     #[inline]
-    pub(crate) fn must_flush(&self, end: Offset) -> bool {
+    pub(crate) fn sync_if_due(&self, end: Offset) -> Result<(), LogError> {
+        if self.must_flush(end) { self.sync_to(end) } else { Ok(()) }
+    }
+
+    #[inline]
+    fn must_flush(&self, end: Offset) -> bool {
         let Some(most) = self.flush_messages() else { return false };
         u64::try_from(end.since(self.group.synced())).is_ok_and(|unsynced| unsynced >= most)
     }

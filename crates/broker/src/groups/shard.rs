@@ -1,4 +1,10 @@
 //! One partition of `__consumer_offsets` and its groups.
+//!
+//! ```text
+//! lock   decide -> append -> apply        as many requests as come
+//! wait   sync, if `flush.messages` asks for it; those who wait share it
+//! then   answer
+//! ```
 
 use std::collections::HashMap;
 
@@ -44,6 +50,16 @@ struct Ready {
     /// Whether what was decided last could not be logged.
     is_stuck: bool,
 }
+
+/// What is to be told when a decision is durable.
+#[derive(Default)]
+struct Unsent {
+    answers: Vec<Addressed>,
+    /// Whether the decision has records.
+    has_records: bool,
+}
+
+type Addressed = (oneshot::Sender<Answer>, Answer);
 
 /// Whether the groups of a partition are served.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -117,7 +133,8 @@ impl Shard {
     pub(super) fn unload(&self) {
         if let State::Ready(mut ready) = std::mem::replace(&mut *self.state.lock(), State::Unloaded) {
             let coordinator = std::mem::take(&mut ready.coordinator);
-            ready.answer(coordinator.unload().answers);
+            let answers = ready.addressed(coordinator.unload().answers);
+            answers.into_iter().for_each(|(tell, answer)| _ = tell.send(answer));
         }
     }
 
@@ -158,13 +175,17 @@ impl Shard {
     ) -> Result<Done<Result<T, ErrorCode>>, ErrorCode> {
         let ready = state.ready()?;
         // Under the lock: what is decided later knows all that is known before.
-        let now = &now();
+        let (now, mut unsent) = (&now(), Unsent::default());
         let decided = event(&mut ready.coordinator, now.present()).map_err(|error| error.wire());
         let done = decided.and_then(|(portions, value)| {
             let mut portions = portions.into_iter();
-            portions.try_for_each(|effects| ready.carry_out(effects, log, now, &self.tally)).map(|()| value)
+            let mut carry_out = |effects| ready.carry_out(effects, log, now, &self.tally, &mut unsent);
+            portions.try_for_each(&mut carry_out).map(|()| value)
         });
-        Ok((done, ready.coordinator.next_deadline()))
+        let (deadline, end) = (ready.coordinator.next_deadline(), log.bounds().end());
+        drop(state);
+        let sent = unsent.send(log, end).map_err(|error| error.wire());
+        Ok((done.and_then(|value| sent.map(|()| value)), deadline))
     }
 
     pub(super) fn wait(
@@ -175,16 +196,23 @@ impl Shard {
         let (mut state, log) = self.ready()?;
         let ready = state.ready()?;
         let (waiter, answer) = ready.waiter();
-        let now = &now();
+        let (now, mut unsent) = (&now(), Unsent::default());
         let effects = event(&mut ready.coordinator, waiter, now.present());
         // Whoever waits is told by an answer.
-        let _ = ready.carry_out(effects, log, now, &self.tally);
-        Ok((answer, ready.coordinator.next_deadline()))
+        let _ = ready.carry_out(effects, log, now, &self.tally, &mut unsent);
+        let (deadline, end) = (ready.coordinator.next_deadline(), log.bounds().end());
+        drop(state);
+        let _ = unsent.send(log, end);
+        Ok((answer, deadline))
     }
 
     pub(super) fn read<T>(&self, look: impl FnOnce(&GroupCoordinator) -> T) -> Result<T, ErrorCode> {
-        let (mut state, _) = self.ready()?;
-        Ok(look(&state.ready()?.coordinator))
+        let (mut state, log) = self.ready()?;
+        let (found, end) = (look(&state.ready()?.coordinator), log.bounds().end());
+        drop(state);
+        // What is being synced is not told before; where that fails, what was decided is there all the same.
+        let _ = log.sync_if_due(end);
+        Ok(found)
     }
 
     /// Does what is due; when something is due next.
@@ -195,15 +223,18 @@ impl Shard {
     ) -> Option<Moment> {
         let (mut state, log) = self.ready().ok()?;
         let ready = state.ready().ok()?;
-        let (before, now) = (log.bounds().end(), &now());
+        let (before, now, mut unsent) = (log.bounds().end(), &now(), Unsent::default());
         while let Some(effects) = ready.coordinator.on_time(now.present()) {
             // Who waits is told by an answer, and the error is in the log.
-            let _ = ready.carry_out(effects, log, now, &self.tally);
+            let _ = ready.carry_out(effects, log, now, &self.tally, &mut unsent);
         }
-        if log.bounds().end() > before {
+        let (deadline, end) = (ready.coordinator.next_deadline(), log.bounds().end());
+        drop(state);
+        let _ = unsent.send(log, end);
+        if end > before {
             grown(log.partition());
         }
-        ready.coordinator.next_deadline()
+        deadline
     }
 
     fn ready(&self) -> Result<(MutexGuard<'_, State>, &Log), ErrorCode> {
@@ -247,14 +278,21 @@ impl Ready {
         (Waiter(self.next), told)
     }
 
-    /// Logs, applies, answers.
-    fn carry_out(&mut self, effects: Effects, log: &Log, now: &Now, tally: &Tally) -> Result<(), ErrorCode> {
+    /// Appends, applies, and leaves the answers to be sent.
+    fn carry_out(
+        &mut self,
+        effects: Effects,
+        log: &Log,
+        now: &Now,
+        tally: &Tally,
+        unsent: &mut Unsent,
+    ) -> Result<(), ErrorCode> {
         let logged = append(log, &effects.records, now.time);
         if let Err(error) = &logged {
             self.note_stuck(log, &effects.records, error);
             let error = coordinator_error(error);
             let instead = self.coordinator.not_logged(effects, error, now.present());
-            self.answer(instead.answers);
+            unsent.answers.extend(self.addressed(instead.answers));
             return Err(error.wire());
         }
         if !effects.records.is_empty() && std::mem::take(&mut self.is_stuck) {
@@ -262,7 +300,8 @@ impl Ready {
         }
         effects.records.iter().for_each(|record| self.coordinator.apply(record));
         tally.note(&effects);
-        self.answer(effects.answers);
+        unsent.has_records |= !effects.records.is_empty();
+        unsent.answers.extend(self.addressed(effects.answers));
         Ok(())
     }
 
@@ -274,13 +313,31 @@ impl Ready {
         }
     }
 
-    fn answer(&mut self, answers: Vec<(Waiter, Answer)>) {
-        for (waiter, answer) in answers {
-            if let Some(tell) = self.waiters.remove(&waiter) {
-                // One whose client has closed its connection hears nothing.
-                let _ = tell.send(answer);
-            }
+    /// Answers with where they go.
+    fn addressed(&mut self, answers: Vec<(Waiter, Answer)>) -> Vec<Addressed> {
+        let address = |(waiter, answer)| Some((self.waiters.remove(&waiter)?, answer));
+        answers.into_iter().filter_map(address).collect()
+    }
+}
+
+impl Unsent {
+    /// Sends the answers once all before `end` is durable, as far as `flush.messages` asks for it. If that fails, the answers of a
+    /// decision with records are errors.
+    fn send(self, log: &Log, end: Offset) -> Result<(), GroupError> {
+        let synced = log.sync_if_due(end);
+        let failed = synced.err().filter(|_| self.has_records).map(|error| {
+            tracing::error!(partition = %log.partition(), %error, "what groups decided is not durable, and so refused");
+            coordinator_error(&AppendError::Log(error))
+        });
+        for (tell, answer) in self.answers {
+            let answer = match failed {
+                Some(error) => answer.failed(error),
+                None => answer,
+            };
+            // One whose client has closed its connection hears nothing.
+            let _ = tell.send(answer);
         }
+        failed.map_or(Ok(()), Err)
     }
 }
 
@@ -304,7 +361,7 @@ fn append(log: &Log, records: &[GroupRecord], time: Timestamp) -> Result<(), App
     }
     bytes.extend(builder.finish()?.buffer);
     let epoch = log.epochs().latest().map_or(LeaderEpoch::ZERO, |latest| latest.epoch);
-    log.append_batches(&mut bytes, epoch, Depth::Header, Durability::Written).map(drop)
+    log.append_batches(&mut bytes, epoch, Depth::Header, Durability::Deferred).map(drop)
 }
 
 /// A name that is longer than a record can have it.

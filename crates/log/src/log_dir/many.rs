@@ -57,7 +57,8 @@ impl LogDir {
         let distinct: Vec<_> = distinct.into_values().collect();
         let created = in_parallel(threads, &distinct, |log| (&log.partition, self.create_unsynced(log)));
         let mut created: BTreeMap<_, _> = created.into_iter().collect();
-        let result = |log: &NewLog| created.remove(&log.partition).unwrap_or_else(|| self.create_unsynced(log));
+        let result =
+            |log: &NewLog| created.remove(&log.partition).unwrap_or_else(|| self.create_unsynced(log));
         logs.iter().map(result).collect()
     }
 
