@@ -7,8 +7,8 @@ use klamm_benches::alloc;
 use klamm_benches::rounds::{Contestant, Round, run};
 use klamm_log::disk::{Disk, OsDisk};
 use klamm_log::{Durability, NewRecord};
+use klamm_sim::HookDisk;
 
-use crate::bench_disk::BenchDisk;
 use crate::common::{batch_of, discard, log_on, raw_writes, show};
 
 pub(crate) fn single(root: &Path) {
@@ -26,7 +26,7 @@ pub(crate) fn single(root: &Path) {
     let contestants: Vec<Contestant<'_>> = vec![
         ("write(2)", Box::new(|| raw_writes(root, &record, COUNT, 1))),
         ("append", Box::new(|| append(Arc::new(OsDisk)))),
-        ("append, nothing written", Box::new(|| append(Arc::new(BenchDisk::null())))),
+        ("append, nothing written", Box::new(|| append(Arc::new(HookDisk::forgetful())))),
     ];
     show("records", &run(15, contestants));
 }

@@ -11,8 +11,7 @@ use std::time::{Duration, Instant};
 
 use klamm_benches::rounds::median;
 use klamm_log::{DirConfig, Durability, LogConfig, LogDir, NewRecord};
-
-use crate::bench_disk::BenchDisk;
+use klamm_sim::HookDisk;
 
 pub(crate) fn run(root: &Path) {
     println!("durable appends of 1 KiB records (target: 0.9 of what fdatasync makes of the same batches)");
@@ -42,15 +41,20 @@ struct Measured {
 }
 
 fn round(root: &Path, threads: usize, ahead: Option<NonZeroU32>) -> Measured {
-    let disk = BenchDisk::default();
+    let (disk, syncs) = (HookDisk::default(), Arc::new(AtomicU64::new(0)));
+    let counted = Arc::clone(&syncs);
+    disk.set(move |operation, _| {
+        counted.fetch_add(u64::from(operation == "sync"), Ordering::Relaxed);
+        Ok(())
+    });
     let log = LogConfig { preallocate: ahead, ..LogConfig::default() };
-    let config = DirConfig { disk: Arc::new(disk.clone()), log, ..DirConfig::default() };
+    let config = DirConfig { disk: Arc::new(disk), log, ..DirConfig::default() };
     let path = root.join("durable");
     let dir = LogDir::open_with(&path, config).expect("opens");
     let log = dir.log("bench", 0).expect("opens");
     // Files are begun, and zeroed for the first time, before the clock runs.
     log.append(&NewRecord::new(&[b'v'; RECORD]), Durability::Synced).expect("appends");
-    let (before, stop, count) = (disk.syncs(), AtomicBool::new(false), AtomicU64::new(0));
+    let (before, stop, count) = (syncs.load(Ordering::Relaxed), AtomicBool::new(false), AtomicU64::new(0));
     let begun = Instant::now();
     std::thread::scope(|scope| {
         for _ in 0..threads {
@@ -66,7 +70,7 @@ fn round(root: &Path, threads: usize, ahead: Option<NonZeroU32>) -> Measured {
         stop.store(true, Ordering::Relaxed);
     });
     let (took, count) = (begun.elapsed().as_secs_f64(), count.load(Ordering::Relaxed) as f64);
-    let gathered = count / (disk.syncs() - before) as f64;
+    let gathered = count / (syncs.load(Ordering::Relaxed) - before) as f64;
     drop((log, dir));
     std::fs::remove_dir_all(path).expect("removable");
     Measured { records: count / took, gathered, raw: raw(root, (gathered * 1100.0) as usize, ahead) }

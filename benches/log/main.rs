@@ -14,7 +14,6 @@
 
 mod append;
 mod batches;
-mod bench_disk;
 mod common;
 mod compaction;
 mod durable;

@@ -197,6 +197,16 @@ pub fn committed(client: &mut Client, group: &str, topic: &str) -> i64 {
     told.groups[0].topics[0].partitions[0].committed_offset
 }
 
+/// Creates `__consumer_offsets`, and waits until groups are served.
+///
+/// # Panics
+/// When the broker does not answer.
+pub fn serve_groups(client: &mut Client) {
+    let request = FindCoordinatorRequest { key: "group".into(), ..FindCoordinatorRequest::default() };
+    assert_eq!(client.call(&request, 3).error_code, 0);
+    wait_until_loaded(client);
+}
+
 /// Waits until no partition of groups is being read any more.
 pub fn wait_until_loaded(client: &mut Client) {
     while client.call(&ListGroupsRequest::default(), 5).error_code == LOAD_IN_PROGRESS {

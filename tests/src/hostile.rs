@@ -4,7 +4,7 @@ mod groups;
 mod many;
 mod small;
 
-pub use many::many_frames;
+pub use many::{MANY, many_frames};
 
 use std::ops::RangeInclusive;
 

@@ -1,6 +1,7 @@
 //! Small requests that become much work: batches that decompress to a multiple of their size, and thousands of items. They
 //! are worked on in slices on worker threads, others are answered meanwhile, and they are cancelled when nobody waits.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use klamm_broker::BrokerConfig;
@@ -8,44 +9,21 @@ use klamm_broker::testing::{TestBroker, WorkFigures};
 use klamm_protocol::messages::alter_client_quotas_request::{
     AlterClientQuotasRequest, EntityData, EntryData, OpData,
 };
-use klamm_protocol::messages::delete_groups_request::DeleteGroupsRequest;
-use klamm_protocol::messages::delete_records_request::{
-    DeleteRecordsPartition, DeleteRecordsRequest, DeleteRecordsTopic,
-};
 use klamm_protocol::messages::describe_client_quotas_request::DescribeClientQuotasRequest;
-use klamm_protocol::messages::describe_configs_request::{DescribeConfigsRequest, DescribeConfigsResource};
-use klamm_protocol::messages::describe_groups_request::DescribeGroupsRequest;
-use klamm_protocol::messages::describe_log_dirs_request::{DescribableLogDirTopic, DescribeLogDirsRequest};
-use klamm_protocol::messages::describe_producers_request::{self as producers, DescribeProducersRequest};
-use klamm_protocol::messages::describe_topic_partitions_request::{
-    DescribeTopicPartitionsRequest, TopicRequest,
-};
 use klamm_protocol::messages::fetch_request::{FetchPartition, FetchRequest, FetchTopic};
-use klamm_protocol::messages::find_coordinator_request::FindCoordinatorRequest;
-use klamm_protocol::messages::leave_group_request::{LeaveGroupRequest, MemberIdentity};
-use klamm_protocol::messages::list_groups_request::ListGroupsRequest;
 use klamm_protocol::messages::list_offsets_request::{
     ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic,
 };
-use klamm_protocol::messages::metadata_request::{MetadataRequest, MetadataRequestTopic};
-use klamm_protocol::messages::offset_commit_request::{
-    OffsetCommitRequest, OffsetCommitRequestPartition, OffsetCommitRequestTopic,
-};
-use klamm_protocol::messages::offset_delete_request::{
-    OffsetDeleteRequest, OffsetDeleteRequestPartition, OffsetDeleteRequestTopic,
-};
-use klamm_protocol::messages::offset_fetch_request::{
-    OffsetFetchRequest, OffsetFetchRequestGroup, OffsetFetchRequestTopics,
-};
-use klamm_protocol::messages::offset_for_leader_epoch_request::{
-    OffsetForLeaderEpochRequest, OffsetForLeaderPartition, OffsetForLeaderTopic,
-};
+use klamm_protocol::messages::metadata_request::MetadataRequest;
 use klamm_protocol::messages::produce_request::{PartitionProduceData, ProduceRequest, TopicProduceData};
-use klamm_protocol::{ByteString, Records, Request};
+use klamm_protocol::{ApiKey, Records, encode_request};
 use klamm_record::{BatchBuilder, BatchOptions, Compression, NewRecord};
 use klamm_tests::admin::create;
 use klamm_tests::client::Client;
-use klamm_tests::requests::batch_of;
+use klamm_tests::groups::serve_groups;
+use klamm_tests::hostile::{MANY, many_frames};
+use klamm_tests::requests::{batch_of, topic};
+use klamm_types::Timestamp;
 
 const KIB: usize = 1 << 10;
 const MIB: usize = 1 << 20;
@@ -77,7 +55,7 @@ fn start(config: BrokerConfig) -> (TestBroker, Client) {
 fn bomb(codec: Compression, bytes: usize) -> Records {
     let options = BatchOptions { compression: codec, ..BatchOptions::default() };
     let mut builder = BatchBuilder::new(Vec::new(), options);
-    builder.append(&NewRecord::new(&vec![0; bytes])).unwrap();
+    builder.append(&NewRecord::new(&vec![0; bytes]).at(Timestamp::from_millis(1000))).unwrap();
     Records::Bytes(builder.finish().unwrap().buffer.into())
 }
 
@@ -208,154 +186,107 @@ fn of_a_partition_that_is_produced_to_twice_in_a_request_the_last_counts() {
     drop(broker);
 }
 
-/// Sends a request with many items; says how many slices it took on worker threads.
-fn slices<R: Request>(broker: &TestBroker, client: &mut Client, request: &R, version: i16) -> (u64, u64) {
+/// A lookup by time decompresses the batch that it finds: that takes decompression memory, as producing it did.
+#[test]
+fn a_lookup_by_time_takes_decompression_memory() {
+    let (broker, mut client) = start(config());
+    for index in 0..2 {
+        let data = PartitionProduceData { index, records: Some(bomb(Compression::Zstd, 2 * MIB)) };
+        let topic = TopicProduceData { name: TOPIC.into(), partition_data: vec![data], ..Default::default() };
+        let request =
+            ProduceRequest { acks: -1, timeout_ms: 1000, topic_data: vec![topic], ..Default::default() };
+        assert_eq!(client.call(&request, 9).responses[0].partition_responses[0].error_code, 0);
+    }
     let before = broker.work();
-    client.call(request, version);
+    for timestamp in [0, -3] {
+        let partition =
+            |partition_index| ListOffsetsPartition { partition_index, timestamp, ..Default::default() };
+        let topic = ListOffsetsTopic { name: TOPIC.into(), partitions: vec![partition(0), partition(1)] };
+        let request = ListOffsetsRequest { topics: vec![topic], ..Default::default() };
+        let found = client.call(&request, 7);
+        let offsets: Vec<_> = found.topics[0].partitions.iter().map(|p| (p.error_code, p.offset)).collect();
+        assert_eq!(offsets, [(0, 0), (0, 0)], "timestamp {timestamp}");
+    }
     let after = broker.work();
-    assert!(after.most_network_items <= ITEMS, "{:?}: {after:?}", R::KEY);
+    assert!(after.most_memory >= 3 * MIB, "all there is, which is less than a batch may take: {after:?}");
+    assert!(after.memory_taken - before.memory_taken >= 4, "once for each lookup: {after:?}");
+    assert_eq!(after.memory, 0);
+}
+
+/// Sends a request with many items; returns the items that were counted, and the slices on worker threads.
+fn slices(broker: &TestBroker, client: &mut Client, api: ApiKey, frame: &[u8]) -> (u64, u64) {
+    let before = broker.work();
+    client.raw(frame);
+    client.frame().unwrap_or_else(|error| panic!("{api:?}: {error}"));
+    let after = broker.work();
+    assert!(after.most_network_items <= ITEMS, "{api:?}: {after:?}");
     // A slice that is nearly used up may get a whole part of the items.
-    assert!(after.most_items <= 2 * ITEMS, "{:?}: {after:?}", R::KEY);
-    assert!(after.most_network_measured <= 64 * KIB, "{:?}: {after:?}", R::KEY);
+    assert!(after.most_items <= 2 * ITEMS, "{api:?}: {after:?}");
+    assert!(after.most_network_measured <= 64 * KIB, "{api:?}: {after:?}");
     (after.items - before.items, after.worker_slices - before.worker_slices)
+}
+
+/// APIs that answer for many items in slices, with the number of passes over them.
+const SLICED: [(ApiKey, u64); 20] = [
+    (ApiKey::Produce, 1),
+    // A Fetch merges its partitions, reads them, and tells what is new of them.
+    (ApiKey::Fetch, 4),
+    (ApiKey::ListOffsets, 1),
+    (ApiKey::Metadata, 1),
+    (ApiKey::OffsetForLeaderEpoch, 1),
+    (ApiKey::OffsetCommit, 1),
+    (ApiKey::OffsetFetch, 1),
+    (ApiKey::OffsetDelete, 1),
+    (ApiKey::FindCoordinator, 1),
+    (ApiKey::LeaveGroup, 1),
+    (ApiKey::DescribeGroups, 1),
+    (ApiKey::ConsumerGroupDescribe, 1),
+    (ApiKey::DeleteGroups, 1),
+    (ApiKey::ListGroups, 1),
+    (ApiKey::DeleteRecords, 1),
+    (ApiKey::DescribeConfigs, 1),
+    (ApiKey::DescribeTopicPartitions, 1),
+    (ApiKey::DescribeProducers, 1),
+    (ApiKey::DescribeLogDirs, 1),
+    (ApiKey::DescribeClientQuotas, 1),
+];
+
+/// A request of each API with many items, in its last version.
+fn requests(client: &mut Client) -> BTreeMap<i16, Vec<u8>> {
+    let id = topic(client, TOPIC);
+    let mut frames = many_frames(TOPIC, id);
+    frames.sort_by_key(|(_, version, _)| *version);
+    let mut requests: BTreeMap<_, _> = frames.into_iter().map(|(api, _, frame)| (api, frame)).collect();
+    let all = encode_request(&DescribeClientQuotasRequest::default(), 1, 1, Some("test")).unwrap();
+    requests.insert(ApiKey::DescribeClientQuotas.code(), all.into_bytes().unwrap().to_vec());
+    requests
+}
+
+fn set_quotas(client: &mut Client) {
+    let quota = |number| {
+        let name = Some(format!("user-{number}").as_str().into());
+        let op = OpData { key: "producer_byte_rate".into(), value: 1e9, remove: false };
+        EntryData {
+            entity: vec![EntityData { entity_type: "user".into(), entity_name: name }],
+            ops: vec![op],
+        }
+    };
+    let entries = (0..MANY).map(quota).collect();
+    let response = client.call(&AlterClientQuotasRequest { entries, validate_only: false }, 1);
+    assert!(response.entries.iter().all(|entry| entry.error_code == 0));
 }
 
 #[test]
 fn every_api_with_many_items_works_in_slices() {
-    const MANY: usize = 5000;
-    let (broker, mut client) = start(config());
-    // The topic of groups is created by the first who asks for one.
-    let find = FindCoordinatorRequest { key: "group".into(), ..Default::default() };
-    client.call(&find, 3);
-    let numbers = || 0..i32::try_from(MANY).unwrap();
-    let names = || numbers().map(|number| ByteString::from(format!("n{number}").as_str()));
-    let mut table: Vec<(String, u64, u64)> = Vec::new();
-    let mut check = |api: &str, (items, slices): (u64, u64)| table.push((api.to_owned(), items, slices));
-
-    let partitions = numbers().map(|partition| FetchPartition { partition, ..Default::default() }).collect();
-    let topics = vec![FetchTopic { topic: "unknown".into(), partitions, ..Default::default() }];
-    let request = FetchRequest { max_bytes: 1 << 20, topics, session_epoch: -1, ..Default::default() };
-    check("Fetch", slices(&broker, &mut client, &request, 4));
-
-    let partition = |index| PartitionProduceData { index, records: None };
-    let partition_data = numbers().map(partition).collect();
-    let topic_data = vec![TopicProduceData { name: "unknown".into(), partition_data, ..Default::default() }];
-    let request = ProduceRequest { acks: 1, timeout_ms: 1000, topic_data, ..Default::default() };
-    check("Produce", slices(&broker, &mut client, &request, 9));
-
-    let partition =
-        |partition_index| ListOffsetsPartition { partition_index, timestamp: 5, ..Default::default() };
-    let topics =
-        vec![ListOffsetsTopic { name: TOPIC.into(), partitions: numbers().map(partition).collect() }];
-    check(
-        "ListOffsets",
-        slices(&broker, &mut client, &ListOffsetsRequest { topics, ..Default::default() }, 5),
-    );
-
-    let partition = |partition| OffsetForLeaderPartition { partition, ..Default::default() };
-    let topics =
-        vec![OffsetForLeaderTopic { topic: TOPIC.into(), partitions: numbers().map(partition).collect() }];
-    let request = OffsetForLeaderEpochRequest { topics, ..Default::default() };
-    check("OffsetForLeaderEpoch", slices(&broker, &mut client, &request, 4));
-
-    let partition = |partition_index| DeleteRecordsPartition { partition_index, offset: 0 };
-    let topics =
-        vec![DeleteRecordsTopic { name: TOPIC.into(), partitions: numbers().map(partition).collect() }];
-    let request = DeleteRecordsRequest { topics, timeout_ms: 1000 };
-    check("DeleteRecords", slices(&broker, &mut client, &request, 2));
-
-    let topic = OffsetFetchRequestTopics {
-        name: TOPIC.into(),
-        partition_indexes: numbers().collect(),
-        ..Default::default()
-    };
-    let group =
-        OffsetFetchRequestGroup { group_id: "group".into(), topics: Some(vec![topic]), ..Default::default() };
-    let request = OffsetFetchRequest { groups: vec![group], ..Default::default() };
-    check("OffsetFetch", slices(&broker, &mut client, &request, 8));
-
-    let partition = |partition_index| OffsetCommitRequestPartition {
-        partition_index: partition_index % PARTITIONS,
-        committed_offset: 1,
-        ..Default::default()
-    };
-    let partitions = numbers().map(partition).collect();
-    let topics = vec![OffsetCommitRequestTopic { name: TOPIC.into(), partitions, ..Default::default() }];
-    let request = OffsetCommitRequest {
-        group_id: "group".into(),
-        generation_id_or_member_epoch: -1,
-        topics,
-        ..Default::default()
-    };
-    check("OffsetCommit", slices(&broker, &mut client, &request, 7));
-
-    let request = DescribeGroupsRequest { groups: names().collect(), ..Default::default() };
-    check("DescribeGroups", slices(&broker, &mut client, &request, 5));
-    let request = DeleteGroupsRequest { groups_names: names().collect() };
-    check("DeleteGroups", slices(&broker, &mut client, &request, 2));
-
-    let resource = |resource_name| DescribeConfigsResource {
-        resource_type: 2,
-        resource_name,
-        ..DescribeConfigsResource::default()
-    };
-    let request = DescribeConfigsRequest { resources: names().map(resource).collect(), ..Default::default() };
-    check("DescribeConfigs", slices(&broker, &mut client, &request, 4));
-
-    let topics =
-        names().map(|name| MetadataRequestTopic { name: Some(name), ..Default::default() }).collect();
-    let request =
-        MetadataRequest { topics: Some(topics), allow_auto_topic_creation: false, ..Default::default() };
-    check("Metadata", slices(&broker, &mut client, &request, 9));
-
-    let request = FindCoordinatorRequest { coordinator_keys: names().collect(), ..Default::default() };
-    check("FindCoordinator", slices(&broker, &mut client, &request, 4));
-
-    let topics = names().map(|name| TopicRequest { name }).collect();
-    let request =
-        DescribeTopicPartitionsRequest { topics, response_partition_limit: 2000, ..Default::default() };
-    check("DescribeTopicPartitions", slices(&broker, &mut client, &request, 0));
-
-    let indexes = numbers().collect();
-    let topic = producers::TopicRequest { name: TOPIC.into(), partition_indexes: indexes };
-    let request = DescribeProducersRequest { topics: vec![topic] };
-    check("DescribeProducers", slices(&broker, &mut client, &request, 0));
-
-    let quota = |name| {
-        let part = EntityData { entity_type: "user".into(), entity_name: Some(name) };
-        let op = OpData { key: "producer_byte_rate".into(), value: 1e9, remove: false };
-        EntryData { entity: vec![part], ops: vec![op] }
-    };
-    let request = AlterClientQuotasRequest { entries: names().map(quota).collect(), ..Default::default() };
-    let response = client.call(&request, 1);
-    assert!(response.entries.iter().all(|entry| entry.error_code == 0));
-    let request = DescribeClientQuotasRequest::default();
-    check("DescribeClientQuotas", slices(&broker, &mut client, &request, 1));
-
-    let request = ListGroupsRequest { states_filter: names().collect(), ..Default::default() };
-    check("ListGroups", slices(&broker, &mut client, &request, 5));
-
-    let topic = DescribableLogDirTopic { topic: TOPIC.into(), partitions: numbers().collect() };
-    let request = DescribeLogDirsRequest { topics: Some(vec![topic]) };
-    check("DescribeLogDirs", slices(&broker, &mut client, &request, 4));
-
-    let partition = |partition_index| OffsetDeleteRequestPartition { partition_index };
-    let topic =
-        OffsetDeleteRequestTopic { name: TOPIC.into(), partitions: numbers().map(partition).collect() };
-    let request = OffsetDeleteRequest { group_id: "group".into(), topics: vec![topic] };
-    check("OffsetDelete", slices(&broker, &mut client, &request, 0));
-
-    let member = |member_id| MemberIdentity { member_id, ..Default::default() };
-    let members = names().map(member).collect();
-    let request = LeaveGroupRequest { group_id: "group".into(), members, ..Default::default() };
-    check("LeaveGroup", slices(&broker, &mut client, &request, 5));
-
-    for (api, items, slices) in table {
-        // A Fetch merges its partitions, reads them, and tells what is new of them.
-        let steps = if api == "Fetch" { 4 } else { 1 };
-        assert!(items >= (steps * MANY) as u64, "{api}: {items} items");
-        println!("{api}: {items} items in {slices} slices on worker threads");
-        let least = (MANY / ITEMS) as u64;
-        assert!(items >= MANY as u64 && slices >= least, "{api}: {items} items, {slices} slices");
+    let config = BrokerConfig { auto_create_topics: false, ..config() };
+    let (broker, mut client) = start(config);
+    serve_groups(&mut client);
+    set_quotas(&mut client);
+    let requests = requests(&mut client);
+    for (api, passes) in SLICED {
+        let (items, slices) = slices(&broker, &mut client, api, &requests[&api.code()]);
+        println!("{api:?}: {items} items in {slices} slices on worker threads");
+        let (items_least, slices_least) = (passes * MANY as u64, (MANY / ITEMS) as u64);
+        assert!(items >= items_least && slices >= slices_least, "{api:?}: {items} items, {slices} slices");
     }
 }

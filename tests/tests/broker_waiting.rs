@@ -1,6 +1,7 @@
 //! A request that waits keeps nothing of its frame: other requests find the memory of `queued.max.request.bytes` free,
 //! however large the frames of those that wait were.
 
+use klamm_broker::testing::request_footprint;
 use klamm_broker::{Broker, BrokerConfig};
 use klamm_protocol::messages::describe_groups_request::DescribeGroupsRequest;
 use klamm_protocol::messages::fetch_request::{FetchPartition, FetchRequest, FetchTopic};
@@ -167,4 +168,51 @@ fn a_sync_that_waits_for_the_leader_keeps_no_memory_of_its_frame() {
         waiting.push(client);
     }
     produces(&broker);
+}
+
+/// A waiting fetch of many partitions has memory of its own. When another request needs it, the fetch is answered.
+#[test]
+fn a_large_fetch_that_waits_gives_its_memory_to_others() {
+    const PARTITIONS: i32 = 200;
+    let broker = broker();
+    let mut client = Client::connect(&broker);
+    assert_eq!(create(&mut client, "t", PARTITIONS, &[]).0, 0);
+    let partition =
+        |partition| FetchPartition { partition, partition_max_bytes: 1, ..FetchPartition::default() };
+    let partitions = (0..PARTITIONS).map(partition).collect();
+    let fetch = FetchRequest {
+        max_bytes: 1 << 20,
+        min_bytes: 1,
+        max_wait_ms: FOREVER_MS,
+        session_epoch: -1,
+        topics: vec![FetchTopic { topic: "t".into(), partitions, ..FetchTopic::default() }],
+        ..FetchRequest::default()
+    };
+    let taken = footprint(&fetch, 11);
+    assert!(taken > 16 << 10, "{taken}");
+    client.send(&fetch, 11);
+    // The request of another client needs all but half of what the fetch has.
+    let all =
+        (1..).map(|count| groups(100 * count)).find(|request| footprint(request, 5) > MEMORY - taken / 2);
+    let all = all.unwrap();
+    assert!(footprint(&all, 5) <= MEMORY);
+    assert_eq!(Client::connect(&broker).call(&all, 5).groups.len(), all.groups.len());
+    let frame = client.frame().unwrap();
+    let response = client.read::<FetchRequest>(frame, 11);
+    let has_records = |one: &klamm_protocol::messages::fetch_response::PartitionData| {
+        one.records.as_ref().is_some_and(|records| !records.is_empty())
+    };
+    let partitions = response.responses.iter().flat_map(|topic| &topic.partitions);
+    assert!(!partitions.clone().any(has_records) && partitions.count() > 0);
+}
+
+/// A request that names so many groups.
+fn groups(count: i32) -> DescribeGroupsRequest {
+    let groups = (0..count).map(|number| format!("{number}").as_str().into()).collect();
+    DescribeGroupsRequest { groups, ..DescribeGroupsRequest::default() }
+}
+
+fn footprint<R: Request>(request: &R, version: i16) -> usize {
+    let frame = encode_request(request, version, 1, Some("test")).unwrap().into_bytes().unwrap();
+    request_footprint(frame.slice(4..)).unwrap()
 }

@@ -4,47 +4,23 @@
 //! ```sh
 //! cargo test -p klamm-tests --test expansion -- --nocapture
 //! ```
-#![allow(unsafe_code)]
 
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::collections::BTreeMap;
-use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use klamm_broker::testing::request_footprint;
 use klamm_broker::{Broker, BrokerConfig};
 use klamm_protocol::ApiKey;
+use klamm_sim::CountingAllocator;
 use klamm_tests::admin::create;
 use klamm_tests::client::Client;
 use klamm_tests::groups::wait_until_loaded;
 use klamm_tests::hostile::{GoodFrame, good_frames, many_frames, served};
+use klamm_tests::raw::{connect, exchange};
 use klamm_tests::requests::topic;
 
-struct Counting;
-
-static NOW: AtomicUsize = AtomicUsize::new(0);
-static PEAK: AtomicUsize = AtomicUsize::new(0);
-
-// SAFETY: hands everything to the system's allocator and only counts.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let now = NOW.fetch_add(layout.size(), Ordering::Relaxed) + layout.size();
-        PEAK.fetch_max(now, Ordering::Relaxed);
-        // SAFETY: the caller's promise is passed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        NOW.fetch_sub(layout.size(), Ordering::Relaxed);
-        // SAFETY: the caller's promise is passed on.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
 #[global_allocator]
-static ALLOCATOR: Counting = Counting;
+static ALLOCATOR: CountingAllocator = CountingAllocator::new();
 
 /// What one frame took.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -56,35 +32,14 @@ struct Took {
     wire: usize,
 }
 
-/// Sends a frame and reads the response, without memory of its own. `None` when the connection is closed instead.
-fn exchange(stream: &mut TcpStream, frame: &[u8]) -> Option<()> {
-    stream.write_all(frame).ok()?;
-    let mut length = [0; 4];
-    stream.read_exact(&mut length).ok()?;
-    let mut left = u32::from_be_bytes(length) as usize;
-    let mut buffer = [0; 16 << 10];
-    while left > 0 {
-        let most = left.min(buffer.len());
-        left -= stream.read(&mut buffer[..most]).ok().filter(|read| *read > 0)?;
-    }
-    Some(())
-}
-
-fn connect(broker: &Broker) -> TcpStream {
-    let stream = TcpStream::connect(broker.bootstrap()).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(120))).unwrap();
-    stream
-}
-
 /// `None` when the frame cannot be read, and is refused before anything is decoded.
 fn measure(stream: &mut TcpStream, frame: &[u8], broker: &Broker) -> Option<Took> {
     let counted = request_footprint(frame[4..].to_vec().into()).ok()? + UNCOUNTED;
-    let before = NOW.load(Ordering::Relaxed);
-    PEAK.store(before, Ordering::Relaxed);
+    let before = ALLOCATOR.begin();
     if exchange(stream, frame).is_none() {
         *stream = connect(broker);
     }
-    let peak = PEAK.load(Ordering::Relaxed).saturating_sub(before + frame.len());
+    let peak = ALLOCATOR.peak().saturating_sub(before + frame.len());
     Some(Took { peak, counted, wire: frame.len() })
 }
 

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 
 use crate::config::{BrokerConfig, ListenerAddress, MOST_THREADS};
 use crate::environment::Environment;
-use crate::fetch_sessions::FetchSessions;
+use crate::fetch_sessions::{Bounds, FetchSessions};
 use crate::groups::{GroupThread, Groups};
 use crate::log_levels::LogLevels;
 use crate::metadata::{Metadata, Publisher, survey};
@@ -140,7 +140,10 @@ impl Broker {
             metadata,
             purgatory,
             groups,
-            fetch_sessions: Arc::new(FetchSessions::new(config.max_fetch_sessions)),
+            fetch_sessions: Arc::new(FetchSessions::new(Bounds {
+                sessions: config.max_fetch_sessions,
+                partitions: config.max_fetch_session_partitions,
+            })),
             clock: Arc::clone(&environment.clock),
             metrics,
             stuck: Arc::default(),

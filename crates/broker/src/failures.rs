@@ -53,7 +53,8 @@ impl Failures {
         }
     }
 
-    /// What fails now, a line each. `start` is where a log starts, if it is there: what was deleted since is no failure any more.
+    /// What fails now, a line each, for `/healthz`. `start` is where a log starts, if it is there: what was deleted since is no failure any more.
+    #[cfg(any(test, feature = "http"))]
     pub(crate) fn lines(&self, start: impl Fn(&TopicPartition) -> Option<Offset>) -> Vec<String> {
         let mut reads = self.reads.lock();
         reads.retain(|partition, (offset, _)| start(partition).is_some_and(|start| start <= *offset));

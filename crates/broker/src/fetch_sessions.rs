@@ -13,11 +13,20 @@ use parking_lot::Mutex;
 
 use crate::work::Work;
 
-/// The sessions there are, as many as `max.incremental.fetch.session.cache.slots` says.
+/// The fetch sessions of all clients.
 #[derive(Debug)]
 pub(crate) struct FetchSessions {
-    most: usize,
+    bounds: Bounds,
     sessions: Mutex<HashMap<i32, Session>>,
+}
+
+/// What the sessions may take together.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    /// Sessions (`max.incremental.fetch.session.cache.slots`).
+    pub(crate) sessions: usize,
+    /// Partitions of all sessions (`max.incremental.fetch.session.cache.partitions`).
+    pub(crate) partitions: usize,
 }
 
 #[derive(Debug)]
@@ -70,13 +79,19 @@ const FIRST: i32 = 0;
 const LAST: i32 = -1;
 /// How long a session must not have been used before another takes its place.
 const UNUSED: Duration = Duration::from_secs(120);
-/// Partitions of all sessions together: what they take is bounded, whatever clients ask.
-const MOST_PARTITIONS: usize = 1_000_000;
 const LONGEST_NAME: usize = 249;
 
 impl FetchSessions {
-    pub(crate) fn new(most: usize) -> FetchSessions {
-        FetchSessions { most, sessions: Mutex::default() }
+    pub(crate) fn new(bounds: Bounds) -> FetchSessions {
+        FetchSessions { bounds, sessions: Mutex::default() }
+    }
+
+    /// The number of partitions that the session of a request remembers.
+    pub(crate) fn remembered(&self, request: &FetchRequest) -> usize {
+        let is_incremental = !matches!(request.session_epoch, FIRST | LAST);
+        let sessions = self.sessions.lock();
+        let session = sessions.get(&request.session_id).filter(|_| is_incremental);
+        session.map_or(0, |session| session.partitions.len())
     }
 
     /// What `request` is about. No session changes before [`FetchSessions::answer`].
@@ -152,10 +167,10 @@ impl FetchSessions {
         }
         match kind {
             Kind::Sessionless => 0,
-            Kind::First => begin(&mut sessions, self.most, partitions, now),
+            Kind::First => begin(&mut sessions, self.bounds, partitions, now),
             Kind::Incremental { id, epoch } => {
                 let news = found.iter().map(has_records).collect::<Vec<_>>();
-                go_on(&mut sessions, id, epoch, last_come_last(partitions, &news), now)
+                go_on(&mut sessions, self.bounds, (id, epoch), last_come_last(partitions, &news), now)
             }
         }
     }
@@ -267,13 +282,13 @@ fn last_come_last(partitions: &[SessionPartition], had_records: &[bool]) -> Vec<
 /// The id of a new session, or 0 when there is no room for one.
 fn begin(
     sessions: &mut HashMap<i32, Session>,
-    most: usize,
+    most: Bounds,
     partitions: &[SessionPartition],
     now: Duration,
 ) -> i32 {
-    make_room(sessions, most, now);
+    make_room(sessions, most.sessions, now);
     let all: usize = sessions.values().map(|session| session.partitions.len()).sum();
-    let fits = sessions.len() < most && all + partitions.len() <= MOST_PARTITIONS;
+    let fits = sessions.len() < most.sessions && all + partitions.len() <= most.partitions;
     if partitions.is_empty() || !fits || !partitions.iter().all(SessionPartition::can_be) {
         return 0;
     }
@@ -307,8 +322,8 @@ fn free_id(sessions: &HashMap<i32, Session>) -> Option<i32> {
 /// Puts the session as it is after a fetch in its place; one without partitions is over.
 fn go_on(
     sessions: &mut HashMap<i32, Session>,
-    id: i32,
-    epoch: i32,
+    most: Bounds,
+    (id, epoch): (i32, i32),
     partitions: Vec<SessionPartition>,
     used: Duration,
 ) -> i32 {
@@ -316,7 +331,7 @@ fn go_on(
         sessions.iter().filter(|(other, _)| **other != id).map(|(_, s)| s.partitions.len()).sum();
     // Another connection may have gone on with it, or begun anew.
     let is_its_turn = sessions.get(&id).is_some_and(|session| session.epoch == epoch);
-    let fits = all + partitions.len() <= MOST_PARTITIONS && partitions.iter().all(SessionPartition::can_be);
+    let fits = all + partitions.len() <= most.partitions && partitions.iter().all(SessionPartition::can_be);
     if partitions.is_empty() || !fits {
         sessions.remove(&id);
         return 0;

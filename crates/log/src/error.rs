@@ -1,7 +1,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use klamm_record::{BatchError, BuildError};
+use klamm_record::{BatchError, BuildError, CompressionError};
 use klamm_types::{LeaderEpoch, Offset, TopicId};
 use thiserror::Error;
 
@@ -231,6 +231,15 @@ pub enum ReadError {
     /// The operating system refused to read.
     #[error(transparent)]
     File(#[from] FileError),
+}
+
+impl ReadError {
+    /// Whether a batch decompresses to more bytes than the caller's limit.
+    #[must_use]
+    pub fn is_over_limit(&self) -> bool {
+        let ReadError::Damage(damage) = self else { return false };
+        matches!(damage.fault, BatchError::Compression(CompressionError::TooLarge { .. }))
+    }
 }
 
 /// Why a log could not be synced, truncated, rolled or cut.

@@ -27,7 +27,20 @@ impl Log {
     /// # Errors
     /// [`ReadError`] when segments on the way cannot be read.
     pub fn offset_since(&self, time: Timestamp) -> Result<Option<TimestampedOffset>, ReadError> {
-        self.search(|search| search.first_since(time))
+        self.offset_since_within(time, self.config().max_decompressed_bytes)
+    }
+
+    /// Like [`Log::offset_since`], with a limit in bytes on what a batch decompresses to.
+    ///
+    /// # Errors
+    /// [`ReadError`] as [`Log::offset_since`]; [`ReadError::is_over_limit`] when a batch on the way decompresses to more than
+    /// `limit` bytes.
+    pub fn offset_since_within(
+        &self,
+        time: Timestamp,
+        limit: usize,
+    ) -> Result<Option<TimestampedOffset>, ReadError> {
+        self.search(limit, |search| search.first_since(time))
     }
 
     /// The first committed record with the largest time (`ListOffsets` with -3, KIP-734).
@@ -35,7 +48,18 @@ impl Log {
     /// # Errors
     /// [`ReadError`] when segments on the way cannot be read.
     pub fn offset_of_max_timestamp(&self) -> Result<Option<TimestampedOffset>, ReadError> {
-        self.search(|search| {
+        self.offset_of_max_timestamp_within(self.config().max_decompressed_bytes)
+    }
+
+    /// Like [`Log::offset_of_max_timestamp`], with a limit in bytes on what a batch decompresses to.
+    ///
+    /// # Errors
+    /// [`ReadError`] as [`Log::offset_since_within`].
+    pub fn offset_of_max_timestamp_within(
+        &self,
+        limit: usize,
+    ) -> Result<Option<TimestampedOffset>, ReadError> {
+        self.search(limit, |search| {
             // The indexes know the times of markers too, which are not records.
             for largest in [Search::largest_indexed, Search::largest_walked] {
                 let Some(largest) = largest(search)? else { return Ok(None) };
@@ -48,8 +72,11 @@ impl Log {
         })
     }
 
-    fn search<T>(&self, run: impl Fn(&Search<'_>) -> Result<T, ReadError>) -> Result<T, ReadError> {
-        let limit = self.config().max_decompressed_bytes;
+    fn search<T>(
+        &self,
+        limit: usize,
+        run: impl Fn(&Search<'_>) -> Result<T, ReadError>,
+    ) -> Result<T, ReadError> {
         loop {
             let published = self.inner.published.read().clone();
             let done = run(&Search { published: &published, limit });

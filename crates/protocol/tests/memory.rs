@@ -1,39 +1,16 @@
 //! No frame makes decoding take more memory than a small multiple of its length: every message and version, with frames that
 //! declare as much as they can. The allocator counts, so that this test is alone in its process.
-#![allow(unsafe_code, clippy::cast_possible_truncation)]
+#![allow(clippy::cast_possible_truncation)]
 
 mod generated;
-
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use klamm_protocol::Message;
 use klamm_protocol::codec::Reader;
-
-struct Counting;
-
-static NOW: AtomicUsize = AtomicUsize::new(0);
-static PEAK: AtomicUsize = AtomicUsize::new(0);
-
-// SAFETY: hands everything to the system's allocator and only counts.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let now = NOW.fetch_add(layout.size(), Ordering::Relaxed) + layout.size();
-        PEAK.fetch_max(now, Ordering::Relaxed);
-        // SAFETY: the caller's promise is passed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        NOW.fetch_sub(layout.size(), Ordering::Relaxed);
-        // SAFETY: the caller's promise is passed on.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
+use klamm_sim::CountingAllocator;
 
 #[global_allocator]
-static ALLOCATOR: Counting = Counting;
+static ALLOCATOR: CountingAllocator = CountingAllocator::new();
 
 struct Read(Bytes, i16);
 
@@ -57,10 +34,9 @@ impl generated::Visit for Measure {
 
 /// The most bytes in use at one time during `work`, beyond what was in use before, and what came of it.
 fn peak<T>(work: impl FnOnce() -> T) -> (usize, T) {
-    let before = NOW.load(Ordering::Relaxed);
-    PEAK.store(before, Ordering::Relaxed);
+    let before = ALLOCATOR.begin();
     let done = work();
-    (PEAK.load(Ordering::Relaxed) - before, done)
+    (ALLOCATOR.peak() - before, done)
 }
 
 /// Frames in which every length is as large as the bytes that follow allow, or that are full of the smallest elements.

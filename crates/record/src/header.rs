@@ -302,6 +302,28 @@ impl BatchHeader {
         }
     }
 
+    /// Whether the checksum of `batch`, which is one batch and nothing else, is right, whatever its other fields say: a field
+    /// that is wrong under a right checksum was sent so.
+    ///
+    /// ```
+    /// use klamm_record::{BatchBuilder, BatchHeader, BatchOptions, NewRecord};
+    ///
+    /// let mut builder = BatchBuilder::new(Vec::new(), BatchOptions::default());
+    /// builder.append(&NewRecord::new("value"))?;
+    /// let mut batch = builder.finish()?.buffer;
+    /// assert!(BatchHeader::is_undamaged(&batch));
+    /// batch[BatchHeader::SIZE] ^= 1;
+    /// assert!(!BatchHeader::is_undamaged(&batch) && !BatchHeader::is_undamaged(&[]));
+    /// # Ok::<(), klamm_record::BuildError>(())
+    /// ```
+    #[must_use]
+    pub fn is_undamaged(batch: &[u8]) -> bool {
+        let stored = batch.get(Self::CRC_START..Self::CRC_COVERS).and_then(|bytes| bytes.first_chunk());
+        let is_whole = batch.len() >= Self::SIZE;
+        is_whole
+            && stored.is_some_and(|stored| u32::from_be_bytes(*stored) == crc(&batch[Self::CRC_COVERS..]))
+    }
+
     /// Goes on computing a CRC over the next bytes that it covers (those from byte 21 of the batch on), for a batch that
     /// is not in memory as a whole. It begins with 0 and in the end should be [`BatchHeader::crc`].
     #[must_use]

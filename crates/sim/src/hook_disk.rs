@@ -17,6 +17,8 @@ type Hook = Arc<dyn Fn(&str, &Path) -> io::Result<()> + Send + Sync>;
 #[derive(Clone, Default)]
 pub struct HookDisk {
     hook: Arc<RwLock<Option<Hook>>>,
+    /// Whether files keep nothing of what is written.
+    forgets: bool,
     /// `.log` files that are open, and the most that were open at a time.
     open_logs: Arc<(AtomicUsize, AtomicUsize)>,
 }
@@ -28,6 +30,12 @@ impl fmt::Debug for HookDisk {
 }
 
 impl HookDisk {
+    /// A disk whose files take writes and syncs and keep nothing, for a bench of everything but the disk.
+    #[must_use]
+    pub fn forgetful() -> HookDisk {
+        HookDisk { forgets: true, ..HookDisk::default() }
+    }
+
     /// Calls `hook` with the name and the path of each operation from now on; its error is the operation's.
     pub fn set(&self, hook: impl Fn(&str, &Path) -> io::Result<()> + Send + Sync + 'static) {
         *self.hook.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(hook));
@@ -90,12 +98,12 @@ impl DiskFile for HookFile {
 
     fn write_all_at(&self, bytes: &[u8], position: u64) -> io::Result<()> {
         self.disk.call("write", &self.path)?;
-        self.inner.write_all_at(bytes, position)
+        if self.disk.forgets { Ok(()) } else { self.inner.write_all_at(bytes, position) }
     }
 
     fn sync(&self) -> io::Result<()> {
         self.disk.call("sync", &self.path)?;
-        self.inner.sync()
+        if self.disk.forgets { Ok(()) } else { self.inner.sync() }
     }
 
     fn truncate(&self, length: u64) -> io::Result<()> {

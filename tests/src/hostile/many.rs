@@ -5,8 +5,8 @@ use klamm_protocol::{ByteString, Uuid};
 
 use super::{GoodFrame, each};
 
-/// Elements of each request.
-const MANY: usize = 2000;
+/// Elements of each of [`many_frames`].
+pub const MANY: usize = 2000;
 
 fn names() -> impl Iterator<Item = ByteString> {
     (0..MANY).map(|number| format!("n{number}").as_str().into())
@@ -21,7 +21,7 @@ fn numbers() -> impl Iterator<Item = i32> {
 pub fn many_frames(topic: &str, id: Uuid) -> Vec<GoodFrame> {
     let mut frames = data(topic, id);
     frames.extend(groups(topic, id));
-    frames.extend(admin());
+    frames.extend(admin(topic));
     frames
 }
 
@@ -147,7 +147,7 @@ fn groups(topic: &str, id: Uuid) -> Vec<GoodFrame> {
     .concat()
 }
 
-fn admin() -> Vec<GoodFrame> {
+fn admin(topic: &str) -> Vec<GoodFrame> {
     use m::{create_partitions_request as grow, create_topics_request as create};
     use m::{delete_records_request as cut, delete_topics_request as delete};
     use m::{describe_configs_request as describe, incremental_alter_configs_request as alter};
@@ -184,6 +184,18 @@ fn admin() -> Vec<GoodFrame> {
             ..Default::default()
         }],
     });
+    let topic = m::describe_producers_request::TopicRequest {
+        name: topic.into(),
+        partition_indexes: numbers().collect(),
+    };
+    let producers = m::describe_producers_request::DescribeProducersRequest { topics: vec![topic.clone()] };
+    let sizes = m::describe_log_dirs_request::DescribableLogDirTopic {
+        topic: topic.name,
+        partitions: numbers().collect(),
+    };
+    let sizes = m::describe_log_dirs_request::DescribeLogDirsRequest { topics: Some(vec![sizes]) };
+    let listed =
+        m::list_groups_request::ListGroupsRequest { states_filter: names().collect(), ..Default::default() };
     let set = alter::IncrementalAlterConfigsRequest { resources: set.collect(), validate_only: true };
     let asked = names().map(|name| m::describe_topic_partitions_request::TopicRequest { name });
     let asked = m::describe_topic_partitions_request::DescribeTopicPartitionsRequest {
@@ -200,6 +212,9 @@ fn admin() -> Vec<GoodFrame> {
         each(&told(2), 1..=4),
         each(&told(32), 1..=4),
         each(&set, 0..=1),
+        each(&producers, 0..=0),
+        each(&sizes, 1..=5),
+        each(&listed, 4..=5),
         each(&asked, 0..=0),
     ]
     .concat()

@@ -93,6 +93,8 @@ pub struct BrokerConfig {
     pub max_fetch_bytes: usize,
     /// Fetch sessions that are kept; 1,000 (`max.incremental.fetch.session.cache.slots`).
     pub max_fetch_sessions: usize,
+    /// The most partitions of all fetch sessions together (`max.incremental.fetch.session.cache.partitions`). Default: 1,000,000.
+    pub max_fetch_session_partitions: usize,
     /// Threads that open, recover and create the logs of a directory; 2 (`num.recovery.threads.per.data.dir`).
     pub recovery_threads: usize,
     /// How compacted logs are cleaned (`log.cleaner.dedupe.buffer.size` and so on).
@@ -219,6 +221,7 @@ impl Default for BrokerConfig {
             max_idle: Duration::from_secs(600),
             max_fetch_bytes: 55 << 20,
             max_fetch_sessions: 1000,
+            max_fetch_session_partitions: 1_000_000,
             recovery_threads: 2,
             cleaner: CleanerConfig::default(),
             max_open_files: 512,

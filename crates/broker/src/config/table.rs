@@ -243,6 +243,13 @@ pub(super) const TABLE: &[Setting] = &[
         "Fetch sessions that are kept; who gets none names its partitions each time.",
     ),
     Setting::new(
+        "max.incremental.fetch.session.cache.partitions",
+        Kind::Int,
+        "a number, at least 1",
+        at!(max_fetch_session_partitions, size, text),
+        "Partitions of all fetch sessions together; a session that does not fit ends, and its client names its partitions each time. (Not a setting of Kafka's.)",
+    ),
+    Setting::new(
         "message.max.bytes",
         Kind::Int,
         BYTES,

@@ -6,6 +6,8 @@ use super::*;
 use crate::BrokerConfig;
 use crate::work::{Counters, Place};
 
+const MANY: Bounds = Bounds { sessions: 10, partitions: 100 };
+
 /// Runs what fits into one slice.
 fn at_once<T>(run: impl AsyncFnOnce(&Work) -> T) -> T {
     let work = Work::new(&BrokerConfig::default(), &Arc::new(Counters::new(0)), Place::Worker);
@@ -58,7 +60,7 @@ fn fetch(
 
 #[test]
 fn a_session_tells_what_is_new_and_lets_all_come_first_in_turn() {
-    let sessions = FetchSessions::new(10);
+    let sessions = FetchSessions::new(MANY);
     let (id, told) = fetch(&sessions, &request(0, 0, &[0, 1, 2], &[]), &[5, 5, 5, 5], 0).unwrap();
     assert!(id > 0);
     assert_eq!(told, [0, 1, 2], "all at first");
@@ -90,7 +92,7 @@ fn a_session_tells_what_is_new_and_lets_all_come_first_in_turn() {
 
 #[test]
 fn asking_again_before_the_answer_changes_nothing() {
-    let sessions = FetchSessions::new(10);
+    let sessions = FetchSessions::new(MANY);
     let (id, _) = fetch(&sessions, &request(0, 0, &[0], &[]), &[5], 0).unwrap();
     let next = request(id, 1, &[1], &[]);
     for _ in 0..3 {
@@ -102,7 +104,7 @@ fn asking_again_before_the_answer_changes_nothing() {
 
 #[test]
 fn sessions_are_bounded_and_the_silent_ones_go() {
-    let sessions = FetchSessions::new(2);
+    let sessions = FetchSessions::new(Bounds { sessions: 2, ..MANY });
     let begin = |now| fetch(&sessions, &request(0, 0, &[0], &[]), &[5], now).unwrap().0;
     let (first, second) = (begin(0), begin(100_000));
     assert!(first > 0 && second > 0);
@@ -114,5 +116,19 @@ fn sessions_are_bounded_and_the_silent_ones_go() {
     );
     assert_eq!(fetch(&sessions, &request(second, 1, &[], &[]), &[5], 0), Ok((second, vec![])));
     assert_eq!(fetch(&sessions, &request(second, -1, &[0], &[]), &[5], 0), Ok((0, vec![0])), "the end of it");
+    assert_eq!(sessions.len(), 1);
+}
+
+#[test]
+fn the_partitions_of_all_sessions_are_bounded() {
+    let sessions = FetchSessions::new(Bounds { partitions: 3, ..MANY });
+    let (first, _) = fetch(&sessions, &request(0, 0, &[0, 1], &[]), &[5; 4], 0).unwrap();
+    assert!(first > 0);
+    assert_eq!(fetch(&sessions, &request(0, 0, &[0, 1], &[]), &[5; 4], 0), Ok((0, vec![0, 1])), "no session");
+    let (second, _) = fetch(&sessions, &request(0, 0, &[0], &[]), &[5; 4], 0).unwrap();
+    assert!(second > 0, "has room");
+    assert_eq!(sessions.remembered(&request(first, 1, &[], &[])), 2);
+    let grown = fetch(&sessions, &request(first, 1, &[2], &[]), &[5; 4], 0);
+    assert_eq!(grown, Ok((0, vec![2])), "a session that grows beyond the bound ends");
     assert_eq!(sessions.len(), 1);
 }

@@ -238,6 +238,16 @@ impl Groups {
         Ok(table.shards().map(of).collect::<Result<Vec<_>, _>>()?.concat())
     }
 
+    /// The sum of `figure` over all groups that are served.
+    pub(crate) fn sum(self: &Arc<Self>, figure: impl Fn(&GroupListing) -> usize) -> usize {
+        let Ok(table) = self.table() else { return 0 };
+        let of = |shard: &Shard| {
+            let sum = shard.read(|coordinator| coordinator.list().map(|group| figure(&group)).sum());
+            sum.unwrap_or(0_usize)
+        };
+        table.shards().map(of).sum()
+    }
+
     /// All groups in figures; those that are still being loaded are not there yet.
     pub(crate) fn figures(self: &Arc<Self>) -> Vec<GroupFigures> {
         let Ok(table) = self.table() else { return Vec::new() };

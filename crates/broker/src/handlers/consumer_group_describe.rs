@@ -8,7 +8,7 @@ use klamm_protocol::messages::consumer_group_describe_response::{
 use klamm_protocol::{ApiKey, ByteString, ErrorCode};
 
 use super::operations::{OF_A_GROUP, if_asked};
-use super::{HandleError, Outcome, Sliced, answer, once};
+use super::{HandleError, Outcome, Sliced, answer, once, response_size};
 use crate::error_code::WireError;
 use crate::metadata::MetadataImage;
 use crate::shared::Shared;
@@ -21,6 +21,8 @@ pub(super) async fn handle(call: Sliced) -> Result<Outcome, HandleError> {
     let (shared, head) = (&call.shared, &call.head);
     let request = super::read::<ConsumerGroupDescribeRequest>(head)?;
     let operations = if_asked(request.include_authorized_operations, OF_A_GROUP);
+    let size = |name| size(shared, name);
+    call.work.reserve(call.each(once(&request.group_ids, |name| name), size).await.into_iter().sum()).await;
     let groups = once(&request.group_ids, |name| name);
     let groups = call.each(groups, |name| group(shared, name, operations)).await;
     answer(
@@ -28,6 +30,13 @@ pub(super) async fn handle(call: Sliced) -> Result<Outcome, HandleError> {
         ApiKey::ConsumerGroupDescribe,
         head,
     )
+}
+
+/// The memory of a group in the response.
+fn size(shared: &Shared, name: &ByteString) -> usize {
+    let id = GroupId::new(name);
+    let found = shared.groups.read(&id, |groups| groups.describe_consumer(&id)).ok().flatten();
+    found.as_ref().map_or(0, response_size::consumer_group)
 }
 
 fn group(shared: &Shared, name: &ByteString, operations: i32) -> DescribedGroup {

@@ -9,7 +9,7 @@ use klamm_protocol::messages::describe_client_quotas_response::{
 use klamm_protocol::{ApiKey, ErrorCode};
 
 use super::resources::{Refusal, refusal};
-use super::{HandleError, Outcome, Sliced, answer};
+use super::{HandleError, Outcome, Sliced, answer, response_size};
 use crate::quotas::QuotaEntity;
 
 /// How a part of an entity is asked for.
@@ -61,6 +61,8 @@ fn check(request: &DescribeClientQuotasRequest) -> Result<(), Refusal> {
 
 async fn found(call: &Sliced, request: &DescribeClientQuotasRequest) -> Vec<EntryData> {
     let (image, mut found) = (call.shared.metadata.image(), Vec::new());
+    let asked = image.quotas().iter().filter(|(entity, _)| is_asked_for(entity, request));
+    call.work.reserve(asked.map(|(entity, quotas)| response_size::quotas(entity, quotas.len())).sum()).await;
     for (entity, quotas) in image.quotas().iter() {
         call.work.item().await;
         if !is_asked_for(entity, request) {

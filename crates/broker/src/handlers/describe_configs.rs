@@ -7,8 +7,8 @@ use klamm_protocol::messages::describe_configs_response::{
 };
 
 use super::broker_loggers;
-use super::resources::{BROKER_LOGGER, Refusal, refusal, resource};
-use super::{HandleError, Outcome, Sliced, answer, once};
+use super::resources::{BROKER, BROKER_LOGGER, Refusal, refusal, resource};
+use super::{HandleError, Outcome, Sliced, answer, once, response_size};
 use crate::metadata::ConfigEntry;
 use crate::shared::Shared;
 
@@ -37,10 +37,16 @@ pub(super) async fn handle(call: Sliced) -> Result<Outcome, HandleError> {
             },
         }
     };
+    let large =
+        request.resources.iter().filter(|asked| matches!(asked.resource_type, BROKER | BROKER_LOGGER));
+    call.work.reserve(large.take(4).map(|_| response_size::settings(SETTINGS)).sum()).await;
     let results = once(&request.resources, |asked| (asked.resource_type, &asked.resource_name));
     let results = call.each(results, describe).await;
     answer(&DescribeConfigsResponse { results, ..Default::default() }, ApiKey::DescribeConfigs, head)
 }
+
+/// Settings that a broker has, with those that have no effect.
+const SETTINGS: usize = 400;
 
 fn entries(shared: &Shared, asked: &DescribeConfigsResource) -> Result<Vec<ConfigEntry>, Refusal> {
     shared.permit().map_err(|error| refusal(&error))?;

@@ -10,7 +10,7 @@ use klamm_protocol::messages::describe_groups_response::{
 use klamm_protocol::{ApiKey, ByteString, ErrorCode};
 
 use super::operations::{OF_A_GROUP, if_asked};
-use super::{HandleError, Outcome, Sliced, answer, once};
+use super::{HandleError, Outcome, Sliced, answer, once, response_size};
 use crate::error_code::WireError;
 use crate::shared::Shared;
 
@@ -22,9 +22,18 @@ pub(super) async fn handle(call: Sliced) -> Result<Outcome, HandleError> {
     let (shared, head) = (&call.shared, &call.head);
     let request = super::read::<DescribeGroupsRequest>(head)?;
     let operations = if_asked(request.include_authorized_operations, OF_A_GROUP);
+    let size = |name| size(shared, name);
+    call.work.reserve(call.each(once(&request.groups, |name| name), size).await.into_iter().sum()).await;
     let groups = once(&request.groups, |name| name);
     let groups = call.each(groups, |name| group(shared, name, head.version, operations)).await;
     answer(&DescribeGroupsResponse { groups, ..Default::default() }, ApiKey::DescribeGroups, head)
+}
+
+/// The memory of a group in the response.
+fn size(shared: &Shared, name: &ByteString) -> usize {
+    let id = GroupId::new(name);
+    let found = shared.groups.read(&id, |groups| groups.describe(&id)).ok().flatten();
+    found.as_ref().map_or(0, response_size::classic_group)
 }
 
 fn group(shared: &Shared, name: &ByteString, version: i16, operations: i32) -> DescribedGroup {

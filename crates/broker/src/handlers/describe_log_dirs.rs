@@ -10,7 +10,7 @@ use klamm_protocol::messages::describe_log_dirs_response::{
 use klamm_protocol::{ApiKey, ByteString, ErrorCode};
 use nix::sys::statvfs::statvfs;
 
-use super::{HandleError, Outcome, Sliced, answer};
+use super::{HandleError, Outcome, Sliced, answer, response_size};
 use crate::storage::Folder;
 
 /// Partitions by topic; `None` for all there are.
@@ -23,6 +23,9 @@ pub(super) async fn handle(call: Sliced) -> Result<Outcome, HandleError> {
         Some(topics) => Some(wanted(&call, topics).await),
         None => None,
     };
+    let sizes = shared.metadata.storage().folders().iter().filter_map(|folder| folder.logs());
+    let sizes = sizes.flat_map(klamm_log::LogDir::logs).filter(|log| is_wanted(&wanted, log));
+    call.work.reserve(sizes.map(|log| response_size::named(log.partition().topic().as_str())).sum()).await;
     let mut results = Vec::new();
     for folder in shared.metadata.storage().folders() {
         results.push(described(&call, folder, &wanted).await);
@@ -60,8 +63,7 @@ async fn described(call: &Sliced, folder: &Folder, wanted: &Wanted) -> DescribeL
         call.work.item().await;
         let (topic, number) = (log.partition().topic().to_string(), log.partition().partition());
         let number = i32::try_from(number).unwrap_or(i32::MAX);
-        let is_wanted = wanted.as_ref().is_none_or(|wanted| wanted.contains(&(topic.clone(), number)));
-        if is_wanted && metadata.image().topic(&topic).is_some() {
+        if is_wanted(wanted, &log) && metadata.image().topic(&topic).is_some() {
             topics.entry(topic).or_default().push(partition(&log, number));
         }
     }
@@ -76,6 +78,12 @@ async fn described(call: &Sliced, folder: &Folder, wanted: &Wanted) -> DescribeL
         usable_bytes,
         ..DescribeLogDirsResult::default()
     }
+}
+
+fn is_wanted(wanted: &Wanted, log: &Log) -> bool {
+    let (topic, number) = (log.partition().topic().to_string(), log.partition().partition());
+    let number = i32::try_from(number).unwrap_or(i32::MAX);
+    wanted.as_ref().is_none_or(|wanted| wanted.contains(&(topic, number)))
 }
 
 fn partition(log: &Log, partition_index: i32) -> DescribeLogDirsPartition {

@@ -7,7 +7,7 @@ use klamm_protocol::messages::describe_producers_response::{
     DescribeProducersResponse, PartitionResponse, ProducerState, TopicResponse,
 };
 
-use super::{HandleError, Outcome, Sliced, answer, message, once, read};
+use super::{HandleError, Outcome, Sliced, answer, message, once, read, response_size};
 use crate::error_code::WireError;
 use crate::metadata::TopicError;
 use crate::shared::Shared;
@@ -15,6 +15,14 @@ use crate::shared::Shared;
 pub(super) async fn handle(call: Sliced) -> Result<Outcome, HandleError> {
     let (shared, head) = (&*call.shared, &call.head);
     let request = read::<DescribeProducersRequest>(head)?;
+    let mut size = 0;
+    for asked in once(&request.topics, |topic| &topic.name) {
+        let indexes = once(&asked.partition_indexes, |index| *index);
+        let of = |index: &i32| producers(shared, &asked.name, *index).map_or(0, |all| all.len());
+        let counts = call.each(indexes, of).await;
+        size += counts.into_iter().map(response_size::producers).sum::<usize>();
+    }
+    call.work.reserve(size).await;
     let mut topics = Vec::new();
     for asked in once(&request.topics, |topic| &topic.name) {
         call.work.item().await;

@@ -10,7 +10,7 @@ use klamm_protocol::messages::describe_topic_partitions_response::{
 use klamm_protocol::{ApiKey, ByteString, ErrorCode};
 
 use super::operations::OF_A_TOPIC;
-use super::{HandleError, Outcome, Sliced, answer};
+use super::{HandleError, Outcome, Sliced, answer, response_size};
 use crate::error_code::WireError;
 use crate::metadata::{Topic, TopicError};
 use crate::shared::Shared;
@@ -23,6 +23,11 @@ pub(super) async fn handle(call: Sliced) -> Result<Outcome, HandleError> {
     let request = super::read::<DescribeTopicPartitionsRequest>(head)?;
     let image = shared.metadata.image();
     call.work.expect_items(request.topics.len()).await;
+    let most = usize::try_from(request.response_partition_limit).unwrap_or(0).clamp(1, MOST);
+    let all = image.topics().filter(|_| request.topics.is_empty());
+    let names: usize = all.map(|topic| response_size::named(topic.name.as_str())).sum();
+    let partitions = image.topics().map(|topic| topic.states.len()).sum::<usize>().min(most);
+    call.work.reserve(names + response_size::partitions(partitions)).await;
     let (mut named, mut pass) = (BTreeSet::new(), call.work.pass());
     for topic in &request.topics {
         pass.next().await;
@@ -43,7 +48,7 @@ pub(super) async fn handle(call: Sliced) -> Result<Outcome, HandleError> {
         Some(cursor) => (cursor.topic_name.to_string(), usize::try_from(cursor.partition_index).unwrap_or(0)),
         None => (String::new(), 0),
     };
-    let mut left = usize::try_from(request.response_partition_limit).unwrap_or(0).clamp(1, MOST);
+    let mut left = most;
     let mut response = DescribeTopicPartitionsResponse::default();
     for name in named.range(from.clone()..) {
         let start = if *name == from { std::mem::take(&mut first) } else { 0 };

@@ -11,7 +11,7 @@ use klamm_protocol::messages::fetch_response::{
 use klamm_protocol::{ApiKey, ByteString, ErrorCode, Records, Region, RequestHead, Uuid, encode_response};
 use klamm_types::{LeaderEpoch, Offset, TopicName, TopicPartition};
 
-use super::{Answer, Delayed, HandleError, Outcome, Sliced, leader_epoch};
+use super::{Answer, Delayed, HandleError, Outcome, Sliced, leader_epoch, response_size};
 use crate::error_code::WireError;
 use crate::fetch_sessions::{FetchContext, SessionPartition, TopicKey};
 use crate::metadata::{MetadataImage, Topic};
@@ -72,6 +72,8 @@ pub(super) async fn handle(call: Sliced) -> Result<Outcome, HandleError> {
     let request = super::read::<FetchRequest>(head)?;
     call.work.expect_items(request.topics.iter().map(|topic| 1 + topic.partitions.len()).sum()).await;
     let by_id = head.version >= WITH_TOPIC_IDS;
+    let remembered = shared.fetch_sessions.remembered(&request);
+    call.work.reserve(response_size::fetched(remembered)).await;
     let context = match shared.fetch_sessions.context(&request, by_id, &call.work).await {
         Ok(context) => context,
         Err(error) => return refuse(error, head),

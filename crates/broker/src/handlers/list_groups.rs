@@ -7,7 +7,7 @@ use klamm_protocol::messages::list_groups_request::ListGroupsRequest;
 use klamm_protocol::messages::list_groups_response::{ListGroupsResponse, ListedGroup};
 use klamm_protocol::{ApiKey, ByteString, ErrorCode};
 
-use super::{HandleError, Outcome, Sliced, answer};
+use super::{HandleError, Outcome, Sliced, answer, response_size};
 use crate::error_code::WireError;
 
 pub(super) async fn handle(call: Sliced) -> Result<Outcome, HandleError> {
@@ -15,6 +15,7 @@ pub(super) async fn handle(call: Sliced) -> Result<Outcome, HandleError> {
     let request = super::read::<ListGroupsRequest>(head)?;
     let states = names_of(&call, &request.states_filter).await;
     let types = names_of(&call, &request.types_filter).await;
+    call.work.reserve(shared.groups.sum(|group| response_size::listed_group(&group.group))).await;
     let all = shared.permit().map_err(|error| error.wire()).and_then(|()| shared.groups.list());
     let (groups, error) = match all {
         Ok(all) => (all, ErrorCode::None),

@@ -14,7 +14,7 @@ use super::fetch::visibility;
 use super::{HandleError, Outcome, Sliced, answer, leader_epoch};
 use crate::error_code::WireError;
 use crate::metadata::{Topic, TopicError};
-use crate::shared::Shared;
+use crate::work::Work;
 
 const LATEST: i64 = -1;
 const EARLIEST: i64 = -2;
@@ -40,34 +40,37 @@ pub(super) async fn handle(call: Sliced) -> Result<Outcome, HandleError> {
     for asked in &request.topics {
         call.work.item().await;
         let topic = image.topic(&asked.name);
-        let of = |partition: &ListOffsetsPartition| {
+        let mut partitions = Vec::new();
+        for partition in &asked.partitions {
             // A lookup can be work: each partition has one.
-            if !seen.insert((asked.name.clone(), partition.partition_index)) {
-                return refused(partition, ErrorCode::InvalidRequest);
-            }
-            let found = find(shared, topic, partition, request.isolation_level, head.version);
-            respond(found, partition, head.version)
-        };
-        let partitions = call.each(&asked.partitions, of).await;
+            let is_first = seen.insert((asked.name.clone(), partition.partition_index));
+            let found = match is_first {
+                true => find(&call, topic, partition, request.isolation_level).await,
+                false => Err(ErrorCode::InvalidRequest),
+            };
+            partitions.push(respond(found, partition, head.version));
+            call.work.item().await;
+        }
         topics.push(ListOffsetsTopicResponse { name: asked.name.clone(), partitions });
     }
     let response = ListOffsetsResponse { topics, ..Default::default() };
     answer(&response, ApiKey::ListOffsets, head)
 }
 
-fn find(
-    shared: &Shared,
+async fn find(
+    call: &Sliced,
     topic: Option<&Topic>,
     asked: &ListOffsetsPartition,
     isolation: i8,
-    version: i16,
 ) -> Result<Found, ErrorCode> {
-    check_time(asked.timestamp, version)?;
+    let shared = &*call.shared;
+    check_time(asked.timestamp, call.head.version)?;
     let topic = shared.permit().and(topic.ok_or(TopicError::Unknown)).map_err(|error| error.wire())?;
     let log = shared.metadata.log(topic, asked.partition_index).map_err(|error| error.wire())?;
     let epoch = topic.leader_epoch(asked.partition_index);
     leader_epoch::check(asked.current_leader_epoch, epoch)?;
-    let found = find_in(&log, epoch, asked.timestamp, visibility(isolation));
+    let wanted = Wanted { epoch, timestamp: asked.timestamp, visibility: visibility(isolation) };
+    let found = lookup(&call.work, &log, wanted).await;
     found.map_err(|error| shared.metadata.unless_gone(topic, error.wire()))
 }
 
@@ -98,17 +101,31 @@ fn respond(
     ListOffsetsPartitionResponse { partition_index, error_code, timestamp, offset, leader_epoch }
 }
 
-fn refused(asked: &ListOffsetsPartition, error: ErrorCode) -> ListOffsetsPartitionResponse {
-    let (partition_index, error_code) = (asked.partition_index, error.code());
-    ListOffsetsPartitionResponse { partition_index, error_code, ..ListOffsetsPartitionResponse::default() }
-}
-
-fn find_in(
-    log: &Log,
+/// An offset to look for.
+#[derive(Clone, Copy, Debug)]
+struct Wanted {
+    /// The partition's current leader epoch.
     epoch: LeaderEpoch,
     timestamp: i64,
     visibility: Visibility,
-) -> Result<Found, ReadError> {
+}
+
+/// Finds an offset. A batch that decompresses to more than a slice waits for memory, and takes a slice of its own.
+async fn lookup(work: &Work, log: &Log, wanted: Wanted) -> Result<Found, ReadError> {
+    let most = log.config().max_decompressed_bytes;
+    let limit = most.min(work.slice_bytes());
+    match find_in(log, wanted, limit) {
+        Err(error) if error.is_over_limit() && limit < most => {}
+        found => return found,
+    }
+    let _memory = work.memory(most).await;
+    let found = find_in(log, wanted, most);
+    work.bytes(most).await;
+    found
+}
+
+fn find_in(log: &Log, wanted: Wanted, limit: usize) -> Result<Found, ReadError> {
+    let Wanted { epoch, timestamp, visibility } = wanted;
     let bounds = log.bounds();
     let latest = if visibility == Visibility::Stable { bounds.stable() } else { bounds.committed() };
     let epoch_at = |offset| log.epochs().epoch_at(offset).unwrap_or(epoch).get();
@@ -116,8 +133,8 @@ fn find_in(
         LATEST => return Ok((latest.get(), -1, epoch.get())),
         EARLIEST | EARLIEST_LOCAL => return Ok((bounds.start().get(), -1, epoch_at(bounds.start()))),
         LATEST_TIERED | EARLIEST_PENDING_UPLOAD => None,
-        MAX_TIMESTAMP => log.offset_of_max_timestamp()?,
-        time => log.offset_since(Timestamp::from_millis(time))?,
+        MAX_TIMESTAMP => log.offset_of_max_timestamp_within(limit)?,
+        time => log.offset_since_within(Timestamp::from_millis(time), limit)?,
     };
     let found = found.filter(|found| found.offset < latest);
     let triple = |f: klamm_log::TimestampedOffset| {

@@ -9,7 +9,7 @@ use klamm_protocol::messages::metadata_response::{
 use klamm_protocol::{ApiKey, ByteString, ErrorCode, Uuid};
 
 use super::operations::{OF_A_TOPIC, OF_THE_CLUSTER, if_asked};
-use super::{HandleError, Outcome, Sliced, answer};
+use super::{HandleError, Outcome, Sliced, answer, response_size};
 use crate::error_code::WireError;
 use crate::metadata::{MAX_PARTITIONS, MetadataImage, Topic, TopicError, internal_topics};
 use crate::shared::Shared;
@@ -46,15 +46,24 @@ async fn topics(call: &Sliced, request: &MetadataRequest) -> Vec<MetadataRespons
     // In version 0 there is no null, and an empty list means all.
     match request.topics.as_ref().filter(|topics| call.head.version > 0 || !topics.is_empty()) {
         Some(asked) => named(call, request, asked).await,
-        None => all(call, request),
+        None => all(call, request).await,
     }
 }
 
-/// All topics, in one step: between slices a response that grows with the broker's state would be memory that is not
-/// counted, once for each client that asks.
-fn all(call: &Sliced, request: &MetadataRequest) -> Vec<MetadataResponseTopic> {
+async fn all(call: &Sliced, request: &MetadataRequest) -> Vec<MetadataResponseTopic> {
     let image = call.shared.metadata.image();
-    image.topics().map(|topic| described(&call.shared, topic, request)).collect()
+    call.work.reserve(image.topics().map(whole).sum()).await;
+    let mut topics = Vec::new();
+    for topic in image.topics() {
+        topics.push(described(&call.shared, topic, request));
+        call.work.items(1 + topic.states.len()).await;
+    }
+    topics
+}
+
+/// The memory of a topic with all of its partitions.
+fn whole(topic: &Topic) -> usize {
+    response_size::topic(topic, topic.states.len())
 }
 
 async fn named(
@@ -80,6 +89,8 @@ async fn named(
     let refused = if is_by_id { BTreeMap::new() } else { create_unknown(call, &once, request).await };
     // One image for all, so that a topic is there or not.
     let (image, mut topics) = (call.shared.metadata.image(), Vec::new());
+    let found = once.iter().filter_map(|asked| found(&image, asked, is_by_id));
+    call.work.reserve(found.map(whole).sum()).await;
     for topic in once {
         let version = call.head.version;
         let told = asked_topic(&call.shared, &image, topic, request, (is_by_id, version), &refused);
@@ -87,6 +98,13 @@ async fn named(
         topics.push(told);
     }
     topics
+}
+
+fn found<'a>(image: &'a MetadataImage, asked: &MetadataRequestTopic, is_by_id: bool) -> Option<&'a Topic> {
+    match asked.name.as_ref().filter(|_| !is_by_id) {
+        Some(name) => image.topic(name),
+        None => image.topic_by_id(asked.topic_id),
+    }
 }
 
 fn asked_topic(

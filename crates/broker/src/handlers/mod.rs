@@ -48,6 +48,7 @@ mod produce;
 mod reassignments;
 mod refusal;
 mod resources;
+mod response_size;
 mod sasl;
 mod sync_group;
 mod transactions;
@@ -79,6 +80,7 @@ use crate::work::{Place, Running, Work};
 pub(crate) use fetch::{PendingFetch, Round};
 pub(crate) use footprint::footprint;
 use refusal::Refusal;
+pub(crate) use response_size::size_of_answer;
 
 /// An API, the versions of it that are served, and what answers it.
 type Served = (ApiKey, RangeInclusive<i16>, Handler);
@@ -137,7 +139,7 @@ const SERVED: &[Served] = &[
     (ApiKey::ListTransactions, 0..=2, |s, h, _| transactions::list(s, h)),
     (ApiKey::ConsumerGroupHeartbeat, 0..=1, consumer_group_heartbeat::handle),
     (ApiKey::ConsumerGroupDescribe, 0..=1, |s, h, t| Sliced::begin(s, h, t, consumer_group_describe::handle)),
-    (ApiKey::ListConfigResources, 0..=1, |s, h, _| list_config_resources::handle(s, h)),
+    (ApiKey::ListConfigResources, 0..=1, |s, h, t| Sliced::begin(s, h, t, list_config_resources::handle)),
     (ApiKey::DescribeTopicPartitions, 0..=0, |s, h, t| {
         Sliced::begin(s, h, t, describe_topic_partitions::handle)
     }),

@@ -12,7 +12,7 @@ use klamm_protocol::messages::offset_fetch_response::{
 };
 use klamm_protocol::{ApiKey, ByteString, ErrorCode, Uuid};
 
-use super::{HandleError, Outcome, Sliced, answer, once};
+use super::{HandleError, Outcome, Sliced, answer, once, response_size};
 use crate::error_code::WireError;
 use crate::metadata::MetadataImage;
 
@@ -29,6 +29,7 @@ pub(super) async fn handle(call: Sliced) -> Result<Outcome, HandleError> {
     let head = &call.head;
     let request = super::read::<OffsetFetchRequest>(head)?;
     let response = if head.version >= SEVERAL {
+        call.work.reserve(size(&call, &request.groups).await).await;
         let mut groups = Vec::new();
         for asked in once(&request.groups, |asked| &asked.group_id) {
             call.work.item().await;
@@ -36,9 +37,30 @@ pub(super) async fn handle(call: Sliced) -> Result<Outcome, HandleError> {
         }
         OffsetFetchResponse { groups, ..OffsetFetchResponse::default() }
     } else {
-        one(&group(&call, &first(&request)).await, head.version)
+        let first = first(&request);
+        call.work.reserve(size(&call, std::slice::from_ref(&first)).await).await;
+        one(&group(&call, &first).await, head.version)
     };
     answer(&response, ApiKey::OffsetFetch, head)
+}
+
+/// The memory of what groups have committed: all of it, or the metadata of the partitions that are named.
+async fn size(call: &Sliced, asked: &[OffsetFetchRequestGroup]) -> usize {
+    let mut size = 0;
+    for group in once(asked, |asked| &asked.group_id) {
+        call.work.item().await;
+        let id = GroupId::new(&group.group_id);
+        let all = |groups: &GroupCoordinator| {
+            let committed = groups.all_committed(&id);
+            committed
+                .map(|(topic, _, found)| {
+                    response_size::named(topic.as_str()) + response_size::committed(found)
+                })
+                .sum()
+        };
+        size += call.shared.groups.read(&id, all).unwrap_or(0_usize);
+    }
+    size
 }
 
 /// The one group that an older version asks for, as later ones do.

@@ -273,8 +273,8 @@ fn refused(shared: &Shared, partition: &TopicPartition, error: &AppendError) -> 
 
 /// Only codecs that the version knows.
 fn check_codec(batch: &[u8], version: i16) -> Result<(), Refusal> {
-    let is_zstd = BatchHeader::parse(batch).is_ok_and(|header| header.compression() == Compression::Zstd);
-    match is_zstd && version < WITH_ZSTD {
+    let is_zstd = || BatchHeader::parse(batch).is_ok_and(|header| header.compression() == Compression::Zstd);
+    match version < WITH_ZSTD && is_zstd() {
         true => Err(ErrorCode::UnsupportedCompressionType.into()),
         false => Ok(()),
     }

@@ -4,7 +4,6 @@
 //! producer sends its records again or drops them. Length and magic number come first, because they say where
 //! the checksum lies; the checksum does not cover them, nor the base offset, which is 0 from a producer.
 
-use klamm_record::BatchHeader;
 use thiserror::Error;
 
 /// What is wrong with the frame of a batch.
@@ -64,13 +63,6 @@ pub(crate) fn is_transactional(records: &[u8]) -> bool {
     is_current && records.get(ATTRIBUTES_LOW).is_some_and(|attributes| attributes & 0x10 != 0)
 }
 
-/// Whether the checksum is right.
-pub(crate) fn is_undamaged(batch: &[u8]) -> bool {
-    let stored =
-        batch.get(17..21).and_then(|bytes| bytes.first_chunk()).map(|bytes| u32::from_be_bytes(*bytes));
-    batch.len() >= BatchHeader::SIZE && stored == Some(BatchHeader::extend_crc(0, &batch[21..]))
-}
-
 const MAGIC: usize = 16;
 const ATTRIBUTES_LOW: usize = 22;
 const LENGTH_END: usize = 12;
@@ -114,7 +106,6 @@ mod tests {
             assert_eq!(only_batch(&records).map(<[u8]>::len), want);
         }
         assert_eq!(check_base_offset(&with(7, &[1])), Err(FrameFault::BaseOffset { got: 1 }));
-        assert!(is_undamaged(&batch()) && !is_undamaged(&with(61, &[9])) && !is_undamaged(&[]));
         assert!(is_transactional(&with(22, &[0x10])) && !is_transactional(&batch()));
     }
 }

@@ -8,15 +8,15 @@ mod frame;
 mod records;
 
 use klamm_record::{
-    BatchBuilder, BatchError, BatchHeader, BatchOptions, BuildError, CompressionError, Depth, NewRecord,
-    RecordIter, TimestampType, check_produced, validate,
+    BatchBuilder, BatchError, BatchHeader, BatchOptions, BuildError, Compression, CompressionError,
+    NewRecord, RecordIter, TimestampType, check_produced,
 };
 use klamm_types::Timestamp;
 use thiserror::Error;
 
 use crate::config::{BatchCompression, TopicConfig};
 
-use frame::{check_base_offset, is_undamaged};
+use frame::check_base_offset;
 use records::{Rules, Walked, walk};
 
 pub(crate) use frame::{FrameFault, is_transactional, only_batch};
@@ -71,7 +71,7 @@ pub(crate) fn prepare(
     }
     // Whatever else is wrong with a batch whose checksum is wrong was done to it on its way.
     let prepared = prepare_undamaged(batch, topic, now, limit);
-    prepared.map_err(|error| if is_undamaged(batch) { error } else { Refused::Damaged })
+    prepared.map_err(|error| if BatchHeader::is_undamaged(batch) { error } else { Refused::Damaged })
 }
 
 /// The checksum of what this takes is checked when it is appended.
@@ -85,36 +85,37 @@ fn prepare_undamaged(
     check_produced(&header)?;
     let Walked { latest, decompressed } =
         walk(&header, &batch[BatchHeader::SIZE..], &Rules::of(&header, topic, now), limit)?;
-    let mut stored = stored(batch, &header, topic, limit)?;
-    let prepared = |batch, append_time| Prepared { batch, append_time, decompressed };
-    if topic.timestamp_type == TimestampType::LogAppendTime {
-        mend(&mut stored, |stored| BatchHeader::set_log_append_time(stored, now))?;
-        return Ok(prepared(stored, Some(now)));
-    }
+    let append_time = (topic.timestamp_type == TimestampType::LogAppendTime).then_some(now);
     let has_append_time = header.timestamp_type() == TimestampType::LogAppendTime;
-    if header.max_timestamp() != latest || has_append_time {
-        mend(&mut stored, |stored| BatchHeader::set_create_time(stored, latest))?;
+    let has_wrong_times = header.max_timestamp() != latest || has_append_time;
+    let codec = other_codec(&header, topic);
+    if codec.is_some() || append_time.is_some() || has_wrong_times {
+        // The checksum is made anew, which must not hide that it was wrong.
+        header.check_crc(batch)?;
     }
-    Ok(prepared(stored, None))
-}
-
-/// The batch with the codec that its topic wants.
-fn stored(batch: &[u8], header: &BatchHeader, topic: &TopicConfig, limit: usize) -> Result<Vec<u8>, Refused> {
-    let codec = match topic.compression {
-        BatchCompression::Codec(codec) if codec != header.compression() => codec,
-        _ => return Ok(batch.to_vec()),
+    let mut stored = match codec {
+        Some(codec) => compress_again(&header, batch, options(&header, topic, codec), limit)?,
+        None => batch.to_vec(),
     };
-    validate(batch, Depth::Header)?;
-    let (compression, level) = (codec, topic.levels.of(codec));
-    let options = BatchOptions { compression, level, log_append_time: None, ..BatchOptions::of(header) };
-    compress_again(header, batch, options, limit)
+    match append_time {
+        Some(now) => BatchHeader::set_log_append_time(&mut stored, now),
+        None if has_wrong_times => BatchHeader::set_create_time(&mut stored, latest),
+        None => {}
+    }
+    Ok(Prepared { batch: stored, append_time, decompressed })
 }
 
-/// The CRC that came has to be right before it is made anew.
-fn mend(stored: &mut [u8], change: impl FnOnce(&mut [u8])) -> Result<(), Refused> {
-    validate(stored, Depth::Header)?;
-    change(stored);
-    Ok(())
+/// The codec that the topic stores, if it is another one.
+fn other_codec(header: &BatchHeader, topic: &TopicConfig) -> Option<Compression> {
+    match topic.compression {
+        BatchCompression::Codec(codec) if codec != header.compression() => Some(codec),
+        _ => None,
+    }
+}
+
+fn options(header: &BatchHeader, topic: &TopicConfig, compression: Compression) -> BatchOptions {
+    let level = topic.levels.of(compression);
+    BatchOptions { compression, level, log_append_time: None, ..BatchOptions::of(header) }
 }
 
 fn compress_again(

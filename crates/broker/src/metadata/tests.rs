@@ -1,6 +1,5 @@
 //! Commands on a whole broker, on a disk that is watched or held: what they ask of the disk, and what other clients see meanwhile.
 
-mod hooked_disk;
 mod visibility;
 
 use std::collections::BTreeMap;
@@ -19,24 +18,24 @@ use klamm_protocol::messages::response_header::ResponseHeader;
 use klamm_protocol::{
     ByteString, ErrorCode, Message, Request, RequestHead, encode_request, response_header_version,
 };
+use klamm_sim::HookDisk;
 
 use crate::environment::Environment;
 use crate::handlers::{Outcome, Round, Turn, handle};
 use crate::shared::Shared;
 use crate::work::Place;
 use crate::{Broker, BrokerConfig};
-use hooked_disk::HookedDisk;
 
 /// A broker in a directory, on a disk with a hook.
 struct Held {
     broker: Option<Broker>,
-    disk: HookedDisk,
+    disk: HookDisk,
     folder: tempfile::TempDir,
 }
 
 impl Held {
     fn start() -> Held {
-        let (disk, folder) = (HookedDisk::default(), tempfile::tempdir().unwrap());
+        let (disk, folder) = (HookDisk::default(), tempfile::tempdir().unwrap());
         let mut held = Held { broker: None, disk, folder };
         held.restart();
         held
@@ -69,9 +68,10 @@ impl Held {
             if operation.starts_with("sync") && std::thread::current().id() == own {
                 noted.lock().unwrap().push(path.to_owned());
             }
+            Ok(())
         });
         work();
-        self.disk.set(|_, _| ());
+        self.disk.clear();
         let synced = synced.lock().unwrap();
         synced.clone()
     }

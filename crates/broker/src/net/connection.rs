@@ -15,11 +15,11 @@ use tokio::time::Instant;
 
 use super::frame::{Frame, FrameReader};
 use super::memory::{RequestMemory, Share};
-use super::send::{Answers, send, share_of};
+use super::send::{Answers, send, share_of, unreserved};
 use super::workers::{Lane, Workers};
 use crate::handlers::{
     Answer, Delayed, Later, Outcome, PendingFetch, Round, Turn, fetch_again, footprint, handle,
-    has_large_frame, lane,
+    has_large_frame, lane, size_of_answer,
 };
 use crate::probe::Fault;
 use crate::shared::Shared;
@@ -282,6 +282,7 @@ impl Connection {
     async fn count(&self, mut outcome: Outcome, share: &mut Share) -> Result<Outcome, String> {
         if let Outcome::Answer(answer) = &mut outcome {
             let share = std::mem::take(share);
+            self.shared.work.unreserved(unreserved(answer, &share));
             answer.share = share_of(answer, share, &self.answers).await.map_err(|error| error.to_string())?;
         }
         Ok(outcome)
@@ -312,13 +313,25 @@ impl Connection {
             Some(bytes) => self.shared.work.memory(bytes).await,
             None => None,
         };
+        if let Some(bytes) = running.take_response() {
+            self.reserve(bytes, share).await?;
+            if running.fits_network() {
+                let done = Workers::run_here(|| timed_slice(running, Place::Network, granted));
+                return self.note(done, share).await;
+            }
+        }
         let lane = if running.is_large() { Lane::Large } else { Lane::Io };
-        let slice = move || {
-            let begun = std::time::Instant::now();
-            (sliced(running, Place::Worker, granted), begun.elapsed())
-        };
+        let slice = move || timed_slice(running, Place::Worker, granted);
         let (done, _place) = self.workers.run(lane, slice).await.unzip();
         self.note(done, share).await
+    }
+
+    /// Takes memory for a response that is not built yet, beside what the request has.
+    async fn reserve(&self, bytes: usize, share: &mut Share) -> Result<(), String> {
+        let more = self.answers.take_beside(bytes, share).await.map_err(|error| error.to_string())?;
+        share.merge(more);
+        self.shared.work.reserved(bytes);
+        Ok(())
     }
 
     /// Until those have come that the answer depends on. They are not waited for when the broker stops.
@@ -329,8 +342,12 @@ impl Connection {
             () = gone(stream) => None,
         };
         let Some(told) = told else { return Ok(Outcome::Gone) };
+        let (mut share, bytes) = (Share::default(), size_of_answer(&told));
+        if bytes > 0 {
+            self.reserve(bytes, &mut share).await?;
+        }
         let outcome = (later.respond)(told).map_err(|error| error.to_string())?;
-        self.count(outcome, &mut Share::default()).await
+        self.count(outcome, &mut share).await
     }
 
     /// Attempts the fetch again whenever one of its partitions has grown, and for the last time at the deadline, or when
@@ -406,6 +423,16 @@ fn first_slice(outcome: Outcome, turn: Turn) -> Outcome {
         Outcome::Sliced(running) => sliced(running, turn.place(), None),
         outcome => outcome,
     }
+}
+
+/// The outcome of one slice, and how long it took.
+fn timed_slice(
+    running: Box<Running<Outcome>>,
+    place: Place,
+    granted: Option<MemoryPermit>,
+) -> (Outcome, Duration) {
+    let begun = std::time::Instant::now();
+    (sliced(running, place, granted), begun.elapsed())
 }
 
 /// The outcome of one slice.

@@ -76,6 +76,17 @@ impl RequestMemory {
         Ok(self.take(bytes).await?)
     }
 
+    /// Takes so many bytes beside `own`. When they are not free, `own` is given back and both are waited for together: nobody
+    /// who has memory waits for more, so that those who have some always finish.
+    pub(crate) async fn take_beside(&self, bytes: usize, own: &mut Share) -> Result<Share, OutOfMemory> {
+        if let Some(taken) = self.try_take(bytes) {
+            return Ok(taken);
+        }
+        let all = bytes.saturating_add(own.bytes());
+        drop(std::mem::take(own));
+        self.take(all).await
+    }
+
     /// Resolves when somebody waits for memory.
     pub(crate) async fn is_wanted(&self) {
         let mut wanted = std::pin::pin!(self.wanted.notified());
@@ -147,3 +158,6 @@ impl Drop for Waiting<'_> {
 const PATIENCE: Duration = Duration::from_secs(10);
 const GRACE: Duration = Duration::from_secs(1);
 const LEAST_BYTES_A_MILLISECOND: u64 = 64;
+
+#[cfg(test)]
+mod tests;

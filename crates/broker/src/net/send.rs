@@ -121,6 +121,12 @@ pub(super) async fn share_of(
     memory.take(bytes).await
 }
 
+/// Bytes of a response in memory beyond what its request has taken; none where the response is small.
+pub(super) fn unreserved(answer: &Answer, work: &Share) -> usize {
+    let bytes: usize = answer.frame.pieces.iter().map(in_memory).sum();
+    if bytes <= SMALL { 0 } else { bytes.saturating_sub(work.bytes()) }
+}
+
 fn in_memory(piece: &Piece) -> usize {
     if let Piece::Bytes(bytes) = piece { bytes.len() } else { 0 }
 }

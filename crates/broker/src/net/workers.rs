@@ -140,3 +140,6 @@ impl Places {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

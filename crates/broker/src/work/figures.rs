@@ -33,6 +33,12 @@ pub struct WorkFigures {
     pub memory: usize,
     /// The most bytes of decompression memory that were held at a time.
     pub most_memory: usize,
+    /// How often decompression memory was taken.
+    pub memory_taken: u64,
+    /// Bytes of memory that were taken for responses before they were built (`queued.max.request.bytes`).
+    pub reserved: u64,
+    /// The most bytes of a response beyond the memory that its request had taken when it was built.
+    pub most_unreserved: usize,
 }
 
 /// Counts [`WorkFigures`], and grants decompression memory.
@@ -64,10 +70,22 @@ impl Counters {
         let units = u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX).min(self.most);
         let permit = Arc::clone(&self.memory).acquire_many_owned(units).await.ok()?;
         let mut figures = self.figures.lock();
+        figures.memory_taken += 1;
         figures.memory += permit.num_permits() * UNIT;
         figures.most_memory = figures.most_memory.max(figures.memory);
         drop(figures);
         Some(MemoryPermit { permit, figures: Arc::clone(&self.figures) })
+    }
+
+    /// Notes that memory for a response was taken before it is built.
+    pub(crate) fn reserved(&self, bytes: usize) {
+        self.figures.lock().reserved += bytes as u64;
+    }
+
+    /// Notes that a response was built that is so much larger than the memory that its request had taken.
+    pub(crate) fn unreserved(&self, bytes: usize) {
+        let mut figures = self.figures.lock();
+        figures.most_unreserved = figures.most_unreserved.max(bytes);
     }
 
     pub(crate) fn figures(&self) -> WorkFigures {

@@ -53,6 +53,8 @@ struct Slice {
     /// Decompression memory in bytes that the handler needs before it can go on.
     wanted: Option<usize>,
     granted: Option<MemoryPermit>,
+    /// Memory in bytes that building the response takes.
+    response: Option<usize>,
 }
 
 impl Work {
@@ -66,6 +68,7 @@ impl Work {
             is_large: false,
             wanted: None,
             granted: None,
+            response: None,
         };
         Work { slice: Arc::new(Mutex::new(slice)), counters: Arc::clone(counters) }
     }
@@ -121,8 +124,23 @@ impl Work {
         self.slice.lock().granted.take()
     }
 
+    /// Takes the memory for a response of this size before it is built: what a response takes can grow with the state of
+    /// the broker. The handler waits until the memory is free (`queued.max.request.bytes`); the request keeps it until the
+    /// response is sent. A small response is covered by the connection's own allowance.
+    pub(crate) async fn reserve(&self, bytes: usize) {
+        if bytes > SMALL_RESPONSE {
+            self.slice.lock().want_response(bytes);
+            yield_once().await;
+        }
+    }
+
     pub(crate) fn is_on_network(&self) -> bool {
         self.slice.lock().place == Place::Network
+    }
+
+    /// The bytes of a whole slice.
+    pub(crate) fn slice_bytes(&self) -> usize {
+        self.slice.lock().bytes
     }
 
     /// The bytes that are left of this slice.
@@ -169,6 +187,17 @@ impl Work {
     fn take_wanted(&self) -> Option<usize> {
         self.slice.lock().wanted.take()
     }
+
+    fn take_response(&self) -> Option<usize> {
+        self.slice.lock().response.take()
+    }
+}
+
+impl Slice {
+    fn want_response(&mut self, bytes: usize) {
+        self.is_large |= bytes > self.bytes;
+        self.response = Some(bytes);
+    }
 }
 
 /// A pass over items. It yields after as many as a slice has; the items of a pass with fewer are not counted.
@@ -188,6 +217,9 @@ impl Pass<'_> {
         self.left -= 1;
     }
 }
+
+/// Bytes of a response that are not counted.
+pub(crate) const SMALL_RESPONSE: usize = 16 << 10;
 
 /// Is pending once: the future ends its slice here.
 async fn yield_once() {

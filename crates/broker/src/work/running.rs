@@ -46,6 +46,16 @@ impl<T> Running<T> {
     pub(crate) fn take_wanted(&self) -> Option<usize> {
         self.work.take_wanted()
     }
+
+    /// Whether it has run on a network thread alone and may go on there: its next step is no more than a slice.
+    pub(crate) fn fits_network(&self) -> bool {
+        self.work.is_on_network() && !self.is_large()
+    }
+
+    /// Memory in bytes that the response takes, which the next slice builds.
+    pub(crate) fn take_response(&self) -> Option<usize> {
+        self.work.take_response()
+    }
 }
 
 impl<T> Drop for Running<T> {
