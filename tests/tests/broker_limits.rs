@@ -1,14 +1,19 @@
 //! Limits of requests, responses and connections, as `docs/operating.md` states them.
 
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use klamm_broker::testing::{TestBroker, request_footprint};
 use klamm_broker::{Broker, BrokerConfig};
-use klamm_protocol::encode_request;
+use klamm_protocol::messages::create_topics_request::{CreatableTopic, CreateTopicsRequest};
 use klamm_protocol::messages::describe_groups_request::DescribeGroupsRequest;
 use klamm_protocol::messages::fetch_request::{FetchPartition, FetchRequest, FetchTopic};
 use klamm_protocol::messages::metadata_request::MetadataRequest;
 use klamm_protocol::messages::produce_request::{PartitionProduceData, ProduceRequest, TopicProduceData};
+use klamm_protocol::{Records, encode_request};
+use klamm_sim::HookDisk;
 use klamm_tests::admin::create;
 use klamm_tests::client::Client;
 use klamm_tests::hostile::padded;
@@ -57,8 +62,7 @@ fn a_fetch_has_no_more_records_than_fetch_max_bytes() {
     let (_broker, mut client) = start(config);
     fill(&mut client, 300);
     let partitions = client.call(&fetch(), 11).responses[0].partitions.clone();
-    let bytes =
-        |records: Option<klamm_protocol::Records>| records.and_then(|r| r.as_bytes().map(|b| b.len()));
+    let bytes = |records: Option<Records>| records.and_then(|r| r.as_bytes().map(Bytes::len));
     let sizes: Vec<_> =
         partitions.into_iter().filter_map(|one| bytes(one.records)).filter(|s| *s > 0).collect();
     assert_eq!(sizes.len(), 2, "{sizes:?}");
@@ -138,4 +142,44 @@ fn retention_counts_what_it_deletes() {
     broker.advance(Duration::from_secs(10_000_000)).unwrap();
     assert!(figure("klamm_retention_deleted_segments_total") >= f64::from(PARTITIONS));
     assert!(figure("klamm_retention_deleted_bytes_total") >= 100.0 * f64::from(PARTITIONS));
+}
+
+/// The client goes while its command waits for the disk.
+#[test]
+fn a_command_whose_client_disconnects_is_finished() {
+    let (directory, disk) = (tempfile::tempdir().unwrap(), HookDisk::default());
+    let config = BrokerConfig { log_dirs: vec![directory.path().to_owned()], ..BrokerConfig::for_test() };
+    let broker = TestBroker::start_on(Arc::new(disk.clone()), config).unwrap();
+    let ((reached, at_disk), (go_on, held)) = (channel(), channel::<()>());
+    let held = Mutex::new(held);
+    disk.set(move |operation, path| {
+        if operation == "create_dir" && path.to_string_lossy().contains("gone-") {
+            let _ = reached.send(());
+            // Nothing is ever sent: this ends when the other side is dropped.
+            let _ = held.lock().map(|held| held.recv());
+        }
+        Ok(())
+    });
+    let mut client = Client::connect(broker.running());
+    let topic = CreatableTopic {
+        name: "gone".into(),
+        num_partitions: PARTITIONS,
+        replication_factor: 1,
+        ..CreatableTopic::default()
+    };
+    client.send(&CreateTopicsRequest { topics: vec![topic], ..CreateTopicsRequest::default() }, 7);
+    at_disk.recv_timeout(Duration::from_secs(60)).unwrap();
+    drop(client);
+    let mut other = Client::connect(broker.running());
+    let partitions = |other: &mut Client| {
+        let all = other.call(&MetadataRequest { topics: None, ..MetadataRequest::default() }, 9).topics;
+        all.iter().map(|topic| topic.partitions.len()).sum::<usize>()
+    };
+    assert_eq!(partitions(&mut other), 0);
+    drop(go_on);
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while partitions(&mut other) != usize::try_from(PARTITIONS).unwrap() {
+        assert!(Instant::now() < deadline, "the topic is not there");
+        std::thread::yield_now();
+    }
 }
