@@ -87,6 +87,7 @@ impl Log {
             let (next, active) = (appender.next, Arc::clone(&appender.active));
             inner.roll_at(&mut appender, next).map_err(|e| LogError::File(roll_error(&active, e)))?;
         }
+        inner.sync_names_behind(count, &appender).map_err(|error| inner.fail(error))?;
         let retired = inner.retire(count, &mut appender);
         let first = inner.published.read().segments.first().base();
         appender.snapshots.forget(|offset| offset < first && bases.contains(&offset));
@@ -163,6 +164,20 @@ fn facts(published: &Published) -> Result<Vec<Facts>, ReadError> {
 }
 
 impl Inner {
+    /// Makes the names of the segments durable that stay when the oldest `count` go. A sync of the log does so only while a segment
+    /// that was rolled is not synced, and those that go are forgotten.
+    fn sync_names_behind(&self, count: usize, appender: &Appender) -> Result<(), FileError> {
+        let segments = self.published.read().segments.clone();
+        let kept = segments.iter().nth(count).map(|segment| segment.base());
+        match appender.unsynced.first() {
+            Some(oldest) if kept.is_some_and(|kept| oldest.base() < kept) => {
+                appender.snapshots.sync(oldest.base())?;
+                self.folder.sync()
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Takes the oldest `count` segments out of the log, one after the other, so that their files are not open all at once. When one
     /// cannot be put away, it and those behind it stay.
     fn retire(&self, count: usize, appender: &mut Appender) -> Result<(), FileError> {

@@ -54,7 +54,7 @@ enum Step {
 use Durability::{Synced, Written};
 use Step::*;
 
-const SCRIPTS: [(&str, &[Step]); 7] = [
+const SCRIPTS: [(&str, &[Step]); 8] = [
     (
         "append",
         &[
@@ -129,6 +129,26 @@ const SCRIPTS: [(&str, &[Step]); 7] = [
             Reopen,
             Append(1, Synced),
             Retain(100),
+            Maintain,
+            Append(1, Synced),
+        ],
+    ),
+    (
+        "retire",
+        &[
+            Append(9, Written),
+            Advance(9),
+            Retain(10_000),
+            Append(2, Synced),
+            Append(20, Written),
+            Retain(100),
+            Append(1, Synced),
+            Maintain,
+            Append(9, Written),
+            Retain(0),
+            Append(1, Synced),
+            Reopen,
+            Retain(0),
             Maintain,
             Append(1, Synced),
         ],
@@ -518,7 +538,7 @@ fn check(model: &Model, crashed: &Found) -> Result<(), String> {
     if start < model.start.0 || start > model.start.1 {
         return Err(format!("the start is {start}, expected {:?}", model.start));
     }
-    for (offset, value) in model.current.range(start..model.synced) {
+    for (offset, value) in model.current.range(start..model.synced.max(start)) {
         if model.may_be_compacted(*offset, end) && !found.contains_key(offset) {
             continue;
         }
