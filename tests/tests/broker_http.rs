@@ -3,11 +3,14 @@
 use std::io::Write;
 use std::net::TcpStream;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use klamm_broker::testing::TestBroker;
 use klamm_broker::{Broker, BrokerConfig};
 use klamm_protocol::ErrorCode;
 use klamm_protocol::messages::fetch_request::{FetchPartition, FetchRequest, FetchTopic};
+use klamm_protocol::messages::metadata_request::{MetadataRequest, MetadataRequestTopic};
+use klamm_sim::HookDisk;
 use klamm_tests::client::Client;
 use klamm_tests::consumers::Consumer;
 use klamm_tests::groups::{Member, commit_in_two_partitions, damage_the_second_partition};
@@ -211,6 +214,60 @@ fn a_background_task_that_fails_is_counted_and_shown_until_it_succeeds() {
     broker.free_disk();
     broker.advance(MINUTE).unwrap();
     assert_eq!(ask(address, "GET /healthz").1, "ok\n");
+}
+
+/// What `/healthz` lists, without the background tasks that fail too.
+fn refusing(broker: &TestBroker) -> Vec<String> {
+    let (_, body) = ask(broker.running().http_address().unwrap(), "GET /healthz");
+    let partition =
+        |line: &str| Some(line.strip_prefix("partition ")?.split_once(" takes no records: ")?.0.to_owned());
+    body.lines().filter_map(partition).collect()
+}
+
+/// The error of a topic that is created when a client asks for it.
+fn automatic(client: &mut Client, name: &str) -> i16 {
+    let topics = Some(vec![MetadataRequestTopic { name: Some(name.into()), ..Default::default() }]);
+    let request = MetadataRequest { topics, allow_auto_topic_creation: true, ..Default::default() };
+    client.call(&request, 13).topics[0].error_code
+}
+
+#[test]
+fn partitions_that_take_no_records_are_shown_until_they_do() {
+    let broker = TestBroker::start_with(config()).unwrap();
+    let (mut client, member) = (Client::connect(broker.running()), Client::connect(broker.running()));
+    let (id, mut member) = (topic(&mut client, "t"), Member::new(member, "a"));
+    let mut errors = || {
+        let produced = produce(&mut client, "t", id, batch_of(&["v"]), -1, 13).error_code;
+        [produced, member.commit("t", 7), automatic(&mut client, "u")]
+    };
+    broker.fill_disk();
+    assert!(errors().iter().all(|error| *error != 0));
+    let names = refusing(&broker);
+    let is_shown = |name: &str| names.iter().any(|shown| shown.starts_with(name));
+    assert!(["__cluster_metadata-0", "__consumer_offsets-", "t-0"].into_iter().all(is_shown), "{names:?}");
+    broker.free_disk();
+    assert_eq!(errors(), [0; 3]);
+    assert_eq!(refusing(&broker), [""; 0]);
+}
+
+#[test]
+fn a_log_that_has_failed_is_shown() {
+    let (directory, disk) = (tempfile::tempdir().unwrap(), HookDisk::default());
+    let mut config = BrokerConfig { log_dirs: vec![directory.path().into()], ..config() };
+    config.topic.log.flush_time = Some(std::time::Duration::from_secs(1));
+    let broker = TestBroker::start_on(Arc::new(disk.clone()), config).unwrap();
+    let mut client = Client::connect(broker.running());
+    let id = topic(&mut client, "t");
+    assert_eq!(produce(&mut client, "t", id, batch_of(&["v"]), -1, 13).error_code, 0);
+    disk.set(|operation, path| match operation == "sync" && path.to_string_lossy().contains("/t-0/") {
+        true => Err(std::io::Error::from_raw_os_error(5)),
+        false => Ok(()),
+    });
+    // The time of `flush.ms` counts from the first round of maintenance.
+    let rounds = [broker.advance(MINUTE), broker.advance(MINUTE)];
+    assert!(rounds.iter().any(Result::is_err));
+    disk.clear();
+    assert_eq!(refusing(&broker), ["t-0"]);
 }
 
 #[test]

@@ -109,6 +109,12 @@ impl Storage {
         self.offline.lock().iter().map(|(partition, reason)| (partition.clone(), reason.clone())).collect()
     }
 
+    /// The logs that take no writes since one has failed, and why.
+    pub(crate) fn failed_logs(&self) -> Vec<(TopicPartition, String)> {
+        let failure = |log: Log| Some((log.partition().clone(), log.failure()?));
+        self.dirs().flat_map(LogDir::logs).filter_map(failure).collect()
+    }
+
     /// The folders that have a log of this name on the disk, open or not.
     pub(crate) fn homes_of<'a>(&'a self, log: &'a str) -> impl Iterator<Item = &'a LogDir> {
         self.dirs().filter(move |dir| is_dir(self.disk(), &dir.path().join(log)))

@@ -1,4 +1,4 @@
-use std::collections::HashSet;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use klamm_log::AppendError;
@@ -8,7 +8,8 @@ use parking_lot::Mutex;
 /// Partitions that cannot be written to. The operator is told once, and again when it goes on: a full disk has every produce refused.
 #[derive(Debug, Default)]
 pub(crate) struct Stuck {
-    partitions: Mutex<HashSet<TopicPartition>>,
+    /// With the error that records were refused for.
+    partitions: Mutex<BTreeMap<TopicPartition, String>>,
     /// How many they are: mostly none, which is seen without the lock.
     count: AtomicUsize,
 }
@@ -17,7 +18,7 @@ impl Stuck {
     /// Records were not appended; whether that is news.
     pub(crate) fn note(&self, partition: &TopicPartition, error: &AppendError) -> bool {
         let mut partitions = self.partitions.lock();
-        let is_new = partitions.insert(partition.clone());
+        let is_new = partitions.insert(partition.clone(), error.to_string()).is_none();
         self.count.store(partitions.len(), Ordering::Relaxed);
         if is_new {
             tracing::error!(%partition, %error, "records are not appended, and so refused, until they can be");
@@ -31,12 +32,23 @@ impl Stuck {
             return false;
         }
         let mut partitions = self.partitions.lock();
-        let was_stuck = partitions.remove(partition);
+        let was_stuck = partitions.remove(partition).is_some();
         self.count.store(partitions.len(), Ordering::Relaxed);
         if was_stuck {
             tracing::info!(%partition, "records are appended again");
         }
         was_stuck
+    }
+
+    /// The partitions that refuse records, and why. Those that are not there any more are forgotten.
+    pub(crate) fn refusing(
+        &self,
+        is_there: impl Fn(&TopicPartition) -> bool,
+    ) -> Vec<(TopicPartition, String)> {
+        let mut partitions = self.partitions.lock();
+        partitions.retain(|partition, _| is_there(partition));
+        self.count.store(partitions.len(), Ordering::Relaxed);
+        partitions.iter().map(|(partition, error)| (partition.clone(), error.clone())).collect()
     }
 }
 
@@ -56,5 +68,8 @@ mod tests {
         );
         assert_eq!([stuck.goes_on(&one), stuck.goes_on(&one)], [true, false]);
         assert!(stuck.note(&one, &error));
+        let refusing: Vec<_> = stuck.refusing(|_| true).into_iter().map(|(partition, _)| partition).collect();
+        assert_eq!(refusing, [one.clone(), other.clone()]);
+        assert_eq!(stuck.refusing(|partition| *partition == other).len(), 1, "the other's topic was deleted");
     }
 }

@@ -121,6 +121,12 @@ impl Log {
         self.inner.published.read().segments.last().base()
     }
 
+    /// The first write or sync that failed, after which the log takes no writes until it is opened again.
+    #[must_use]
+    pub fn failure(&self) -> Option<String> {
+        self.inner.health.failure.lock().clone()
+    }
+
     /// Its segments, oldest first.
     ///
     /// # Errors

@@ -371,7 +371,9 @@ impl Run {
             Advance(records) => {
                 let to = (self.model.start.1 + records).min(self.model.end);
                 self.model.start.1 = to;
-                Ok(log.advance_start(at(to))?)
+                log.advance_start(at(to))?;
+                self.model.start.0 = to;
+                Ok(())
             }
             Retain(bytes) => {
                 log.set_config(settings(Some(bytes)))?;

@@ -19,6 +19,7 @@ use klamm_coordinator::{
 };
 use klamm_log::Clock;
 use klamm_protocol::{ErrorCode, Uuid};
+use klamm_types::TopicPartition;
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::oneshot;
 
@@ -258,6 +259,11 @@ impl Groups {
     /// Of each partition of the topic, in their order, whether its groups are served.
     pub(crate) fn standings(self: &Arc<Self>) -> Vec<Standing> {
         self.table().map_or(Vec::new(), |table| table.shards().filter_map(Shard::standing).collect())
+    }
+
+    /// The partitions of the topic that cannot be written to, and why.
+    pub(crate) fn refusing(self: &Arc<Self>) -> Vec<(TopicPartition, String)> {
+        self.table().map_or(Vec::new(), |table| table.shards().filter_map(Shard::refusing).collect())
     }
 
     /// The offsets of topics go with them, but not those of others that have their names since; with that of offsets go all groups.

@@ -47,8 +47,8 @@ struct Ready {
     coordinator: GroupCoordinator,
     waiters: HashMap<Waiter, oneshot::Sender<Answer>>,
     next: u64,
-    /// Whether what was decided last could not be logged.
-    is_stuck: bool,
+    /// Why what was decided last could not be logged.
+    refusing: Option<String>,
 }
 
 /// What is to be told when a decision is durable.
@@ -99,6 +99,14 @@ impl Shard {
             State::Ready(_) => Some(Standing::Active),
             State::Failed => Some(Standing::Failed),
             State::Unloaded => None,
+        }
+    }
+
+    /// Why what its groups decide is not logged, while that lasts.
+    pub(super) fn refusing(&self) -> Option<(TopicPartition, String)> {
+        match &*self.state.lock() {
+            State::Ready(ready) => Some((self.partition()?.clone(), ready.refusing.clone()?)),
+            _ => None,
         }
     }
 
@@ -268,7 +276,7 @@ impl State {
 
 impl Ready {
     fn new(coordinator: GroupCoordinator) -> Ready {
-        Ready { coordinator, waiters: HashMap::new(), next: 0, is_stuck: false }
+        Ready { coordinator, waiters: HashMap::new(), next: 0, refusing: None }
     }
 
     fn waiter(&mut self) -> (Waiter, oneshot::Receiver<Answer>) {
@@ -295,7 +303,7 @@ impl Ready {
             unsent.answers.extend(self.addressed(instead.answers));
             return Err(error.wire());
         }
-        if !effects.records.is_empty() && std::mem::take(&mut self.is_stuck) {
+        if !effects.records.is_empty() && self.refusing.take().is_some() {
             tracing::info!(partition = %log.partition(), "what groups decide is logged again");
         }
         effects.records.iter().for_each(|record| self.coordinator.apply(record));
@@ -307,7 +315,7 @@ impl Ready {
 
     /// Once, until it goes on: a full disk has every commit refused.
     fn note_stuck(&mut self, log: &Log, records: &[GroupRecord], error: &AppendError) {
-        if !std::mem::replace(&mut self.is_stuck, true) {
+        if self.refusing.replace(error.to_string()).is_none() {
             let (partition, group) = (log.partition(), records.first().map(GroupRecord::group));
             tracing::error!(%partition, ?group, %error, "what groups decide is not logged, and so refused, until it can be");
         }

@@ -2,6 +2,7 @@
 
 mod connections;
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +14,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use klamm_types::TopicPartition;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
@@ -112,11 +114,25 @@ fn health(shared: &Shared) -> Response<Full<Bytes>> {
     });
     let storage = shared.metadata.storage();
     let failures = storage.failures().lines(|log| storage.log(log).map(|log| log.bounds().start()));
-    let failed: String = folders.chain(partitions).chain(groups).chain(failures).collect();
+    let refusing = refusing(shared).into_iter();
+    let refusing =
+        refusing.map(|(partition, why)| format!("partition {partition} takes no records: {why}\n"));
+    let failed: String = folders.chain(partitions).chain(groups).chain(refusing).chain(failures).collect();
     match failed.is_empty() {
         true => plain(StatusCode::OK, "ok\n"),
         false => response(StatusCode::SERVICE_UNAVAILABLE, TEXT, failed),
     }
+}
+
+/// Partitions that cannot be written to, and why: those whose log has failed, and those that refused what came last.
+fn refusing(shared: &Shared) -> BTreeMap<TopicPartition, String> {
+    let storage = shared.metadata.storage();
+    let mut refusing: BTreeMap<_, _> =
+        shared.stuck.refusing(|partition| storage.log(partition).is_some()).into_iter().collect();
+    refusing.extend(shared.groups.refusing());
+    refusing.extend(shared.metadata.refusing());
+    refusing.extend(storage.failed_logs());
+    refusing
 }
 
 fn plain(status: StatusCode, text: &str) -> Response<Full<Bytes>> {

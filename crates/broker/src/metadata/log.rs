@@ -9,6 +9,7 @@ use klamm_log::{
 };
 use klamm_record::{BatchBuilder, BatchOptions};
 use klamm_types::TopicId;
+use parking_lot::Mutex;
 
 use super::batches::{Transaction, in_batches};
 use super::features::LATEST;
@@ -26,6 +27,8 @@ pub(super) struct MetadataLog {
     clock: Arc<dyn Clock>,
     /// The reign in which the snapshot was made: what comes now is not of an earlier one.
     least: LeaderEpoch,
+    /// Why the last change was not logged, or is not durable.
+    refusing: Mutex<Option<String>>,
 }
 
 impl MetadataLog {
@@ -45,7 +48,7 @@ impl MetadataLog {
         }
         // It was opened, and has therefore no torn end any more.
         let replay = Replay::of_folder(storage.disk(), log.path(), node, Tail::IsWhole)?.ok_or_else(gone)?;
-        let log = MetadataLog { log, node, clock: Arc::clone(clock), least };
+        let log = MetadataLog { log, node, clock: Arc::clone(clock), least, refusing: Mutex::default() };
         if replay.is_in_transaction() {
             let abort = log.encode(&[MetadataRecord::AbortTransaction], LATEST);
             let aborted = abort.and_then(|values| log.append(&[values])).and_then(|_| log.sync());
@@ -87,17 +90,26 @@ impl MetadataLog {
         }
         // The only voter goes on in the leader epoch that it finds.
         let epoch = self.log.epochs().latest().map_or(self.least, |latest| latest.epoch.max(self.least));
-        let appended = self
-            .log
-            .append_batches(&mut bytes, epoch, Depth::Header, Durability::Written)
-            .inspect_err(|error| tracing::error!(%error, "a change of the metadata was not logged"))?;
+        let appended = self.log.append_batches(&mut bytes, epoch, Depth::Header, Durability::Written);
+        let appended = self.noted(appended, "a change of the metadata was not logged")?;
         Ok(appended.next_offset)
     }
 
     /// Makes durable what was logged. One sync serves all who wait for one.
     pub(super) fn sync(&self) -> Result<(), TopicError> {
         let synced = self.log.sync().map_err(AppendError::from);
-        Ok(synced.inspect_err(|error| tracing::error!(%error, "a change of the metadata is not durable"))?)
+        Ok(self.noted(synced, "a change of the metadata is not durable")?)
+    }
+
+    /// Logs an error, and keeps it for [`MetadataLog::refusing`] until something succeeds.
+    fn noted<T>(&self, done: Result<T, AppendError>, meaning: &str) -> Result<T, AppendError> {
+        *self.refusing.lock() = done.as_ref().err().map(ToString::to_string);
+        done.inspect_err(|error| tracing::error!(%error, "{meaning}"))
+    }
+
+    /// Why the last change was not logged or is not durable.
+    pub(super) fn refusing(&self) -> Option<(TopicPartition, String)> {
+        Some((self.log.partition().clone(), self.refusing.lock().clone()?))
     }
 }
 

@@ -41,6 +41,11 @@ impl Metadata {
         matches!(self.log(topic, partition), Ok(_) | Err(TopicError::Gone))
     }
 
+    /// The partition of the metadata log and why the last change was not logged, while that is so.
+    pub(crate) fn refusing(&self) -> Option<(TopicPartition, String)> {
+        self.log.refusing()
+    }
+
     /// Opens the logs of partitions that came, and gives them their settings; those of a folder that failed stay away. Returns the
     /// topics of which a log could not be opened, and why.
     pub(super) fn open_logs(&self, opened: &[Opened]) -> BTreeMap<Uuid, TopicError> {

@@ -112,7 +112,9 @@ impl DirectoryName {
             .into_iter()
             .find_map(|(suffix, state)| Some((before_unique_id(name.strip_suffix(suffix)?)?, state)))
             .unwrap_or((name, DirectoryState::Current));
-        Some(DirectoryName { partition: partition.parse().ok()?, state })
+        let parsed: TopicPartition = partition.parse().ok()?;
+        // `t-007` is not the directory of `t-7`.
+        (parsed.to_string() == partition).then_some(DirectoryName { partition: parsed, state })
     }
 }
 
@@ -147,6 +149,8 @@ mod tests {
             (format!("{long}-0.{id}-delete"), Some((format!("{long}-0"), Deleted))),
             ("photos-to-delete".into(), None),
             ("t-0-delete".into(), None),
+            ("t-007".into(), None),
+            (format!("t-00.{id}-delete"), None),
             (format!("t.{id}-delete"), None),
             (format!("t-0.{}-delete", &id[1..]), None),
             (format!("t-0.{}g-delete", &id[1..]), None),

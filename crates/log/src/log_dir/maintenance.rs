@@ -223,15 +223,16 @@ impl Shared {
 }
 
 impl Inner {
-    /// Notes where the log starts, unless it does so at its first segment; whether that is new.
+    /// Notes where the log starts, unless it does so at its first segment; whether that is new. What was noted once stays noted:
+    /// after a power loss the segments before it may be back.
     fn note_start(&self, starts: &mut OffsetCheckpoint) -> bool {
         let published = self.published.read().clone();
         let start = published.bounds.start();
-        if start > published.segments.first().base() {
-            starts.offsets.insert(self.partition.clone(), start) != Some(start)
-        } else {
-            starts.offsets.remove(&self.partition).is_some()
+        let is_noted = starts.offsets.contains_key(&self.partition);
+        if !is_noted && start <= published.segments.first().base() {
+            return false;
         }
+        starts.offsets.insert(self.partition.clone(), start) != Some(start)
     }
 }
 
