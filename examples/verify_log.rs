@@ -1,5 +1,5 @@
-//! Looks at every byte of a folder of logs and names what is wrong: file, position, offset, kind. Nothing else may have the
-//! folder open.
+//! Reads every byte of the logs in a directory, `__cluster_metadata-0` too, and names what is wrong: file, position, offset,
+//! kind. Nothing else may have the directory open.
 //!
 //! ```sh
 //! cargo run --release --example verify_log -- ./klamm-rows
@@ -40,7 +40,8 @@ fn run(options: &Options, sound: &mut bool) -> Result<(), Box<dyn Error>> {
     }
     let on_damage = if options.repair { OnDamage::Cut } else { OnDamage::Refuse };
     let depth = if options.headers_only { Depth::Header } else { Depth::Records { limit: 256 << 20 } };
-    let dir = LogDir::open_with(&options.dir, DirConfig { on_damage, ..DirConfig::default() })?;
+    let dir =
+        LogDir::open_with(&options.dir, DirConfig { on_damage, metadata_log: true, ..DirConfig::default() })?;
     dir.cuts().iter().for_each(|cut| println!("{cut}"));
     dir.inconsistencies().iter().for_each(|found| println!("{found}"));
     for log in dir.offline() {

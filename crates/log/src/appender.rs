@@ -31,6 +31,8 @@ pub(crate) struct Appender {
     pub(crate) pace: IndexPace,
     /// The last segment that is noted to have gaps, which a follower has copied.
     followed: Option<Offset>,
+    /// The base offset of the first segment as the disk has it, where it is noted.
+    pub(crate) first_segment: Option<Offset>,
     /// The first batch's time, which `segment.ms` counts from; not read from the file until needed.
     first_time: FirstTime,
     /// When the active segment was begun here, by [`Clock::elapsed`], for batches without a time.
@@ -66,6 +68,7 @@ impl Appender {
             snapshots: loaded.snapshots,
             pace: loaded.tail.pace,
             followed: loaded.followed,
+            first_segment: loaded.first_segment,
             first_time,
             began: None,
             truncations: 0,

@@ -6,6 +6,7 @@
     allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap, clippy::cast_sign_loss)
 )]
 
+mod aborts;
 mod append;
 mod appender;
 mod background;
@@ -18,6 +19,7 @@ mod durability;
 mod epochs;
 mod error;
 mod event;
+mod first_segment;
 mod folder;
 pub mod format;
 mod gaps;

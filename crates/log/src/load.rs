@@ -14,7 +14,7 @@ use crate::producer::{ProducerStates, Snapshots, restore};
 use crate::recovery::{self, Recovered, Tail};
 use crate::segment::Segment;
 use crate::segment_list::SegmentList;
-use crate::{Cut, Inconsistency, LogConfig, OpenError, ReadError, epochs, gaps, holes};
+use crate::{Cut, Inconsistency, LogConfig, OpenError, ReadError, epochs, first_segment, gaps, holes};
 
 /// Segments, the end of the last, and the producers there.
 type Found = (Vec<Arc<Segment>>, Tail, ProducerStates);
@@ -61,6 +61,8 @@ pub(crate) struct Loaded {
     pub(crate) snapshots: Snapshots,
     /// The last segment to which a follower has appended behind a gap.
     pub(crate) followed: Option<Offset>,
+    /// The base offset of the first segment that is noted in the directory.
+    pub(crate) first_segment: Option<Offset>,
     /// What was cut off, if anything.
     pub(crate) cut: Option<Cut>,
     /// Small files that could not be believed.
@@ -93,6 +95,7 @@ pub(crate) fn load(
         bases.iter().map(|base| Arc::new(Segment::existing(folder, *base, interval))).collect();
     let mut inconsistencies = Vec::new();
     let followed = gaps::followed(folder, &mut inconsistencies)?;
+    let first_segment = note_of_first_segment(folder, trust, bases.first().copied(), &mut inconsistencies)?;
     let expected = Expected { gaps: Gaps { followed, ..expected.gaps }, ..expected };
     let start = expected.start;
     let stored = epochs::stored(folder, &mut inconsistencies)?;
@@ -149,7 +152,40 @@ pub(crate) fn load(
         Trust::Clean { .. } => start,
     };
     let segments = SegmentList::new(segments);
-    Ok(Loaded { segments, tail, epochs, producers, snapshots, followed, cut, inconsistencies, start, synced })
+    Ok(Loaded {
+        segments,
+        tail,
+        epochs,
+        producers,
+        snapshots,
+        followed,
+        first_segment,
+        cut,
+        inconsistencies,
+        start,
+        synced,
+    })
+}
+
+/// The noted base offset of the first segment. When the first segment lies behind it, that is told; a repair accepts the loss.
+fn note_of_first_segment(
+    folder: &Folder,
+    trust: Trust,
+    first: Option<Offset>,
+    found: &mut Vec<Inconsistency>,
+) -> Result<Option<Offset>, OpenError> {
+    let noted = first_segment::noted(folder, found)?;
+    let Some(missing) = noted.and_then(|noted| first_segment::missing(folder, noted, first)) else {
+        return Ok(noted);
+    };
+    found.push(missing);
+    match (trust, first) {
+        (Trust::Repair { .. }, Some(first)) => {
+            first_segment::note(folder, first)?;
+            Ok(Some(first))
+        }
+        _ => Ok(noted),
+    }
 }
 
 fn clean(
@@ -188,6 +224,7 @@ pub(crate) fn create(folder: &Folder, config: &LogConfig) -> Result<Loaded, Open
         producers,
         snapshots: Snapshots::new(folder, Vec::new()),
         followed: None,
+        first_segment: None,
         cut: None,
         inconsistencies: Vec::new(),
         start: Offset::ZERO,

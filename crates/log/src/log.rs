@@ -369,9 +369,14 @@ impl Inner {
     /// Makes segments durable that were rolled and not synced since, as Kafka does in the background; tells whether there
     /// were any. In its turn like every sync: whoever is acknowledged meanwhile would else miss them.
     pub(crate) fn sync_rolled(&self) -> Result<bool, LogError> {
-        if self.appender.lock().unsynced.is_empty() {
+        let mut appender = self.appender.lock();
+        if !self.is_closed() {
+            self.note_first_of_several(&mut appender)?;
+        }
+        if appender.unsynced.is_empty() {
             return Ok(false);
         }
+        drop(appender);
         self.group.run_once(|| self.sync_now()).map(|()| true)
     }
 
@@ -415,6 +420,7 @@ impl Inner {
         if !self.names.are_durable() {
             return Ok(());
         }
+        self.note_first_of_several(&mut appender)?;
         let segments = self.published.read().segments.clone();
         let taken = appender.take_snapshot(&segments);
         let (end, active, snapshots) =

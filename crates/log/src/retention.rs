@@ -88,7 +88,8 @@ impl Log {
             inner.roll_at(&mut appender, next).map_err(|e| LogError::File(roll_error(&active, e)))?;
         }
         inner.sync_names_behind(count, &appender).map_err(|error| inner.fail(error))?;
-        let retired = inner.retire(count, &mut appender);
+        let noted = inner.note_start_of_kept(count, &mut appender);
+        let retired = noted.and_then(|()| inner.retire(count, &mut appender));
         let first = inner.published.read().segments.first().base();
         appender.snapshots.forget(|offset| offset < first && bases.contains(&offset));
         let start = inner.published.read().bounds.start();
@@ -176,6 +177,12 @@ impl Inner {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Notes where the log begins when the oldest `count` segments are gone, before they are.
+    fn note_start_of_kept(&self, count: usize, appender: &mut Appender) -> Result<(), FileError> {
+        let base = self.published.read().segments.iter().nth(count).map(|segment| segment.base());
+        base.map_or(Ok(()), |base| appender.note_first_segment(base))
     }
 
     /// Takes the oldest `count` segments out of the log, one after the other, so that their files are not open all at once. When one

@@ -1,11 +1,17 @@
 //! What a reader needs to know of transactions: up to where they are decided, and which were aborted.
 
+use std::sync::Arc;
+
 use klamm_types::{Offset, ProducerId};
 
+use crate::aborts::Aborts;
 use crate::format::AbortedEntry;
 use crate::log::Published;
+use crate::producer::{marker_on_disk, restore};
+use crate::scan::{Check, Scan};
+use crate::segment::Segment;
 use crate::segment_list::SegmentList;
-use crate::{FileError, Log, ReadError};
+use crate::{Log, ReadError};
 
 /// A transaction that was aborted: a reader that sees only committed records passes over those of this producer from the
 /// first offset up to the marker.
@@ -32,7 +38,7 @@ impl Log {
     ) -> Result<Vec<AbortedTransaction>, ReadError> {
         loop {
             let published = self.inner.published.read().clone();
-            let found = aborted(&published, from, to);
+            let found = self.aborted(&published, from, to);
             if !self.has_moved(&published) {
                 return found;
             }
@@ -47,39 +53,88 @@ impl Log {
         appender.producers.expire(now, after);
         appender.producers.limit(most);
     }
-}
 
-fn aborted(published: &Published, from: Offset, to: Offset) -> Result<Vec<AbortedTransaction>, ReadError> {
-    let (start, end) = (published.bounds.start(), published.bounds.end());
-    if from < start {
-        return Err(ReadError::OutOfRange { asked: from, start, end });
+    fn aborted(
+        &self,
+        published: &Published,
+        from: Offset,
+        to: Offset,
+    ) -> Result<Vec<AbortedTransaction>, ReadError> {
+        let (start, end) = (published.bounds.start(), published.bounds.end());
+        if from < start {
+            return Err(ReadError::OutOfRange { asked: from, start, end });
+        }
+        let transaction = |entry: AbortedEntry| {
+            let of = |number| Offset::new(number).unwrap_or_default();
+            let (first_offset, last_offset) = (of(entry.first_offset), of(entry.last_offset));
+            let producer_id = ProducerId::new(entry.producer_id)?;
+            Some(AbortedTransaction { producer_id, first_offset, last_offset })
+        };
+        let entries = self.aborted_entries(&published.segments, from, to)?;
+        Ok(entries.into_iter().filter_map(transaction).collect())
     }
-    let transaction = |entry: AbortedEntry| {
-        let of = |number| Offset::new(number).unwrap_or_default();
-        let (first_offset, last_offset) = (of(entry.first_offset), of(entry.last_offset));
-        let producer_id = ProducerId::new(entry.producer_id)?;
-        Some(AbortedTransaction { producer_id, first_offset, last_offset })
-    };
-    Ok(aborted_entries(&published.segments, from, to)?.into_iter().filter_map(transaction).collect())
-}
 
-/// The entries of the transaction indexes that concern what lies between `from` and `to`, in the order of their markers.
-pub(crate) fn aborted_entries(
-    segments: &SegmentList,
-    from: Offset,
-    to: Offset,
-) -> Result<Vec<AbortedEntry>, FileError> {
-    let mut found = Vec::new();
-    for segment in segments.from(from) {
-        for entry in segment.aborted()? {
-            if entry.last_offset >= from.get() && entry.first_offset < to.get() {
-                found.push(entry);
+    /// The entries of the transaction indexes that concern what lies between `from` and `to`, in the order of their markers.
+    /// An index that was not used before is compared with the batches first.
+    pub(crate) fn aborted_entries(
+        &self,
+        segments: &SegmentList,
+        from: Offset,
+        to: Offset,
+    ) -> Result<Vec<AbortedEntry>, ReadError> {
+        let mut found = Vec::new();
+        for segment in segments.from(from) {
+            if segment.is_aborted_unchecked()? {
+                self.check_aborted(segments, segment)?;
             }
-            // Behind it no transaction that began before is undecided.
-            if entry.last_stable_offset >= to.get() {
-                return Ok(found);
+            for entry in segment.aborted()? {
+                if entry.last_offset >= from.get() && entry.first_offset < to.get() {
+                    found.push(entry);
+                }
+                // Behind it no transaction that began before is undecided.
+                if entry.last_stable_offset >= to.get() {
+                    return Ok(found);
+                }
             }
         }
+        Ok(found)
     }
-    Ok(found)
+
+    /// Compares the transaction index of a segment with its batches, and takes what they say where it differs. Returns whether
+    /// the file was right. A segment with a damaged batch is passed over, for nobody knows what it aborts.
+    pub(crate) fn check_aborted(
+        &self,
+        segments: &SegmentList,
+        segment: &Arc<Segment>,
+    ) -> Result<bool, ReadError> {
+        let cuts = segment.cuts();
+        match self.read_aborts(segments, segment) {
+            Ok(aborts) => Ok(segment.settle_aborted(aborts, cuts)?),
+            Err(ReadError::Damage(_)) => {
+                segment.pass_over_aborted_check();
+                Ok(true)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn read_aborts(&self, segments: &SegmentList, segment: &Arc<Segment>) -> Result<Aborts, ReadError> {
+        let size = self.size_of(segment)?;
+        let list: Vec<_> = segments.iter().cloned().collect();
+        let mut snapshots = self.inner.appender.lock().snapshots.clone();
+        let states = restore(&mut snapshots, &list, segment.base())?;
+        let is_first = Arc::ptr_eq(segment, segments.first());
+        let is_compacted = segment.base() < self.gaps_before();
+        let mut aborts = Aborts::new(segment.base(), states, is_first, is_compacted);
+        let mut scan = Scan::new(segment.file()?, 0, size, Check::Header, WINDOW);
+        loop {
+            let position = scan.position();
+            let next = scan.next().map_err(|error| segment.scan_error(error, position, aborts.end()))?;
+            let Some(batch) = next else { return Ok(aborts) };
+            aborts.take(&batch.header, marker_on_disk(segment, &batch)?);
+        }
+    }
 }
+
+/// Bytes read at a time to walk over headers.
+const WINDOW: usize = 4 * 1024;

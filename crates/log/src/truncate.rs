@@ -136,6 +136,7 @@ impl Inner {
         self.group.lower(Offset::ZERO);
         self.owner.lower_checkpoints(&self.partition, Offset::ZERO)?;
         appender.unsynced.clear();
+        appender.forget_first_segment()?;
         let removed = self.remove_all();
         let begun = removed.and_then(|()| appender.begin(offset));
         let segment = begun.map_err(|error| self.fail(error))?;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use klamm_record::{BatchError, Depth, validate};
-use klamm_types::{Offset, Timestamp};
+use klamm_types::{EpochHistory, LeaderEpoch, Offset, Timestamp};
 use thiserror::Error;
 
 use crate::format::{FileKind, OffsetEntry, TimeEntry};
@@ -62,6 +62,32 @@ pub enum FindingKind {
         /// Where this one begins.
         got: Offset,
     },
+    /// A batch reaches into the next segment.
+    #[error("batch ends at {got}, expected an offset before {limit}, where the next segment begins")]
+    Beyond {
+        /// Base offset of the next segment.
+        limit: Offset,
+        /// Its last offset.
+        got: Offset,
+    },
+    /// A batch has another leader epoch than `leader-epoch-checkpoint` has for its offset.
+    #[error("batch has the leader epoch {got}, expected {expected}")]
+    LeaderEpoch {
+        /// The epoch in the history of epochs.
+        expected: LeaderEpoch,
+        /// The batch's.
+        got: LeaderEpoch,
+    },
+    /// The log's first segment is missing.
+    #[error(
+        "the first segment begins at {got}, expected one that begins at {expected} or before: records are missing"
+    )]
+    MissingSegment {
+        /// Where the first segment began when that was last noted.
+        expected: Offset,
+        /// Where the first segment that is there begins.
+        got: Offset,
+    },
     /// An entry of the offset index points to no batch, or to another. Reading goes on without it.
     #[error("offset index leads astray")]
     OffsetIndex,
@@ -73,6 +99,9 @@ pub enum FindingKind {
         /// The entry's.
         got: i64,
     },
+    /// A transaction index has other aborted transactions than the batches. It is not used.
+    #[error("transaction index does not have the transactions that the batches abort")]
+    TransactionIndex,
     /// A producer snapshot is not whole. It is passed over, and what it would say is read from the batches.
     #[error("producer snapshot is not whole")]
     Snapshot,
@@ -82,7 +111,14 @@ impl FindingKind {
     /// Whether records are lost or cannot be read; otherwise only a cache is wrong, or a gap to be explained.
     #[must_use]
     pub fn is_damage(&self) -> bool {
-        matches!(self, FindingKind::Batch(_) | FindingKind::Order { .. } | FindingKind::Hole { .. })
+        matches!(
+            self,
+            FindingKind::Batch(_)
+                | FindingKind::Order { .. }
+                | FindingKind::Hole { .. }
+                | FindingKind::Beyond { .. }
+                | FindingKind::MissingSegment { .. }
+        )
     }
 }
 
@@ -93,7 +129,7 @@ impl Log {
     /// # Errors
     /// [`ReadError::File`] when the system cannot read a file; what is wrong in a file is no error here.
     pub fn verify(&self, depth: Depth) -> Result<Vec<Finding>, ReadError> {
-        let mut verifier = Verifier::new(depth, self.gaps_before());
+        let mut verifier = Verifier::new(depth, self.gaps_before(), self.epochs());
         let mut published = self.inner.published.read().clone();
         let mut at = 0;
         loop {
@@ -107,8 +143,30 @@ impl Log {
                 }
             }
         }
+        self.keep_wrong_epochs(&mut verifier.found);
+        verifier.found.splice(0..0, self.missing_segment());
+        verifier.found.extend(self.wrong_transaction_indexes()?);
         verifier.found.extend(self.broken_snapshots()?);
         Ok(verifier.found)
+    }
+
+    /// Drops findings of leader epochs that were right: epochs may have begun or ended while the log was read.
+    fn keep_wrong_epochs(&self, found: &mut Vec<Finding>) {
+        let (start, epochs) = (self.bounds().start(), self.epochs());
+        found.retain(|finding| match finding.kind {
+            FindingKind::LeaderEpoch { got, .. } => {
+                finding.offset >= start && epochs.epoch_at(finding.offset).is_some_and(|epoch| epoch != got)
+            }
+            _ => true,
+        });
+    }
+
+    fn missing_segment(&self) -> Option<Finding> {
+        let appender = self.inner.appender.lock();
+        let segment = Arc::clone(self.inner.published.read().segments.first());
+        let expected = appender.first_segment.filter(|noted| *noted < segment.base())?;
+        let (offset, kind) = (expected, FindingKind::MissingSegment { expected, got: segment.base() });
+        Some(Finding { path: segment.path(), position: 0, offset, kind })
     }
 
     /// What is published once a truncation under way has ended.
@@ -117,7 +175,7 @@ impl Log {
         self.inner.published.read().clone()
     }
 
-    fn size_of(&self, segment: &Arc<Segment>) -> Result<u64, ReadError> {
+    pub(crate) fn size_of(&self, segment: &Arc<Segment>) -> Result<u64, ReadError> {
         let active = {
             let published = self.inner.published.read();
             Arc::ptr_eq(segment, published.segments.last()).then_some(published.active_size)
@@ -125,11 +183,32 @@ impl Log {
         Ok(active.map_or_else(|| segment.size(), Ok)?)
     }
 
-    fn gaps_before(&self) -> Offset {
+    /// Before this offset compaction may have left gaps.
+    pub(crate) fn gaps_before(&self) -> Offset {
         match self.config().cleanup_policy.compacts() {
             true => Offset::MAX,
             false => self.inner.owner.cleaned(&self.inner.partition).unwrap_or_default(),
         }
+    }
+
+    fn wrong_transaction_indexes(&self) -> Result<Vec<Finding>, ReadError> {
+        let published = self.inner.published.read().clone();
+        let mut found = Vec::new();
+        for segment in published.segments.iter() {
+            match self.check_aborted(&published.segments, segment) {
+                Ok(true) => {}
+                Ok(false) => found.push(Finding {
+                    path: self.path().join(segment.name(FileKind::TransactionIndex)),
+                    position: 0,
+                    offset: segment.base(),
+                    kind: FindingKind::TransactionIndex,
+                }),
+                // The segment may have gone meanwhile.
+                Err(_) if self.has_moved(&published) => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(found)
     }
 
     fn broken_snapshots(&self) -> Result<Vec<Finding>, ReadError> {
@@ -153,6 +232,7 @@ struct Verifier {
     depth: Depth,
     /// Before this offset compaction may have left gaps.
     gaps_before: Offset,
+    epochs: EpochHistory,
     found: Vec<Finding>,
     /// Where the segment before ends; `None` before the first.
     expected: Option<Offset>,
@@ -176,15 +256,15 @@ struct Walk<'a> {
 }
 
 impl Verifier {
-    fn new(depth: Depth, gaps_before: Offset) -> Verifier {
-        Verifier { depth, gaps_before, found: Vec::new(), expected: None }
+    fn new(depth: Depth, gaps_before: Offset, epochs: EpochHistory) -> Verifier {
+        Verifier { depth, gaps_before, epochs, found: Vec::new(), expected: None }
     }
 
     /// Where to go on in the segments that a truncation has left. When it has taken `segment`, all are looked at again.
     fn resume(&mut self, segments: &SegmentList, segment: &Arc<Segment>) -> usize {
         let at = segments.iter().position(|left| Arc::ptr_eq(left, segment));
         at.unwrap_or_else(|| {
-            *self = Verifier::new(self.depth, self.gaps_before);
+            *self = Verifier::new(self.depth, self.gaps_before, std::mem::take(&mut self.epochs));
             0
         })
     }
@@ -226,7 +306,8 @@ impl Verifier {
             let kind = self.gap(published, expected, got)?;
             self.note(segment, 0, got, kind);
         }
-        self.segment(segment, size)
+        let behind = published.segments.iter().map(|next| next.base()).find(|base| *base > got);
+        self.segment(segment, size, behind)
     }
 
     /// The log's settings, its checkpoint, or its batches can say that it was compacted.
@@ -245,7 +326,13 @@ impl Verifier {
     }
 
     /// Returns where the segment ends, as far as it can be told.
-    fn segment(&mut self, segment: &Arc<Segment>, size: u64) -> Result<Offset, ReadError> {
+    /// `behind` is where the next segment begins.
+    fn segment(
+        &mut self,
+        segment: &Arc<Segment>,
+        size: u64,
+        behind: Option<Offset>,
+    ) -> Result<Offset, ReadError> {
         let mut walk = Walk { segment, offsets: 0, times: 0, largest: None };
         let mut scan = Scan::new(segment.file()?, 0, size, Check::Header, WINDOW);
         let mut next = segment.base();
@@ -254,6 +341,7 @@ impl Verifier {
             match scan.next() {
                 Ok(Some(batch)) => {
                     self.batch(segment, &batch, next)?;
+                    self.place(segment, &batch, next, behind);
                     self.indexes(&mut walk, &batch)?;
                     next = next.max(batch.header.next_offset());
                 }
@@ -277,6 +365,18 @@ impl Verifier {
             self.note(segment, position, header.base_offset(), FindingKind::Batch(fault));
         }
         Ok(())
+    }
+
+    /// What the CRC of a batch does not cover: its offset and its leader epoch.
+    fn place(&mut self, segment: &Arc<Segment>, batch: &Scanned, next: Offset, behind: Option<Offset>) {
+        let (base, got) = (batch.header.base_offset(), batch.header.last_offset());
+        if let Some(limit) = behind.filter(|limit| got >= *limit) {
+            self.note(segment, batch.position, next, FindingKind::Beyond { limit, got });
+        }
+        let epochs = batch.header.leader_epoch().zip(self.epochs.epoch_at(base));
+        if let Some((got, expected)) = epochs.filter(|(got, expected)| got != expected) {
+            self.note(segment, batch.position, base, FindingKind::LeaderEpoch { expected, got });
+        }
     }
 
     fn fault(&self, segment: &Arc<Segment>, batch: &Scanned) -> Result<Option<BatchError>, ReadError> {

@@ -70,7 +70,7 @@ fn retention_is_enforced_and_retired_files_are_deleted() {
     assert_eq!((retired(299), retired(1)), (0, 1));
     let deleted = || {
         let names = std::fs::read_dir(log.path()).unwrap().map(|entry| entry.unwrap().file_name());
-        names.filter(|name| name.to_string_lossy().ends_with(".deleted")).count()
+        names.filter(|name| name.to_string_lossy().ends_with(".log.deleted")).count()
     };
     assert!(deleted() > 0);
     clock.set_wall(NOW - 2 * DAY);

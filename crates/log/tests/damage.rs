@@ -59,7 +59,7 @@ const CASES: [Case; 9] = [
     ("a byte of a value", FIRST, |p| flip(p, fourth(p) + 70), "Batch", 3, 3),
     ("a byte of a header", FIRST, |p| flip(p, fourth(p) + 25), "Batch", 3, 3),
     ("a length", FIRST, |p| flip(p, fourth(p) + 9), "Batch", 3, 3),
-    ("a base offset", FIRST, |p| flip(p, fourth(p) + 7), "Order", 4, 3),
+    ("a base offset", FIRST, |p| flip(p, fourth(p) + 7), "Beyond", 3, 3),
     ("a sealed segment is torn", FIRST, |p| cut(p, 20), "Batch", 9, 9),
     (
         "zeros in the middle",
@@ -83,6 +83,7 @@ fn kind(kind: &FindingKind) -> &'static str {
     match kind {
         FindingKind::Batch(_) => "Batch",
         FindingKind::Order { .. } => "Order",
+        FindingKind::Beyond { .. } => "Beyond",
         FindingKind::Gap { .. } => "Gap",
         FindingKind::Hole { .. } => "Hole",
         FindingKind::OffsetIndex => "OffsetIndex",

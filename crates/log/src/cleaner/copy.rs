@@ -12,7 +12,6 @@ use super::{Work, facts};
 use crate::LogError;
 use crate::producer::marker;
 use crate::segment::Segment;
-use crate::transactions::aborted_entries;
 
 /// Writes segments anew.
 #[derive(Debug)]
@@ -101,7 +100,7 @@ impl Copying {
 fn begin(segment: &Arc<Segment>, transactions: &mut Transactions, work: &Work) -> Result<Source, LogError> {
     let next = work.segments.iter().find(|next| next.base() > segment.base());
     let end = next.map_or(work.dirt.first_uncleanable, |next| next.base());
-    transactions.expect(aborted_entries(&work.segments, segment.base(), end)?);
+    transactions.expect(work.log.aborted_entries(&work.segments, segment.base(), end)?);
     Ok(Source::new(segment, 0)?)
 }
 

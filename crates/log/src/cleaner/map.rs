@@ -13,7 +13,6 @@ use super::transactions::Transactions;
 use crate::LogError;
 use crate::producer::marker;
 use crate::segment::Segment;
-use crate::transactions::aborted_entries;
 
 /// Fills the map.
 #[derive(Debug)]
@@ -33,7 +32,7 @@ impl Mapping {
         let dirty = work.segments.iter().cloned().zip(ends);
         let segments = dirty.filter(|(segment, end)| *end > from && segment.base() < to).collect();
         let mut transactions = Transactions::default();
-        transactions.expect(aborted_entries(&work.segments, from, to)?);
+        transactions.expect(work.log.aborted_entries(&work.segments, from, to)?);
         Ok(Mapping { segments, source: None, transactions, keys: Vec::new() })
     }
 

@@ -13,4 +13,6 @@ pub use metadata::PartitionMetadata;
 pub use names::{DirectoryName, DirectoryState, FileKind, SegmentFileName};
 pub use snapshot::{ProducerSnapshot, ProducerSnapshotEntry, SnapshotError};
 
-pub(crate) use names::{EPOCH_CHECKPOINT, FOLLOWER_GAPS, PARTITION_METADATA, SYNC_FAILED, belongs_to_a_log};
+pub(crate) use names::{
+    EPOCH_CHECKPOINT, FIRST_SEGMENT, FOLLOWER_GAPS, PARTITION_METADATA, SYNC_FAILED, belongs_to_a_log,
+};

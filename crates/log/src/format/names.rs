@@ -3,6 +3,8 @@ use klamm_types::{Offset, TopicPartition};
 pub(crate) const EPOCH_CHECKPOINT: &str = "leader-epoch-checkpoint";
 /// Tells up to which segment a follower has appended behind gaps.
 pub(crate) const FOLLOWER_GAPS: &str = "follower-gap-checkpoint";
+/// Tells where the first segment begins. The suffix makes Kafka remove the file when it opens the log.
+pub(crate) const FIRST_SEGMENT: &str = "first-segment-checkpoint.deleted";
 /// Tells the next opening that a sync has failed: what is in the page cache may be on no disk.
 pub(crate) const SYNC_FAILED: &str = "sync-failed";
 pub(crate) const PARTITION_METADATA: &str = "partition.metadata";
@@ -127,7 +129,7 @@ fn before_unique_id(name: &str) -> Option<&str> {
 
 /// Whether a file of this name in a partition's directory is one that Kafka or Klamm writes there.
 pub(crate) fn belongs_to_a_log(name: &str) -> bool {
-    let own = [EPOCH_CHECKPOINT, SYNC_FAILED, PARTITION_METADATA];
+    let own = [EPOCH_CHECKPOINT, FOLLOWER_GAPS, FIRST_SEGMENT, SYNC_FAILED, PARTITION_METADATA];
     let name = name.strip_suffix(".tmp").unwrap_or(name);
     own.contains(&name) || SegmentFileName::parse(name).is_some()
 }

@@ -88,6 +88,11 @@ impl<E: IndexEntry> Index<E> {
         Index { home: Home::Memory, ..Index::empty(folder, name) }
     }
 
+    /// An index with these entries, which take the place of those of the file when they are written.
+    pub(crate) fn rebuilt(folder: Folder, name: String, entries: Vec<E>) -> Index<E> {
+        Index { fresh: entries, ..Index::empty(folder, name) }
+    }
+
     /// Reads all that the file has, so that it is not needed any more, whatever becomes of its name.
     pub(crate) fn leave_file(&mut self) -> Result<(), FileError> {
         if self.stored > 0 {
@@ -106,6 +111,16 @@ impl<E: IndexEntry> Index<E> {
         let mut bytes = Vec::with_capacity(entries.len() * E::SIZE);
         entries.iter().for_each(|entry| entry.encode(&mut bytes));
         bytes
+    }
+
+    /// Entries of the file as it was when it was opened.
+    pub(crate) fn stored(&self) -> usize {
+        self.stored
+    }
+
+    /// Entries that were added since it was opened.
+    pub(crate) fn fresh(&self) -> &[E] {
+        &self.fresh
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -57,18 +57,30 @@ pub(super) fn starts_of_nothing<'a>(
 impl Noted {
     /// What contradicts a log whose batches end at `end`. `is_clean` tells whether it was closed cleanly, so that it ends
     /// where the checkpoints say.
-    pub(super) fn contradictions(self, folder: &Folder, end: Offset, is_clean: bool) -> Vec<Inconsistency> {
+    pub(super) fn contradictions(
+        self,
+        folder: &Folder,
+        partition: &TopicPartition,
+        end: Offset,
+        is_clean: bool,
+    ) -> Vec<Inconsistency> {
+        let log = folder.path_of(&partition.to_string());
         let beyond = |offset: Option<Offset>| offset.filter(|offset| *offset > end);
         let before = |offset: Option<Offset>| offset.filter(|offset| is_clean && *offset < end);
         let rows = [
-            (RECOVERY_POINTS, before(self.recovery_point), "the batches were checked"),
+            (
+                RECOVERY_POINTS,
+                before(self.recovery_point),
+                "it is below the end, and the batches were checked",
+            ),
             (START_OFFSETS, beyond(self.start), "the log starts at its first batch"),
             (CLEANED, beyond(self.cleaned), "it is not used"),
             (COMMITTED, beyond(self.committed).filter(|_| is_clean), "it is not used"),
         ];
         let told = rows.into_iter().filter_map(|(name, offset, instead)| {
             let (path, got) = (folder.path_of(name), offset?.to_string());
-            Some(Inconsistency { path, got, expected: format!("at most the log end offset {end}"), instead })
+            let expected = format!("the log end offset {end} of {} or less", log.display());
+            Some(Inconsistency { path, got, expected, instead })
         });
         told.collect()
     }

@@ -79,6 +79,9 @@ pub struct DirConfig {
     /// What is known of logs before they are opened; nothing. Batches that contradict it are damaged. Unless it is empty,
     /// offsets may be missing anywhere in a log that it does not name.
     pub known: Arc<KnownLogs>,
+    /// Whether the log of the metadata quorum, `__cluster_metadata-0`, is opened with the others; no. [`LogDir::create`] opens it
+    /// in either case.
+    pub metadata_log: bool,
     /// Where the time comes from; the machine's clock.
     pub clock: Arc<dyn Clock>,
     /// Who is told what happens in the background; nobody.
@@ -120,6 +123,7 @@ impl Default for DirConfig {
             max_open_files: 512,
             on_damage: OnDamage::Refuse,
             known: Arc::default(),
+            metadata_log: false,
             clock: Arc::new(SystemClock),
             observer: Arc::new(NoObserver),
             disk: Arc::new(OsDisk),

@@ -120,7 +120,7 @@ impl Shared {
             }
             match found.state {
                 DirectoryState::Deleted => self.folder.remove_folder(&name)?,
-                DirectoryState::Current if name == METADATA_LOG => {
+                DirectoryState::Current if name == METADATA_LOG && !self.config.metadata_log => {
                     self.unopened.pass_over(found.partition);
                 }
                 DirectoryState::Current if self.is_log(&found.partition)? => partitions.push(found.partition),
@@ -197,7 +197,7 @@ impl Shared {
 
     fn note_contradictions(&self, partition: &TopicPartition, noted: Noted, end: Offset) {
         let is_clean = self.was_clean && self.config.on_damage == OnDamage::Refuse;
-        let found = noted.contradictions(&self.folder, end, is_clean);
+        let found = noted.contradictions(&self.folder, partition, end, is_clean);
         self.inconsistencies.lock().extend(found);
         if noted.cleaned.is_some_and(|cleaned| cleaned > end) {
             self.state.lock().cleaned.offsets.remove(partition);

@@ -94,13 +94,17 @@ impl ProducerStates {
     }
 
     fn aborted(&self, id: ProducerId, first: Offset, last: Offset) -> AbortedEntry {
-        let stable = self.open.keys().next().copied().unwrap_or(last + 1);
         AbortedEntry {
             producer_id: id.get(),
             first_offset: first.get(),
             last_offset: last.get(),
-            last_stable_offset: stable.get(),
+            last_stable_offset: self.stable_behind(last).get(),
         }
+    }
+
+    /// The last stable offset behind a marker at `last`, which is the end of what was seen.
+    pub(crate) fn stable_behind(&self, last: Offset) -> Offset {
+        self.open.keys().next().copied().unwrap_or(last + 1)
     }
 
     /// Whether there may be something unstable.

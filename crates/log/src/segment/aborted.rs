@@ -1,10 +1,16 @@
 //! A segment's index of aborted transactions; most segments have none.
+//!
+//! The index is a cache of what the batches say. It is compared with them before its file is first used. A file that is
+//! missing is not noticed then, for that would take a walk over every segment: [`Log::verify`](crate::Log::verify) does.
+
+use std::sync::atomic::Ordering;
 
 use klamm_types::Offset;
 
 use super::Segment;
 use crate::FileError;
-use crate::format::{AbortedEntry, FileKind};
+use crate::aborts::{Aborts, Verdict};
+use crate::format::{AbortedEntry, FileKind, IndexEntry};
 use crate::index::Index;
 
 impl Segment {
@@ -52,4 +58,64 @@ impl Segment {
     pub(crate) fn has_aborted_file(&self) -> Result<bool, FileError> {
         Ok(self.folder.stat(&self.name(FileKind::TransactionIndex))?.is_some())
     }
+
+    /// Whether the index comes from a file that was not compared with the batches yet.
+    pub(crate) fn is_aborted_unchecked(&self) -> Result<bool, FileError> {
+        if self.aborted_check.load(Ordering::Acquire) != UNCHECKED {
+            return Ok(false);
+        }
+        let has_file = self.with_aborted(|index| Ok(index.stored() > 0))? || self.has_aborted_file()?;
+        if !has_file {
+            // Entries that are added to it later come from the batches.
+            self.aborted_check.store(RIGHT, Ordering::Release);
+        }
+        Ok(has_file)
+    }
+
+    /// Notes that a damaged batch prevents the comparison of the index with the batches.
+    pub(crate) fn pass_over_aborted_check(&self) {
+        self.aborted_check.store(RIGHT, Ordering::Release);
+    }
+
+    /// Compares the index with the batches, and takes their entries where it differs. `cuts` is [`Segment::cuts`] from before
+    /// the batches were read; after a truncation nothing is done. Returns whether the file was right.
+    pub(crate) fn settle_aborted(&self, aborts: Aborts, cuts: u64) -> Result<bool, FileError> {
+        let name = self.name(FileKind::TransactionIndex);
+        let is_whole = self.folder.stat(&name)?.is_none_or(|s| s.length % AbortedEntry::SIZE as u64 == 0);
+        self.with_aborted(|index| {
+            let was_wrong = self.aborted_check.load(Ordering::Acquire) == WRONG;
+            if was_wrong || cuts % 2 == 1 || self.cuts() != cuts {
+                return Ok(!was_wrong);
+            }
+            let (held, later) = split(index, aborts.end())?;
+            let verdict = if is_whole { aborts.judge(&held) } else { Verdict::Wrong };
+            if verdict != Verdict::Right {
+                let entries = aborts.into_entries().into_iter().chain(later).collect();
+                *index = Index::rebuilt(self.folder.clone(), name, entries);
+                if self.retired.load(Ordering::Acquire) {
+                    index.leave_file()?;
+                }
+            }
+            let is_right = verdict != Verdict::Wrong;
+            self.aborted_check.store(if is_right { RIGHT } else { WRONG }, Ordering::Release);
+            Ok(is_right)
+        })
+    }
 }
+
+/// The entries of an index, and apart from them those that were added for markers at or behind `end`.
+fn split(
+    index: &Index<AbortedEntry>,
+    end: Offset,
+) -> Result<(Vec<AbortedEntry>, Vec<AbortedEntry>), FileError> {
+    let fresh = index.fresh();
+    let later = fresh.iter().position(|entry| entry.last_offset >= end.get()).unwrap_or(fresh.len());
+    let held = (0..index.stored() + later).filter_map(|at| index.get(at).transpose());
+    Ok((held.collect::<Result<_, _>>()?, fresh[later..].to_vec()))
+}
+
+pub(super) const UNCHECKED: u8 = 0;
+/// The batches say the same, or cannot be read.
+const RIGHT: u8 = 1;
+/// The file differed, and the entries are those that the batches say.
+const WRONG: u8 = 2;

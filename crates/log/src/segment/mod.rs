@@ -8,7 +8,7 @@ mod leaving;
 mod times;
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::time::UNIX_EPOCH;
 
 use klamm_record::{BatchError, BatchHeader};
@@ -39,6 +39,8 @@ pub(crate) struct Segment {
     indexes: RwLock<Option<Indexes>>,
     /// `None` until someone asks; most segments have no such file.
     aborted: RwLock<Option<Index<AbortedEntry>>>,
+    /// Whether the file of aborted transactions was compared with the batches, a constant of `aborted.rs`.
+    aborted_check: AtomicU8,
     interval: u32,
     /// The largest time of its batches, once someone has asked.
     largest: Mutex<Option<Largest>>,
@@ -61,8 +63,21 @@ impl Segment {
         let (folder, size) = (folder.clone(), AtomicU64::new(UNKNOWN));
         let (file, indexes, aborted) = (folder.log_file(), RwLock::default(), RwLock::new(None));
         let (retired, [zeroed, cuts]) = (AtomicBool::new(false), [(); 2].map(|()| AtomicU64::new(0)));
-        let largest = Mutex::default();
-        Segment { base, folder, file, size, zeroed, cuts, indexes, aborted, interval, largest, retired }
+        let (largest, aborted_check) = (Mutex::default(), AtomicU8::new(aborted::UNCHECKED));
+        Segment {
+            base,
+            folder,
+            file,
+            size,
+            zeroed,
+            cuts,
+            indexes,
+            aborted,
+            aborted_check,
+            interval,
+            largest,
+            retired,
+        }
     }
 
     /// A new, empty segment; its files are created, or emptied.
