@@ -1,11 +1,13 @@
 //! What a crash, or another program, left in a partition's folder, told by suffix:
 //!
 //! - `.deleted` was to be removed; `.cleaned` is of a cleaning that did not finish: both go;
-//! - `.swap` is of one that did: it takes the place of the segments whose offsets it has; without its log it was not yet to;
+//! - `.swap` is of one that did: it takes the place of the segments whose offsets it has; without its log it was not yet to. One
+//!   that is damaged is an error, and nothing is removed; an empty one replaces nothing in a log that is not compacted;
 //! - an index without a log is of no use.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use klamm_record::BatchError;
 use klamm_types::Offset;
 
 use crate::OpenError;
@@ -21,15 +23,17 @@ struct Swap {
     base: Offset,
 }
 
-/// Clears the folder up and returns the base offsets of the segments, in order, and the offsets of the snapshots.
-pub(crate) fn tidy(folder: &Folder) -> Result<(Vec<Offset>, Vec<Offset>), OpenError> {
+/// Clears the folder up and returns the base offsets of the segments, in order, and the offsets of the snapshots. `compacts` tells
+/// whether the log is compacted.
+pub(crate) fn tidy(folder: &Folder, compacts: bool) -> Result<(Vec<Offset>, Vec<Offset>), OpenError> {
     let mut logs = BTreeSet::new();
     let (mut swaps, mut indexes, mut snapshots) = (Vec::new(), Vec::new(), Vec::new());
+    let mut useless = Vec::new();
     for name in folder.names()? {
         let parsed = SegmentFileName::parse(&name);
         match parsed.as_ref().map(|p| (p.suffix.as_str(), p.kind, p.base)) {
-            Some((".deleted" | ".cleaned", ..)) => folder.remove(&name)?,
-            None if name.ends_with(".tmp") && belongs_to_a_log(&name) => folder.remove(&name)?,
+            Some((".deleted" | ".cleaned", ..)) => useless.push(name),
+            None if name.ends_with(".tmp") && belongs_to_a_log(&name) => useless.push(name),
             Some((".swap", kind, base)) => swaps.push(Swap { name, kind, base }),
             Some(("", FileKind::Log, base)) => drop(logs.insert(base)),
             Some(("", FileKind::ProducerSnapshot, base)) => snapshots.push(base),
@@ -37,8 +41,10 @@ pub(crate) fn tidy(folder: &Folder) -> Result<(Vec<Offset>, Vec<Offset>), OpenEr
             _ => {}
         }
     }
+    let ends = swap_ends(folder, &swaps, compacts)?;
+    useless.iter().try_for_each(|name| folder.remove(name))?;
     if !swaps.is_empty() {
-        finish_swaps(folder, swaps, &mut logs)?;
+        finish_swaps(folder, swaps, &ends, &mut logs)?;
     }
     for (name, _) in indexes.iter().filter(|(_, base)| !logs.contains(base)) {
         folder.remove(name)?;
@@ -55,10 +61,17 @@ pub(crate) fn remove(folder: &Folder, base: Offset) -> Result<(), OpenError> {
 }
 
 /// Each log gets its name last, when all else is durable: until then another opening does the same again.
-fn finish_swaps(folder: &Folder, swaps: Vec<Swap>, logs: &mut BTreeSet<Offset>) -> Result<(), OpenError> {
+fn finish_swaps(
+    folder: &Folder,
+    swaps: Vec<Swap>,
+    ends: &BTreeMap<Offset, Offset>,
+    logs: &mut BTreeSet<Offset>,
+) -> Result<(), OpenError> {
     let (of_logs, of_indexes): (Vec<_>, Vec<_>) = swaps.into_iter().partition(|s| s.kind == FileKind::Log);
-    for Swap { base, .. } in &of_logs {
-        remove_replaced(folder, *base, logs)?;
+    let (of_logs, ignored): (Vec<_>, Vec<_>) = of_logs.into_iter().partition(|s| ends.contains_key(&s.base));
+    ignored.iter().try_for_each(|swap| folder.remove(&swap.name))?;
+    for (base, end) in ends {
+        remove_replaced(folder, *base, *end, logs)?;
     }
     for swap in &of_indexes {
         match of_logs.iter().any(|log| log.base == swap.base) {
@@ -71,9 +84,13 @@ fn finish_swaps(folder: &Folder, swaps: Vec<Swap>, logs: &mut BTreeSet<Offset>) 
     Ok(folder.sync()?)
 }
 
-/// The log at `base` replaces those whose offsets it has.
-fn remove_replaced(folder: &Folder, base: Offset, logs: &mut BTreeSet<Offset>) -> Result<(), OpenError> {
-    let end = swap_end(folder, base)?;
+/// The log from `base` to `end` replaces those whose offsets it has.
+fn remove_replaced(
+    folder: &Folder,
+    base: Offset,
+    end: Offset,
+    logs: &mut BTreeSet<Offset>,
+) -> Result<(), OpenError> {
     logs.insert(base);
     let replaced: Vec<_> = logs.range(base..).copied().take_while(|old| *old < end).collect();
     for old in replaced.into_iter().filter(|old| *old != base) {
@@ -83,23 +100,48 @@ fn remove_replaced(folder: &Folder, base: Offset, logs: &mut BTreeSet<Offset>) -
     Ok(())
 }
 
-/// The offset after the last batch of a `.swap` log.
-fn swap_end(folder: &Folder, base: Offset) -> Result<Offset, OpenError> {
-    let name = format!("{}.swap", SegmentFileName::of(base, FileKind::Log));
-    let file = folder.open(&name, OpenMode::Read)?;
-    let size = file.len().map_err(|e| folder.failed("look up", &name, e))?;
-    let mut scan = Scan::new(file, 0, size, Check::Header, 256 * 1024);
-    let mut end = base;
-    loop {
-        match scan.next() {
-            Ok(Some(batch)) => end = batch.header.next_offset(),
-            Err(ScanError::Io(error)) => return Err(folder.failed("read", &name, error).into()),
-            Ok(None) | Err(ScanError::Batch(_)) => return Ok(end),
+/// The base offset and the end of each `.swap` log that is to take its place.
+fn swap_ends(folder: &Folder, swaps: &[Swap], compacts: bool) -> Result<BTreeMap<Offset, Offset>, OpenError> {
+    let mut ends = BTreeMap::new();
+    for swap in swaps.iter().filter(|swap| swap.kind == FileKind::Log) {
+        let end = swap.end(folder)?;
+        if end > swap.base || compacts || !swap.has_original(folder)? {
+            ends.insert(swap.base, end);
         }
     }
+    Ok(ends)
 }
 
 impl Swap {
+    /// Whether there is a log with batches that it would replace.
+    fn has_original(&self, folder: &Folder) -> Result<bool, OpenError> {
+        let original = folder.stat(self.name.trim_end_matches(".swap"))?;
+        Ok(original.is_some_and(|original| original.length > 0))
+    }
+
+    /// The offset after the last batch of a log. It was synced before it got its name, so that all of it is valid.
+    fn end(&self, folder: &Folder) -> Result<Offset, OpenError> {
+        let file = folder.open(&self.name, OpenMode::Read)?;
+        let size = file.len().map_err(|e| folder.failed("look up", &self.name, e))?;
+        let mut scan = Scan::new(file, 0, size, Check::Checksum, 256 * 1024);
+        let mut end = self.base;
+        loop {
+            let at = scan.position();
+            match scan.next() {
+                Ok(Some(batch)) => end = batch.header.next_offset(),
+                Ok(None) => return Ok(end),
+                Err(ScanError::Batch(error)) => return Err(self.damaged(folder, at, &error)),
+                Err(ScanError::Io(error)) => return Err(folder.failed("read", &self.name, error).into()),
+            }
+        }
+    }
+
+    fn damaged(&self, folder: &Folder, at: u64, error: &BatchError) -> OpenError {
+        let why = format!("at byte {at}: {error}. Without the file the segments stay that it was to replace");
+        let error = std::io::Error::new(std::io::ErrorKind::InvalidData, why);
+        folder.failed("finish a compaction with", &self.name, error).into()
+    }
+
     fn give_name(&self, folder: &Folder) -> Result<(), OpenError> {
         Ok(folder.rename(&self.name, self.name.trim_end_matches(".swap"))?)
     }

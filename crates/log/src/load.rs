@@ -88,7 +88,7 @@ pub(crate) fn load(
     trust: Trust,
     expected: Expected,
 ) -> Result<Loaded, OpenError> {
-    let (bases, snapshots) = tidy(folder)?;
+    let (bases, snapshots) = tidy(folder, config.cleanup_policy.compacts())?;
     let mut snapshots = Snapshots::new(folder, snapshots);
     let interval = config.index_interval_bytes;
     let segments: Vec<_> =
