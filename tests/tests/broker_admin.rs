@@ -401,5 +401,6 @@ fn an_epoch_ends_where_the_log_does() {
     assert_eq!(end(1, -1, 0), (0, 0, 0), "the epoch of a log that nobody has written to");
     assert_eq!(end(0, -1, -1), (0, -1, -1));
     assert_eq!(end(0, 1, 0), (75, -1, -1), "a client that knows a later epoch");
+    assert_eq!(end(0, -2, 0), (74, -1, -1), "a negative epoch is an old one");
     assert_eq!(end(9, -1, 0), (3, -1, -1));
 }

@@ -110,6 +110,25 @@ fn a_transactional_id_is_refused_with_a_code_that_is_not_retriable() {
     }
 }
 
+#[test]
+fn a_producer_id_without_an_epoch_and_an_epoch_without_an_id_are_invalid() {
+    let broker = Broker::start(BrokerConfig::for_test()).unwrap();
+    let mut client = Client::connect(&broker);
+    for version in 3..=5 {
+        for (transactional_id, producer_id, producer_epoch, want) in [
+            (None, -1, -1, 0),
+            (None, 7, 0, 0),
+            (None, 7, -1, 42),
+            (None, -1, 0, 42),
+            (Some("tx".into()), 7, -1, 42),
+        ] {
+            let request =
+                InitProducerIdRequest { transactional_id, producer_id, producer_epoch, ..Default::default() };
+            assert_eq!(client.call(&request, version).error_code, want, "{version} {request:?}");
+        }
+    }
+}
+
 /// Without transactions all that is committed is stable, and a reader of committed transactions sees it all.
 #[test]
 fn readers_of_committed_transactions_see_what_others_do() {

@@ -60,6 +60,7 @@ fn result(
         Ok(created) => CreatableTopicResult {
             name: topic.name.clone(),
             topic_id: created.id.into(),
+            error_message: None,
             num_partitions: i32::try_from(created.count()).unwrap_or(i32::MAX),
             replication_factor: 1,
             configs: Some(configs_of(shared, &created)),

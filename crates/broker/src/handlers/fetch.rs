@@ -183,7 +183,8 @@ impl<'a> Fetching<'a> {
             let FetchPartition { partition, current_leader_epoch, .. } = wanted.asked;
             let log = self.shared.metadata.log(topic, partition).map_err(|error| error.wire())?;
             let latest = topic.leader_epoch(partition);
-            leader_epoch::check(current_leader_epoch, latest)?;
+            // Every negative number means no epoch here, as in Kafka.
+            leader_epoch::check(current_leader_epoch.max(-1), latest)?;
             self.check_replica(current_leader_epoch)?;
             let diverging = diverging(&log, latest, &wanted.asked)?;
             Ok((topic, log, diverging))

@@ -12,6 +12,7 @@ use crate::shared::Shared;
 pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, HandleError> {
     let request = super::read::<InitProducerIdRequest>(head)?;
     let response = match request.transactional_id.as_deref() {
+        _ if is_half_given(&request) => refused(ErrorCode::InvalidRequest),
         Some("") => refused(ErrorCode::InvalidRequest),
         Some(_) => refused(ErrorCode::UnsupportedVersion),
         None => match shared.permit().and_then(|()| shared.metadata.allocate_producer_id()) {
@@ -20,6 +21,11 @@ pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, Han
         },
     };
     answer(&response, ApiKey::InitProducerId, head)
+}
+
+/// Whether the request names a producer id without an epoch, or an epoch without an id. Both are -1 in a first request.
+fn is_half_given(request: &InitProducerIdRequest) -> bool {
+    (request.producer_id == -1) != (request.producer_epoch == -1)
 }
 
 fn refused(error: ErrorCode) -> InitProducerIdResponse {

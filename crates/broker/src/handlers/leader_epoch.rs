@@ -6,12 +6,19 @@ use klamm_log::Log;
 use klamm_protocol::ErrorCode;
 use klamm_types::{LeaderEpoch, Offset};
 
-/// A client names the epoch of the leader that it believes in, or -1.
+/// The leader epoch of a client that does not name one.
+const NO_EPOCH: i32 = -1;
+
+/// Compares the leader epoch that a client names with the current one. Other negative numbers than -1 are old epochs, as
+/// for Kafka.
 pub(super) fn check(named: i32, current: LeaderEpoch) -> Result<(), ErrorCode> {
-    match LeaderEpoch::new(named).map(|named| named.cmp(&current)) {
-        None | Some(Ordering::Equal) => Ok(()),
-        Some(Ordering::Less) => Err(ErrorCode::FencedLeaderEpoch),
-        Some(Ordering::Greater) => Err(ErrorCode::UnknownLeaderEpoch),
+    if named == NO_EPOCH {
+        return Ok(());
+    }
+    match named.cmp(&current.get()) {
+        Ordering::Equal => Ok(()),
+        Ordering::Less => Err(ErrorCode::FencedLeaderEpoch),
+        Ordering::Greater => Err(ErrorCode::UnknownLeaderEpoch),
     }
 }
 

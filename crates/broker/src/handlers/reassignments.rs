@@ -17,8 +17,11 @@ use crate::shared::Shared;
 
 pub(super) fn list(shared: &Shared, head: &RequestHead) -> Result<Outcome, HandleError> {
     read::<ListPartitionReassignmentsRequest>(head)?;
-    let response =
-        ListPartitionReassignmentsResponse { error_code: shared.permit_code(), ..Default::default() };
+    let response = ListPartitionReassignmentsResponse {
+        error_code: shared.permit_code(),
+        error_message: None,
+        ..Default::default()
+    };
     answer(&response, ApiKey::ListPartitionReassignments, head)
 }
 
@@ -38,6 +41,7 @@ pub(super) fn alter(shared: &Shared, head: &RequestHead) -> Result<Outcome, Hand
     };
     let response = AlterPartitionReassignmentsResponse {
         allow_replication_factor_change: request.allow_replication_factor_change,
+        error_message: None,
         responses: request.topics.iter().map(respond).collect(),
         ..Default::default()
     };
