@@ -162,14 +162,20 @@ impl Drop for Node {
 }
 
 /// A new directory in `above` whose files lie apart from all others on ext4, as those of a top-level directory do: what was deleted
-/// elsewhere on the disk slows the creation of files nearby. On other file systems it is like any other.
+/// elsewhere on the disk slows the creation of files nearby. Its name, which is random, decides where. On other file systems it is
+/// like any other.
 fn apart(above: &Path) -> PathBuf {
     let _ = Command::new("chattr").arg("+T").arg(above).stderr(Stdio::null()).status();
-    let folder = above.join("node");
-    std::fs::create_dir(&folder).expect("writable");
-    folder
+    tempfile::tempdir_in(above).expect("writable").keep()
 }
 
+/// A free port; the one above is free too, for Kafka's controller.
 fn free_port() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port")
+    loop {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("is bound");
+        if TcpListener::bind((address.ip(), address.port().saturating_add(1))).is_ok() {
+            return address;
+        }
+    }
 }

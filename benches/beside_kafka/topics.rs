@@ -10,18 +10,19 @@ use crate::load::Client;
 use crate::node::{Node, Which};
 use crate::{ROUNDS, print_row};
 
-/// Partitions of a request.
+/// Partitions of a request; Kafka takes the first alone: it answers soon, and creates the directories for minutes then.
 const COUNTS: [usize; 3] = [1_000, 5_000, 10_000];
 /// Partitions of a topic.
 const A_TOPIC: usize = 100;
 /// Longest time until all directories are there or gone.
-const LONGEST: Duration = Duration::from_secs(120);
+const LONGEST: Duration = Duration::from_secs(300);
 
 pub(crate) fn run(which: &[Which], kafka: &Path) {
     println!(
         "\n| topics of 100 partitions in one request | Klamm, answered | Kafka | ratio | Klamm, done on the disk | Kafka | ratio |\n|---|---|---|---|---|---|---|"
     );
     for count in COUNTS {
+        let which = if count == COUNTS[0] { which } else { &which[..1] };
         let (mut created, mut deleted) = (Vec::new(), Vec::new());
         for _ in 0..ROUNDS {
             let figures = which.iter().map(|which| measure(&Node::start(*which, kafka), count));

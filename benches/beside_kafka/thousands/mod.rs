@@ -57,7 +57,10 @@ pub(crate) fn run(which: &[Which], kafka: &Path) {
     println!(
         "\n| {clients} clients | Klamm | Kafka | ratio | Klamm | Kafka | ratio |\n|---|---|---|---|---|---|---|"
     );
-    let found: Vec<Found> = which.iter().map(|which| measure(&Node::start(*which, kafka), clients)).collect();
+    // The records are old.
+    let settings = ["log.retention.ms=-1".to_owned()];
+    let measure = |which: &Which| measure(&Node::start_with(*which, kafka, &settings), clients);
+    let found: Vec<Found> = which.iter().map(measure).collect();
     let row = |what, units, figures: fn(&Found) -> [f64; 2]| {
         print_row(what, units, &[found.iter().map(figures).collect()]);
     };
@@ -83,6 +86,7 @@ fn measure(node: &Node, clients: usize) -> Found {
     let mut admin = Client::connect(node.address);
     [(TOPIC, MEMBERS as i32), (BESIDE, 1)].into_iter().for_each(|(topic, count)| admin.create(topic, count));
     admin.ready_for_groups();
+    wait_for_partitions(&mut admin);
     let idle = node.resident() / 1024.0;
     let stop = Arc::new(AtomicBool::new(false));
     let (stopping, address) = (Arc::clone(&stop), node.address);
@@ -92,6 +96,19 @@ fn measure(node: &Node, clients: usize) -> Found {
     let memory = [idle, node.resident() / 1024.0];
     stop.store(true, Ordering::Relaxed);
     Found { memory, beside, served: load.join().expect("the clients run") }
+}
+
+/// Waits until every partition takes records.
+fn wait_for_partitions(client: &mut Client) {
+    let (batch, _) = batch(100, 100, Compression::None);
+    for index in 0..MEMBERS as i32 {
+        let frame = frame_to(index, batch.clone());
+        client.send(&frame);
+        while error_of_produce(client.receive(), TOPIC) != 0 {
+            std::thread::sleep(Duration::from_millis(20));
+            client.send(&frame);
+        }
+    }
 }
 
 /// Connects clients and lets them work until `stop`; the connections that were refused or closed, and records consumed a second in
@@ -123,7 +140,7 @@ fn load(address: SocketAddr, clients: usize, stop: &AtomicBool) -> [f64; 2] {
 async fn client(address: SocketAddr, number: usize, shared: Rc<Shared>) {
     let worked = match Link::connect(address).await {
         Err(error) => Err(error),
-        Ok(link) if number % 2 == 0 => produce(link, number / 2).await,
+        Ok(link) if number.is_multiple_of(2) => produce(link, &shared, number / 2).await,
         Ok(link) => {
             let group = number / 2 / MEMBERS;
             Consumer::new(link, Rc::clone(&shared), group, number).run().await
@@ -134,7 +151,7 @@ async fn client(address: SocketAddr, number: usize, shared: Rc<Shared>) {
     }
 }
 
-async fn produce(mut link: Link, number: usize) -> io::Result<()> {
+async fn produce(mut link: Link, shared: &Shared, number: usize) -> io::Result<()> {
     let (batch, _) = batch(100, 100 * RECORDS, Compression::None);
     let frame = frame_to((number % MEMBERS) as i32, batch);
     // Not all at once.
@@ -143,9 +160,9 @@ async fn produce(mut link: Link, number: usize) -> io::Result<()> {
     loop {
         due.tick().await;
         let answer = link.exchange(&frame).await?;
-        let error = error_of_produce(&answer, TOPIC);
-        if error != 0 {
-            return Err(io::Error::other(format!("Produce: error {error}")));
+        match error_of_produce(&answer, TOPIC) {
+            0 => {}
+            code => shared.note_error("Produce", code),
         }
     }
 }
