@@ -14,7 +14,7 @@ use super::{HandleError, Outcome, Sliced, answer, response_size};
 use crate::storage::Folder;
 
 /// Partitions by topic; `None` for all there are.
-type Wanted = Option<BTreeSet<(String, i32)>>;
+type Wanted<'a> = Option<BTreeMap<&'a str, BTreeSet<i32>>>;
 
 pub(super) async fn handle(call: Sliced) -> Result<Outcome, HandleError> {
     let (shared, head) = (&*call.shared, &call.head);
@@ -38,19 +38,19 @@ pub(super) async fn handle(call: Sliced) -> Result<Outcome, HandleError> {
     )
 }
 
-async fn wanted(call: &Sliced, topics: &[DescribableLogDirTopic]) -> BTreeSet<(String, i32)> {
-    let mut wanted = BTreeSet::new();
+async fn wanted<'a>(call: &Sliced, topics: &'a [DescribableLogDirTopic]) -> BTreeMap<&'a str, BTreeSet<i32>> {
+    let mut wanted: BTreeMap<&str, BTreeSet<i32>> = BTreeMap::new();
     for topic in topics {
         call.work.item().await;
         for partition in &topic.partitions {
             call.work.item().await;
-            wanted.insert((topic.topic.to_string(), *partition));
+            wanted.entry(&topic.topic).or_default().insert(*partition);
         }
     }
     wanted
 }
 
-async fn described(call: &Sliced, folder: &Folder, wanted: &Wanted) -> DescribeLogDirsResult {
+async fn described(call: &Sliced, folder: &Folder, wanted: &Wanted<'_>) -> DescribeLogDirsResult {
     let metadata = &call.shared.metadata;
     let log_dir =
         ByteString::from(std::path::absolute(&folder.path).unwrap_or_default().display().to_string());
@@ -80,10 +80,10 @@ async fn described(call: &Sliced, folder: &Folder, wanted: &Wanted) -> DescribeL
     }
 }
 
-fn is_wanted(wanted: &Wanted, log: &Log) -> bool {
-    let (topic, number) = (log.partition().topic().to_string(), log.partition().partition());
-    let number = i32::try_from(number).unwrap_or(i32::MAX);
-    wanted.as_ref().is_none_or(|wanted| wanted.contains(&(topic, number)))
+fn is_wanted(wanted: &Wanted<'_>, log: &Log) -> bool {
+    let number = i32::try_from(log.partition().partition()).unwrap_or(i32::MAX);
+    let has = |topic: &BTreeSet<i32>| topic.contains(&number);
+    wanted.as_ref().is_none_or(|wanted| wanted.get(log.partition().topic().as_str()).is_some_and(has))
 }
 
 fn partition(log: &Log, partition_index: i32) -> DescribeLogDirsPartition {
