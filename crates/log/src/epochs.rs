@@ -69,8 +69,9 @@ impl Batches<'_> {
         let Some(stored) = stored else { return Ok(None) };
         let within = |history: &EpochHistory| {
             let mut history = history.clone();
-            history.truncate_to(self.end);
+            // An epoch that starts at the end has no batch.
             history.advance_start(self.start);
+            history.truncate_to(self.end);
             history
         };
         if within(stored) == within(history) && self.agree_with(history)? {

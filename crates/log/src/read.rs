@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use klamm_record::BatchError;
 use klamm_types::Offset;
 
 use crate::log::Published;
@@ -77,6 +78,9 @@ fn read(published: &Published, offset: Offset, limit: ReadLimit) -> Result<Slice
                 Some(first) if first.header.base_offset() < end => {
                     return slice(published, segment, &first, end, limit);
                 }
+                Some(first) if first.header.base_offset() >= bounds.end() => {
+                    return Err(segment.damage(first.position, offset, beyond_the_end(&first)).into());
+                }
                 Some(_) => break,
                 None => {}
             }
@@ -85,6 +89,12 @@ fn read(published: &Published, offset: Offset, limit: ReadLimit) -> Result<Slice
     let active = published.segments.last();
     let file = active.file()?;
     Ok(Slice { segment: Arc::clone(active), file, position: 0, length: 0, start: offset, reaches_end: true })
+}
+
+/// The CRC of a batch does not cover its base offset.
+fn beyond_the_end(batch: &Scanned) -> BatchError {
+    let (got, expected) = (batch.header.base_offset().get(), "an offset before the log end");
+    BatchError::Field { field: "base offset", got, expected }
 }
 
 fn slice(

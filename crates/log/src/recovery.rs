@@ -134,7 +134,7 @@ pub(crate) fn recover(
     replay: &mut Replay<'_>,
     kept: &mut Kept<'_>,
 ) -> Result<Recovered, OpenError> {
-    let anchor = anchor(segment, recovery_point)?;
+    let anchor = anchor(segment, recovery_point, replay.expected)?;
     let (mut indexes, max) = kept_indexes(segment, &anchor)?;
     let mut pace = IndexPace::new(segment.base(), interval, max);
     let size = segment.size()?;
@@ -209,8 +209,9 @@ fn finish(
     Ok(())
 }
 
-/// The last index entry before the recovery point whose batch is there; the segment's start when there is none.
-fn anchor(segment: &Segment, recovery_point: Offset) -> Result<Anchor, OpenError> {
+/// The last index entry before the recovery point whose batch is there; the segment's start when there is none, or when the
+/// leader epoch of the batch cannot be right, so that the walk names it.
+fn anchor(segment: &Segment, recovery_point: Offset, expected: Expected) -> Result<Anchor, OpenError> {
     let start = Anchor { position: 0, next: segment.base(), epoch: None, offsets: 0, times: 0 };
     if recovery_point <= segment.base() {
         return Ok(start);
@@ -225,6 +226,9 @@ fn anchor(segment: &Segment, recovery_point: Offset) -> Result<Anchor, OpenError
     let mut scan = Scan::new(segment.file()?, position, segment.size()?, Check::Checksum, WALK);
     let wanted = segment.base().checked_add(i64::from(entry.relative_offset));
     match scan.next() {
+        Ok(Some(batch)) if expected.latest_epoch.is_some_and(|e| batch.header.leader_epoch() > Some(e)) => {
+            Ok(start)
+        }
         Ok(Some(batch)) if Some(batch.header.last_offset()) == wanted => {
             let times = indexes.times.partition_point(|t| t.relative_offset <= entry.relative_offset)?;
             if !indexes.do_rise(before, times)? {

@@ -197,3 +197,50 @@ fn after_a_clean_stop_a_flipped_bit_is_harmless_or_named() {
 fn after_a_kill_a_flipped_bit_is_harmless_or_named() {
     matrix(true);
 }
+
+#[test]
+fn an_epoch_above_that_of_the_partition_is_not_adopted_from_a_batch_that_an_index_entry_names() {
+    let root = tempfile::tempdir().unwrap();
+    // Each batch has an index entry, so that opening reads no other.
+    let dir = support::open(root.path(), LogConfig { index_interval_bytes: 1, ..settings() });
+    let log = dir.log("t", 0).unwrap();
+    for n in 0..BATCHES {
+        let mut three = batch(&n.to_string(), 3, 1000);
+        log.append_batches(&mut three, epoch(4), Depth::Header, Durability::Written).unwrap();
+    }
+    drop(log);
+    dir.close().unwrap();
+    let (path, checkpoint) = (root.path().join(SEGMENT), root.path().join("t-0/leader-epoch-checkpoint"));
+    let (mut bytes, epochs) = (fs::read(&path).unwrap(), fs::read(&checkpoint).unwrap());
+    let last = (1..BATCHES).fold(0, |at, _| at + BatchHeader::parse(&bytes[at..]).unwrap().size());
+    assert_eq!(bytes[last + 15], 4);
+    bytes[last + 14] ^= 1;
+    fs::write(&path, bytes).unwrap();
+    for _ in 0..2 {
+        let told = opened(root.path()).unwrap_err();
+        assert!(told.contains(SEGMENT) && told.contains("leader epoch"), "{told}");
+        assert_eq!(fs::read(&checkpoint).unwrap(), epochs);
+    }
+}
+
+#[test]
+fn a_batch_whose_base_offset_lies_beyond_the_log_end_is_an_error_and_not_the_end_of_what_is_there() {
+    let root = tempfile::tempdir().unwrap();
+    let dir = support::open(root.path(), settings());
+    let log = dir.log("t", 0).unwrap();
+    for n in 0..BATCHES {
+        append(&log, &n.to_string());
+    }
+    log.roll().unwrap();
+    append(&log, "behind");
+    drop(log);
+    dir.close().unwrap();
+    let path = root.path().join(SEGMENT);
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[3] ^= 1;
+    fs::write(&path, bytes).unwrap();
+    let log = support::open(root.path(), settings()).log("t", 0).unwrap();
+    let limit = ReadLimit { max_bytes: 1 << 20, visibility: Visibility::All };
+    let error = log.read(Offset::ZERO, limit).map(|slice| slice.len()).unwrap_err().to_string();
+    assert!(error.contains(SEGMENT) && error.contains("base offset"), "{error}");
+}

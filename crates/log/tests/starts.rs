@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use klamm_log::{Log, LogConfig, LogDir, Offset};
+use klamm_log::{Log, LogConfig, LogDir, Offset, Timestamp};
 use support::open_hook;
 use support::{append, copy_as_killed, open, values};
 
@@ -121,4 +121,24 @@ fn a_recovery_point_before_the_end_of_a_log_that_was_closed_is_named() {
     assert_eq!(values(&dir.log("t", 0).unwrap()).len(), 6);
     let told = dir.inconsistencies();
     assert!(told.len() == 1 && told[0].path == points && told[0].got == "7", "{told:?}");
+}
+
+#[test]
+fn epochs_of_a_log_whose_records_were_all_deleted_are_believed_after_a_kill() {
+    for retires in [false, true] {
+        let (living, killed) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let dir = open(living.path(), LogConfig::default());
+        let log = dir.log("t", 0).unwrap();
+        for n in 0..20 {
+            append(&log, &n.to_string());
+        }
+        log.advance_start(log.bounds().end()).unwrap();
+        if retires {
+            assert_eq!(log.enforce_retention(Timestamp::from_millis(1000)).unwrap(), 1);
+        }
+        copy_as_killed(living.path(), killed.path());
+        let dir = open(killed.path(), LogConfig::default());
+        assert_eq!(dir.inconsistencies().iter().map(ToString::to_string).collect::<Vec<_>>(), [""; 0]);
+        assert_eq!(dir.log("t", 0).unwrap().bounds().start().get(), 20);
+    }
 }
