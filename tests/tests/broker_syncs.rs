@@ -82,6 +82,13 @@ impl Counted {
     }
 }
 
+/// A test that fails must not leave the broker waiting for the disk, or it would never stop.
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.change(|seen| seen.is_held = false);
+    }
+}
+
 fn note((seen, changed): &(Mutex<Seen>, Condvar), operation: &str) {
     let mut seen = seen.lock().unwrap();
     match operation {
