@@ -2,7 +2,8 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-/// A small file that is not as Kafka writes it, or that contradicts the batches. Opening goes on without what it says.
+/// A small file that is not as Kafka writes it, or that contradicts the batches, or a segment that is missing or ends too early. Opening
+/// goes on without it.
 #[derive(Clone, PartialEq, Eq, Debug, Error)]
 #[error("{}: got {got}, expected {expected}; {instead}", path.display())]
 pub struct Inconsistency {

@@ -247,7 +247,9 @@ impl LogDir {
         self.shared.logs.read().values().map(|log| self.handle(log)).collect()
     }
 
-    /// What opening the logs has cut off after an unclean stop: bytes that were never synced and are not valid.
+    /// What opening the logs has cut off: after an unclean stop from the first batch on that is not valid and was never synced; with
+    /// [`OnDamage::Cut`] from the first damaged batch on, whether it was synced or not. [`Cut::kept`] names the files that keep valid
+    /// batches of it.
     #[must_use]
     pub fn cuts(&self) -> Vec<Cut> {
         self.shared.cuts.lock().clone()
@@ -260,7 +262,8 @@ impl LogDir {
         self.shared.unopened.failed()
     }
 
-    /// The checkpoints that opening could not believe, and what it used in their place.
+    /// The checkpoints that opening could not believe, and what it used in their place; and segments that are missing or end too
+    /// early. Opening does not read what was synced before: [`Log::verify`] does.
     #[must_use]
     pub fn inconsistencies(&self) -> Vec<Inconsistency> {
         self.shared.inconsistencies.lock().clone()
