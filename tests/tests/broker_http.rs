@@ -8,6 +8,7 @@ use std::sync::Arc;
 use klamm_broker::testing::TestBroker;
 use klamm_broker::{Broker, BrokerConfig};
 use klamm_protocol::ErrorCode;
+use klamm_protocol::messages::delete_topics_request::DeleteTopicsRequest;
 use klamm_protocol::messages::fetch_request::{FetchPartition, FetchRequest, FetchTopic};
 use klamm_protocol::messages::metadata_request::{MetadataRequest, MetadataRequestTopic};
 use klamm_sim::HookDisk;
@@ -68,6 +69,29 @@ fn metrics_count_what_happened_under_kafkas_names() {
         }
     }
     assert!(text.ends_with("# EOF\n"));
+}
+
+/// Nobody reads the metrics while the topics are there.
+#[test]
+fn the_counters_of_a_topic_go_when_it_is_deleted() {
+    let broker = Broker::start(config()).unwrap();
+    let mut client = Client::connect(&broker);
+    for name in ["zz1", "zz2", "zz3"] {
+        let id = topic(&mut client, name);
+        assert_eq!(produce(&mut client, name, id, batch_of(&["a"]), -1, 13).error_code, 0);
+        produce(&mut client, name, id, klamm_protocol::Records::Bytes("no batch".into()), -1, 13);
+        let request =
+            DeleteTopicsRequest { topic_names: vec![name.into()], ..DeleteTopicsRequest::default() };
+        assert_eq!(client.call(&request, 5).responses[0].error_code, 0);
+    }
+    // A topic of the same name counts from 0, also where the deletion was not seen in the metrics.
+    let id = topic(&mut client, "zz1");
+    produce(&mut client, "zz1", id, batch_of(&["a"]), -1, 13);
+    let text = broker.metrics();
+    let count = "kafka_server_brokertopicmetrics_messagesin_total{topic=\"zz1\"}";
+    assert!((figure(&text, count) - 1.0).abs() < 0.5, "{text}");
+    assert!(!text.contains("failedproducerequests_total{topic=\"zz"), "{text}");
+    assert!(!text.contains("zz2") && !text.contains("zz3"), "{text}");
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! A partition whose log cannot be opened is offline, by name; the broker starts and serves the others.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use klamm_broker::{Broker, BrokerConfig};
+use klamm_protocol::messages::create_partitions_request::{CreatePartitionsRequest, CreatePartitionsTopic};
 use klamm_protocol::messages::delete_topics_request::DeleteTopicsRequest;
 use klamm_protocol::messages::metadata_request::MetadataRequest;
 use klamm_tests::admin::create;
@@ -11,8 +12,12 @@ use klamm_tests::http::ask;
 use klamm_tests::requests::{batch_of, produce, topic};
 
 fn start(path: &Path) -> (Broker, Client) {
+    start_on(&[path.to_owned()])
+}
+
+fn start_on(directories: &[PathBuf]) -> (Broker, Client) {
     let config = BrokerConfig {
-        log_dirs: vec![path.to_owned()],
+        log_dirs: directories.to_vec(),
         http_listener: Some("127.0.0.1:0".parse().unwrap()),
         ..BrokerConfig::for_test()
     };
@@ -151,4 +156,80 @@ fn a_log_of_which_all_was_cut_off_is_not_taken_for_one_that_was_only_begun() {
         assert!(root.path().join(CUT).exists());
         broker.stop().unwrap();
     }
+}
+
+/// Partitions of a topic that Metadata describes with an error.
+fn offline_in_metadata(client: &mut Client) -> usize {
+    let topics = client.call(&MetadataRequest { topics: None, ..Default::default() }, 12).topics;
+    topics.iter().flat_map(|topic| &topic.partitions).filter(|partition| partition.error_code == 5).count()
+}
+
+#[test]
+fn health_names_the_partitions_of_a_directory_that_comes_back_empty() {
+    for recreated in [false, true] {
+        let root = tempfile::tempdir().unwrap();
+        let directories = ["a", "b"].map(|name| root.path().join(name));
+        let (broker, mut client) = start_on(&directories);
+        assert_eq!(create(&mut client, "t", 6, &[]).0, 0);
+        broker.stop().unwrap();
+        let lost = std::fs::read_dir(&directories[1]).unwrap().map(|entry| entry.unwrap().file_name());
+        let lost: Vec<_> = lost.filter_map(|name| name.into_string().ok()).collect();
+        let lost: Vec<_> = lost.iter().filter(|name| name.starts_with("t-")).collect();
+        assert!(!lost.is_empty());
+        std::fs::remove_dir_all(&directories[1]).unwrap();
+        if recreated {
+            std::fs::create_dir(&directories[1]).unwrap();
+        }
+        let (broker, mut client) = start_on(&directories);
+        assert_eq!(offline_in_metadata(&mut client), lost.len());
+        let (status, health) = ask(broker.http_address().unwrap(), "GET /healthz");
+        assert!(status.contains("503"), "{status}");
+        assert_eq!(health.lines().count(), lost.len(), "{health}");
+        for name in lost {
+            assert!(health.contains(&format!("partition {name} is offline")), "{health}");
+        }
+        let request = DeleteTopicsRequest { topic_names: vec!["t".into()], ..Default::default() };
+        assert_eq!(client.call(&request, 5).responses[0].error_code, 0);
+        assert_eq!(ask(broker.http_address().unwrap(), "GET /healthz").1, "ok\n");
+    }
+}
+
+fn grow(client: &mut Client, name: &str, count: i32) -> i16 {
+    let topic = CreatePartitionsTopic { name: name.into(), count, assignments: None };
+    let request = CreatePartitionsRequest { topics: vec![topic], ..Default::default() };
+    client.call(&request, 3).results[0].error_code
+}
+
+/// Copies the files of a log.
+fn copy(root: &Path, from: &str, to: &str) {
+    std::fs::create_dir(root.join(to)).unwrap();
+    for entry in std::fs::read_dir(root.join(from)).unwrap() {
+        let entry = entry.unwrap();
+        std::fs::copy(entry.path(), root.join(to).join(entry.file_name())).unwrap();
+    }
+}
+
+#[test]
+fn a_copy_of_a_log_becomes_no_partition_and_is_left_alone() {
+    let root = tempfile::tempdir().unwrap();
+    filled(root.path());
+    copy(root.path(), "t-0", "t-1");
+    copy(root.path(), "t-0", "zz-0");
+    let bytes = |name: &str| std::fs::read(root.path().join(name).join("00000000000000000000.log")).unwrap();
+    for _ in 0..2 {
+        let (broker, mut client) = start(root.path());
+        for _ in 0..2 {
+            assert_eq!(grow(&mut client, "t", 2), 56);
+            assert_eq!(create(&mut client, "zz", 1, &[]).0, 56);
+        }
+        assert_eq!(offline_in_metadata(&mut client), 0);
+        assert_eq!((send(&mut client, "t"), send(&mut client, "u")), (0, 0));
+        let (_, health) = ask(broker.http_address().unwrap(), "GET /healthz");
+        assert_eq!(health, "ok\n");
+        broker.stop().unwrap();
+        assert_eq!(bytes("t-1"), bytes("zz-0"));
+    }
+    std::fs::remove_dir_all(root.path().join("t-1")).unwrap();
+    let (_broker, mut client) = start(root.path());
+    assert_eq!(grow(&mut client, "t", 2), 0);
 }

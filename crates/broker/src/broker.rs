@@ -134,7 +134,8 @@ impl Broker {
         let (metrics, clock) = (Arc::new(Metrics::new()), Arc::clone(&environment.clock));
         let groups = Groups::new(Arc::clone(&metadata), Arc::clone(&purgatory), clock, metrics.tally());
         let (waiters, coordinators) = (Arc::downgrade(&purgatory), Arc::downgrade(&groups));
-        metadata.set_publishers(vec![waiters as Weak<dyn Publisher>, coordinators]);
+        let counters = Arc::downgrade(&metrics);
+        metadata.set_publishers(vec![waiters as Weak<dyn Publisher>, coordinators, counters]);
         let group_thread = Some(GroupThread::start(&groups)?);
         let shared = Arc::new(Shared {
             metadata,

@@ -163,7 +163,7 @@ impl WireError for TopicError {
                 ErrorCode::UnknownTopicOrPartition
             }
             TopicError::NotMore { .. } | TopicError::Fixed => ErrorCode::InvalidPartitions,
-            TopicError::Offline => ErrorCode::KafkaStorageError,
+            TopicError::Offline | TopicError::NoDirectory { .. } => ErrorCode::KafkaStorageError,
             TopicError::UnknownId => ErrorCode::UnknownTopicId,
             TopicError::Ambiguous
             | TopicError::Reserved { .. }

@@ -19,7 +19,7 @@ use prometheus_client::registry::Registry;
 
 use crate::groups::{Groups, Tally};
 use crate::handlers::is_served;
-use crate::metadata::Metadata;
+use crate::metadata::{Delta, Metadata, MetadataImage, Publisher};
 use groups::GroupMetrics;
 
 /// The figures of one broker.
@@ -43,8 +43,10 @@ pub(crate) struct Metrics {
     deleted_segments: Counter,
     deleted_bytes: Counter,
     groups: GroupMetrics,
-    /// Topics that have figures; held while the figures are read.
+    /// Topics that have counters.
     topics: Mutex<BTreeSet<String>>,
+    /// Held while the figures are read.
+    reading: Mutex<()>,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
@@ -96,6 +98,7 @@ impl Metrics {
             deleted_bytes: Counter::default(),
             groups: GroupMetrics::default(),
             topics: Mutex::default(),
+            reading: Mutex::default(),
         };
         metrics.register();
         metrics
@@ -185,19 +188,31 @@ impl Metrics {
 
     /// Notes records that were appended.
     pub(crate) fn appended(&self, topic: &str, bytes: usize, records: i64) {
-        let labels = TopicLabels { topic: topic.to_owned() };
-        self.bytes_in.get_or_create(&labels).inc_by(bytes as u64);
-        self.messages_in.get_or_create(&labels).inc_by(records.unsigned_abs());
+        self.count(&self.bytes_in, topic, bytes as u64);
+        self.count(&self.messages_in, topic, records.unsigned_abs());
     }
 
     /// Notes a batch that was refused.
     pub(crate) fn refused(&self, topic: &str) {
-        self.failed_produces.get_or_create(&TopicLabels { topic: topic.to_owned() }).inc();
+        self.count(&self.failed_produces, topic, 1);
     }
 
     /// Notes records that go out.
     pub(crate) fn read(&self, topic: &str, bytes: usize) {
-        self.bytes_out.get_or_create(&TopicLabels { topic: topic.to_owned() }).inc_by(bytes as u64);
+        self.count(&self.bytes_out, topic, bytes as u64);
+    }
+
+    /// Adds to a counter of a topic. The topic is noted with its first counter, so that its counters are found when it is
+    /// deleted.
+    fn count(&self, family: &Family<TopicLabels, Counter>, topic: &str, by: u64) {
+        let labels = TopicLabels { topic: topic.to_owned() };
+        if let Some(counter) = family.get(&labels) {
+            counter.inc_by(by);
+            return;
+        }
+        let mut topics = self.topics.lock();
+        family.get_or_create(&labels).inc_by(by);
+        topics.insert(labels.topic);
     }
 
     /// What counts what becomes of groups.
@@ -207,8 +222,8 @@ impl Metrics {
 
     /// All figures as text, as Prometheus reads it; those of partitions and groups are looked up now.
     pub(crate) fn text(&self, metadata: &Metadata, groups: &Arc<Groups>) -> String {
-        let mut topics = self.topics.lock();
-        self.forget_deleted(&mut topics, metadata);
+        let _reading = self.reading.lock();
+        self.forget_deleted(&metadata.image());
         self.look_up(metadata);
         self.groups.look_up(groups, metadata);
         let mut text = String::new();
@@ -217,16 +232,19 @@ impl Metrics {
         text
     }
 
-    fn forget_deleted(&self, known: &mut BTreeSet<String>, metadata: &Metadata) {
-        let now: BTreeSet<String> = metadata.image().topics().map(|topic| topic.name.to_string()).collect();
-        for topic in known.difference(&now) {
-            let labels = TopicLabels { topic: topic.clone() };
-            let families = [&self.bytes_in, &self.bytes_out, &self.messages_in, &self.failed_produces];
-            for family in families {
-                family.remove(&labels);
+    /// Removes the counters of topics that are not in the image.
+    fn forget_deleted(&self, image: &MetadataImage) {
+        self.topics.lock().retain(|topic| {
+            let is_there = image.topic(topic).is_some();
+            if !is_there {
+                let labels = TopicLabels { topic: topic.clone() };
+                let families = [&self.bytes_in, &self.bytes_out, &self.messages_in, &self.failed_produces];
+                for family in families {
+                    family.remove(&labels);
+                }
             }
-        }
-        *known = now;
+            is_there
+        });
     }
 
     fn look_up(&self, metadata: &Metadata) {
@@ -261,6 +279,15 @@ impl Metrics {
         self.partitions.get_or_create(&labels).set(i64::try_from(bytes).unwrap_or(i64::MAX));
         self.start_offsets.get_or_create(&labels).set(log.bounds().start().get());
         self.end_offsets.get_or_create(&labels).set(log.bounds().end().get());
+    }
+}
+
+impl Publisher for Metrics {
+    /// Removes the counters of deleted topics. A topic that is created again under the same name counts from 0.
+    fn publish(&self, delta: &Delta, image: &MetadataImage) {
+        if !delta.removed.is_empty() {
+            self.forget_deleted(image);
+        }
     }
 }
 

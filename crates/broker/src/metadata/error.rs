@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use klamm_log::{AppendError, OpenError};
-use klamm_protocol::ErrorCode;
+use klamm_protocol::{ErrorCode, Uuid};
 use klamm_types::{NameError, TopicName};
 use thiserror::Error;
 
@@ -51,6 +51,8 @@ pub(crate) enum TopicError {
     UnknownPartition,
     #[error("the folder of the partition failed")]
     Offline,
+    #[error("its directory, with directory.id {id}, failed or is not one of log.dirs")]
+    NoDirectory { id: Uuid },
     #[error(
         "a group has to be named: there are no settings for all groups but the broker's group.consumer.*"
     )]

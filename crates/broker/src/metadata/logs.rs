@@ -46,29 +46,30 @@ impl Metadata {
         self.log.refusing()
     }
 
-    /// Opens the logs of partitions that came, and gives them their settings; those of a folder that failed stay away. Returns the
-    /// topics of which a log could not be opened, and why.
+    /// Opens the logs of new partitions and gives them their settings. A partition whose directory failed, or is not one of
+    /// `log.dirs`, goes offline. Returns the topics of which a log could not be opened, and why.
     pub(super) fn open_logs(&self, opened: &[Opened]) -> BTreeMap<Uuid, TopicError> {
         let (mut failed, mut wanted) = (BTreeMap::new(), Vec::new());
         for one in opened {
             self.resolve(&one.topic);
             let config = Arc::new(self.topic_config(&one.topic).log.clone());
             for (partition, home) in new_partitions(one) {
-                match self.make_way(&partition, &one.topic) {
+                match self.make_way(&partition, &one.topic, one.first > 0) {
                     Ok(()) => wanted.push(want(partition, home, &config, one.topic.id)),
                     Err(error) => self.note_failed(&mut failed, one.topic.id, &partition, error),
                 }
             }
         }
         for (wanted, result) in wanted.iter().zip(self.storage.create_many(&wanted)) {
-            let Wanted { log: NewLog { partition, config, topic_id }, .. } = wanted;
+            let NewLog { partition, config, topic_id } = &wanted.log;
             match (result.map(|log| log.and_then(|log| configure(&log, config))), topic_id) {
                 (Some(Err(error)), Some(topic)) => {
                     self.note_failed(&mut failed, *topic, partition, error.into());
                 }
                 (Some(_), _) => {}
                 (None, _) => {
-                    tracing::warn!(%partition, "the folder of a partition is not there: it is offline");
+                    let missing = TopicError::NoDirectory { id: wanted.home };
+                    self.storage.take_offline(&wanted.log.partition, &missing);
                 }
             }
         }
@@ -137,11 +138,9 @@ impl Metadata {
             for log in dir.logs().into_iter().filter(|log| log.partition().to_string() != METADATA_LOG) {
                 match id_of(dir, &log) {
                     Ok(Some(id)) if image.is_removed(id) => left.push(log.partition().clone()),
-                    Ok(Some(id)) if image.topic_by_id(id.into()).is_some() => {}
+                    Ok(Some(id)) if is_partition_of(image.topic_by_id(id.into()), log.partition()) => {}
                     Ok(None) if is_begun(&log) => left.push(log.partition().clone()),
-                    _ => {
-                        tracing::warn!(folder = %log.path().display(), "a log that belongs to no topic is left alone");
-                    }
+                    found => leave_alone(dir, &log, found.ok().flatten()),
                 }
             }
             for OfflineLog { partition, error } in dir.offline() {
@@ -154,15 +153,41 @@ impl Metadata {
         }
     }
 
-    /// A log that is in the way: that of a removed topic goes, any other is not ours to touch.
-    pub(super) fn make_way(&self, partition: &TopicPartition, topic: &Topic) -> Result<(), TopicError> {
-        let found = self.storage.dirs().find_map(|dir| Some((dir, dir.get(partition)?)));
-        let Some((dir, log)) = found else { return Ok(()) };
-        match id_of(dir, &log)? {
-            Some(id) if id == topic.id => {}
+    /// Makes sure that no other log is where the log of a partition is to be. A log of a removed topic goes. Any other log
+    /// stays, and is an error. `is_new` says that the partition never had a log: one that has the topic's id is a copy then.
+    pub(super) fn make_way(
+        &self,
+        partition: &TopicPartition,
+        topic: &Topic,
+        is_new: bool,
+    ) -> Result<(), TopicError> {
+        self.storage.dirs().try_for_each(|dir| self.make_way_in(dir, partition, topic, is_new))
+    }
+
+    fn make_way_in(
+        &self,
+        dir: &LogDir,
+        partition: &TopicPartition,
+        topic: &Topic,
+        is_new: bool,
+    ) -> Result<(), TopicError> {
+        let log = dir.get(partition);
+        let id = match &log {
+            Some(log) => id_of(dir, log)?,
+            // Opening a log that is not open tells why it cannot be opened.
+            None => match dir.topic_id(partition) {
+                Ok(Some(id)) => Some(id),
+                _ => return Ok(()),
+            },
+        };
+        match id {
+            Some(id) if id == topic.id && !is_new => {}
             Some(id) if self.image().is_removed(id) => forget(dir, std::slice::from_ref(partition)),
-            None if is_begun(&log) => forget(dir, std::slice::from_ref(partition)),
-            _ => return Err(TopicError::Stranger { folder: log.path().display().to_string() }),
+            None if log.as_ref().is_some_and(is_begun) => forget(dir, std::slice::from_ref(partition)),
+            _ => {
+                let folder = dir.path().join(partition.to_string());
+                return Err(TopicError::Stranger { folder: folder.display().to_string() });
+            }
         }
         Ok(())
     }
@@ -196,6 +221,19 @@ fn id_of(dir: &LogDir, log: &Log) -> Result<Option<TopicId>, OpenError> {
 /// opened.
 fn is_begun(log: &Log) -> bool {
     log.bounds().end() == Offset::ZERO && log.kept().is_ok_and(|files| files.is_empty())
+}
+
+/// Whether a topic has this partition: a copy of a log keeps the topic's id under any name.
+fn is_partition_of(topic: Option<&Topic>, partition: &TopicPartition) -> bool {
+    topic.is_some_and(|topic| topic.name == *partition.topic() && partition.partition() < topic.count())
+}
+
+/// Logs that the files of a log are not used. A log with a topic's id is closed: the id says later that it is in the way.
+fn leave_alone(dir: &LogDir, log: &Log, id: Option<TopicId>) {
+    tracing::warn!(directory = %log.path().display(), topic_id = ?id, "a log that is no partition of any topic is left alone");
+    if id.is_some() {
+        dir.release(log.partition());
+    }
 }
 
 fn forget(dir: &LogDir, partitions: &[TopicPartition]) {

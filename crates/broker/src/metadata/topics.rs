@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use klamm_protocol::Uuid;
+use klamm_types::TopicPartition;
 
 use super::commit::{Plan, Touches};
 use super::identity::random_id;
@@ -25,8 +26,9 @@ impl Metadata {
         };
         let failed = self.publish(&committed.delta);
         self.take_back(&failed);
-        note("created", planned.iter().flatten());
-        finish(planned, failed)
+        let done = finish(planned, failed);
+        note("created", done.iter().flatten());
+        done
     }
 
     /// Creates one topic.
@@ -98,7 +100,9 @@ impl Metadata {
         let more = records.len();
         *left = left.checked_sub(more).ok_or(TopicError::TooMany { got: more, max: *left })?;
         // Before it is logged, for nothing takes partitions away again.
-        topic.partitions().try_for_each(|partition| self.make_way(&partition, &topic))?;
+        let first = topic.count().saturating_sub(u32::try_from(more).unwrap_or(u32::MAX));
+        let is_new = |partition: &TopicPartition| partition.partition() >= first;
+        topic.partitions().filter(is_new).try_for_each(|new| self.make_way(&new, &topic, true))?;
         plan.add(records);
         Ok(Arc::new(topic))
     }
