@@ -71,12 +71,12 @@ pub enum FindingKind {
         got: Offset,
     },
     /// A batch has another leader epoch than `leader-epoch-checkpoint` has for its offset.
-    #[error("batch has the leader epoch {got}, expected {expected}")]
+    #[error("batch has the leader epoch {}, expected {expected}", got.map_or(-1, LeaderEpoch::get))]
     LeaderEpoch {
         /// The epoch in the history of epochs.
         expected: LeaderEpoch,
-        /// The batch's.
-        got: LeaderEpoch,
+        /// The batch's; `None` where it is negative.
+        got: Option<LeaderEpoch>,
     },
     /// The log's first segment is missing.
     #[error(
@@ -155,7 +155,8 @@ impl Log {
         let (start, epochs) = (self.bounds().start(), self.epochs());
         found.retain(|finding| match finding.kind {
             FindingKind::LeaderEpoch { got, .. } => {
-                finding.offset >= start && epochs.epoch_at(finding.offset).is_some_and(|epoch| epoch != got)
+                finding.offset >= start
+                    && epochs.epoch_at(finding.offset).is_some_and(|epoch| Some(epoch) != got)
             }
             _ => true,
         });
@@ -373,8 +374,8 @@ impl Verifier {
         if let Some(limit) = behind.filter(|limit| got >= *limit) {
             self.note(segment, batch.position, next, FindingKind::Beyond { limit, got });
         }
-        let epochs = batch.header.leader_epoch().zip(self.epochs.epoch_at(base));
-        if let Some((got, expected)) = epochs.filter(|(got, expected)| got != expected) {
+        let got = batch.header.leader_epoch();
+        if let Some(expected) = self.epochs.epoch_at(base).filter(|expected| got != Some(*expected)) {
             self.note(segment, batch.position, base, FindingKind::LeaderEpoch { expected, got });
         }
     }

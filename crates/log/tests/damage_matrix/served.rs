@@ -90,7 +90,8 @@ fn look_at_log(world: &World, log: &Log, seen: &mut Seen) {
     }
     seen.result("largest time", log.offset_of_max_timestamp());
     let (start, end) = (log.bounds().start().get(), log.bounds().end().get());
-    for from in (start..end).step_by(5) {
+    // A damaged log may seem to have any end.
+    for from in (start..end).step_by(5).take(8) {
         seen.result("committed", committed(log, Offset::new(from).unwrap()));
     }
     match log.verify(Depth::Records { limit: 1 << 20 }) {
