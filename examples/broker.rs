@@ -14,6 +14,8 @@ use std::process::ExitCode;
 
 use clap::{Arg, Command};
 use klamm_broker::{Broker, BrokerConfig, LogLevels, SettingInfo, Settings};
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::reload;
@@ -56,9 +58,12 @@ fn run() -> Result<(), Box<dyn Error>> {
     let levels = LogLevels::new(root, move |levels| {
         let _ = handle.reload(targets(&log, levels));
     });
-    let broker = Broker::start_with_log_levels(config()?, levels)?;
+    let config = config()?;
+    // Before the start: a signal that comes meanwhile stops the broker as soon as it has started.
+    let mut signals = Signals::register()?;
+    let broker = Broker::start_with_log_levels(config, levels)?;
     println!("klamm broker ready on {}, data in {}", broker.address(), broker.path().display());
-    wait_for_signal()?;
+    signals.wait();
     println!("klamm broker stopping");
     broker.stop()?;
     Ok(())
@@ -103,15 +108,30 @@ fn help(setting: &SettingInfo) -> String {
     format!("{meaning}{while_running}\n[{expected}; default: {default}]")
 }
 
-/// Returns when the process is asked to end (SIGINT or SIGTERM).
-fn wait_for_signal() -> Result<(), Box<dyn Error>> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let mut term = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-        tokio::select! {
-            result = tokio::signal::ctrl_c() => result,
-            _ = term.recv() => Ok(()),
-        }
-    })?;
-    Ok(())
+/// The signals that ask the process to end: SIGINT and SIGTERM.
+struct Signals {
+    runtime: Runtime,
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn register() -> std::io::Result<Signals> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let entered = runtime.enter();
+        let (interrupt, terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        drop(entered);
+        Ok(Signals { runtime, interrupt, terminate })
+    }
+
+    /// Returns when one of them has come.
+    fn wait(&mut self) {
+        let (interrupt, terminate) = (&mut self.interrupt, &mut self.terminate);
+        self.runtime.block_on(async {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        });
+    }
 }

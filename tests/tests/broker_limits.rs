@@ -85,7 +85,8 @@ fn a_request_above_the_limit_closes_its_connection() {
 #[test]
 fn a_request_that_needs_more_memory_than_there_is_closes_its_connection() {
     const MEMORY: usize = 1 << 20;
-    let config = BrokerConfig { max_queued_bytes: MEMORY, ..BrokerConfig::for_test() };
+    let config =
+        BrokerConfig { max_queued_bytes: MEMORY, max_request_bytes: MEMORY, ..BrokerConfig::for_test() };
     let (broker, mut other) = start(config);
     for (groups, is_taken) in [(100, true), (20_000, false)] {
         let names = (0..groups).map(|number| format!("group-{number}").as_str().into()).collect();
@@ -182,4 +183,12 @@ fn a_command_whose_client_disconnects_is_finished() {
         assert!(Instant::now() < deadline, "the topic is not there");
         std::thread::yield_now();
     }
+}
+
+#[test]
+fn settings_that_do_not_go_together_keep_a_broker_from_starting_that_a_program_configures() {
+    let small = BrokerConfig { max_queued_bytes: 1 << 20, ..BrokerConfig::for_test() };
+    let error = klamm_broker::Broker::start(small).map(drop).unwrap_err().to_string();
+    let want = "settings together: queued.max.request.bytes is \"1048576\", expected at least socket.request.max.bytes";
+    assert_eq!(error, want);
 }

@@ -238,7 +238,12 @@ fn the_responses_of_many_clients_have_as_much_memory_as_there_is() {
     const CLIENTS: usize = 24;
     const MEMORY: usize = 1 << 20;
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    let config = BrokerConfig { io_threads: 8, max_queued_bytes: MEMORY, ..BrokerConfig::for_test() };
+    let config = BrokerConfig {
+        io_threads: 8,
+        max_queued_bytes: MEMORY,
+        max_request_bytes: MEMORY,
+        ..BrokerConfig::for_test()
+    };
     let (broker, _client) = broker_with_topics(config);
     let (_, all) = frame(&MetadataRequest { topics: None, ..Default::default() }, 12);
     let mut clients: Vec<_> = (0..CLIENTS).map(|_| connect(broker.running())).collect();

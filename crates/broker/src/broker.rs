@@ -11,7 +11,7 @@ use thiserror::Error;
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
-use crate::config::{BrokerConfig, ListenerAddress, MOST_THREADS};
+use crate::config::{BrokerConfig, ListenerAddress, MOST_THREADS, SettingError, check_together};
 use crate::environment::Environment;
 use crate::fetch_sessions::{Bounds, FetchSessions};
 use crate::groups::{GroupThread, Groups};
@@ -72,6 +72,9 @@ pub enum StartError {
         /// Why, with the file's name.
         reason: String,
     },
+    /// Settings that do not go together.
+    #[error(transparent)]
+    Setting(#[from] SettingError),
     /// A setting needs a feature of this crate that is off.
     #[error("{setting} is set, but the feature {feature:?} of klamm-broker is off")]
     Feature {
@@ -114,6 +117,7 @@ impl Broker {
     }
 
     pub(crate) fn start_in(config: &BrokerConfig, environment: &Environment) -> Result<Broker, StartError> {
+        check_together(config)?;
         tell_what_is_passed_over(config);
         crate::file_limit::check(config);
         let listener = listen(&config.listener)?;
@@ -128,7 +132,7 @@ impl Broker {
         let storage = Arc::new(storage);
         let metadata = Metadata::open(Arc::clone(&storage), identity, config, &environment.clock)
             .map_err(|reason| StartError::Metadata { reason })?;
-        let advertised = config.advertised.clone().unwrap_or_else(|| advertised(&address));
+        let advertised = config.advertised.clone().unwrap_or_else(|| advertised_alone(&address));
         let maintenance = Some(storage.start_maintenance());
         let (metadata, purgatory) = (Arc::new(metadata), Arc::new(Purgatory::default()));
         let (metrics, clock) = (Arc::new(Metrics::new()), Arc::clone(&environment.clock));
@@ -199,8 +203,7 @@ impl Broker {
     /// What clients call `bootstrap.servers`: `host:port`.
     #[must_use]
     pub fn bootstrap(&self) -> String {
-        let reachable = advertised(&self.address);
-        format!("{}:{}", reachable.host, reachable.port)
+        advertised(&self.address).authority()
     }
 
     /// The folder of its logs, the first if there are more.
@@ -283,10 +286,19 @@ fn spawn_http(runtime: &Runtime, listener: TcpListener, shared: &Arc<Shared>, st
 #[cfg(not(feature = "http"))]
 fn spawn_http(_: &Runtime, _: TcpListener, _: &Arc<Shared>, _: &watch::Receiver<bool>) {}
 
+/// What is advertised where nothing is set.
+fn advertised_alone(address: &ListenerAddress) -> ListenerAddress {
+    let advertised = advertised(address);
+    if address.is_of_all() {
+        tracing::warn!(%advertised, "clients on other machines cannot connect: set advertised.listeners");
+    }
+    advertised
+}
+
 /// A broker that listens on all addresses is reached, from here, on the loopback one.
 fn advertised(address: &ListenerAddress) -> ListenerAddress {
-    let all = matches!(address.host.as_str(), "0.0.0.0" | "::");
-    ListenerAddress { host: if all { "127.0.0.1".into() } else { address.host.clone() }, port: address.port }
+    let host = if address.is_of_all() { "127.0.0.1" } else { &address.host };
+    ListenerAddress { host: host.to_owned(), port: address.port }
 }
 
 /// The thread that takes connections; all others run when this returns.

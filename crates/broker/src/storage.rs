@@ -110,6 +110,7 @@ impl Storage {
     }
 
     /// The logs that take no writes since one has failed, and why.
+    #[cfg(feature = "http")]
     pub(crate) fn failed_logs(&self) -> Vec<(TopicPartition, String)> {
         let failure = |log: Log| Some((log.partition().clone(), log.failure()?));
         self.dirs().flat_map(LogDir::logs).filter_map(failure).collect()

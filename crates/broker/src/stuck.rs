@@ -41,6 +41,7 @@ impl Stuck {
     }
 
     /// The partitions that refuse records, and why. Those that are not there any more are forgotten.
+    #[cfg(any(feature = "http", test))]
     pub(crate) fn refusing(
         &self,
         is_there: impl Fn(&TopicPartition) -> bool,

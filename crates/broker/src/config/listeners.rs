@@ -43,7 +43,7 @@ pub(super) fn set_advertised(config: &mut BrokerConfig, value: &str) -> Option<(
     }
     let mut clients = all.into_iter().filter(|listener| !config.is_of_controller(&listener.name));
     let (client, other) = (clients.next()?, clients.next());
-    if other.is_some() || client.address.port == 0 {
+    if other.is_some() || client.address.port == 0 || client.address.is_of_all() {
         return None;
     }
     put(&mut config.advertised, Some(client.address))
@@ -92,7 +92,7 @@ impl NamedListener {
 }
 
 fn text(name: &str, address: &ListenerAddress) -> String {
-    format!("{name}://{}:{}", address.host, address.port)
+    format!("{name}://{}", address.authority())
 }
 
 fn entries(value: &str) -> Option<Vec<NamedListener>> {
@@ -135,7 +135,7 @@ mod tests {
                 "PLAINTEXT://:9092,CONTROLLER://:9093",
                 of("PLAINTEXT://0.0.0.0:9092", &["CONTROLLER://0.0.0.0:9093"]),
             ),
-            ("CONTROLLER://h:1, INTERNAL://[::1]:2", of("INTERNAL://::1:2", &["CONTROLLER://h:1"])),
+            ("CONTROLLER://h:1, INTERNAL://[::1]:2", of("INTERNAL://[::1]:2", &["CONTROLLER://h:1"])),
             ("CONTROLLER://:9093", None),
             ("PLAINTEXT://:1,INTERNAL://:2", None),
             ("TLS://:1", None),
@@ -158,6 +158,10 @@ mod tests {
             ("PLAINTEXT://a:1,PLAINTEXT://b:2", None),
             ("OTHER://kafka:9092", None),
             ("PLAINTEXT://kafka:0", None),
+            ("PLAINTEXT://[::1]:9092", Some("PLAINTEXT://[::1]:9092")),
+            ("PLAINTEXT://0.0.0.0:9092", None),
+            ("PLAINTEXT://[::]:9092", None),
+            ("PLAINTEXT://:9092", None),
         ] {
             let mut config = BrokerConfig::default();
             let got = set_advertised(&mut config, value).map(|()| advertised_text(&config));

@@ -3,6 +3,7 @@
 pub(crate) mod client_metrics;
 pub(crate) mod consumer_group;
 mod listeners;
+mod properties;
 mod rebalance_protocols;
 pub(crate) mod row;
 mod sources;
@@ -25,6 +26,7 @@ use without_effect::WithoutEffect;
 
 pub use consumer_group::ConsumerBounds;
 pub use rebalance_protocols::RebalanceProtocols;
+pub(crate) use sources::check_together;
 pub use sources::{SettingInfo, Settings};
 pub(crate) use table::MOST_THREADS;
 pub use topic::{BatchCompression, CompressionLevels, TopicConfig};
@@ -66,7 +68,7 @@ pub struct BrokerConfig {
     /// The most bytes of a request; 100 MiB (`socket.request.max.bytes`).
     pub max_request_bytes: usize,
     /// The most bytes of all requests that are being read or answered; 256 MiB, Kafka has no bound
-    /// (`queued.max.request.bytes`).
+    /// (`queued.max.request.bytes`). At least `max_request_bytes`.
     pub max_queued_bytes: usize,
     /// The most requests that wait for a thread; 500 (`queued.max.requests`).
     pub max_queued_requests: usize,
@@ -173,8 +175,8 @@ pub enum SettingError {
         /// What it can be.
         expected: &'static str,
     },
-    /// A line of the file is none of a setting.
-    #[error("{origin}: expected a setting such as log.dirs=./klamm-data, got {line:?}")]
+    /// A line of the file has a `\u` without four hexadecimal digits.
+    #[error("{origin}: expected four hexadecimal digits behind \\u, got {line:?}")]
     Line {
         /// File and line.
         origin: String,
@@ -303,8 +305,23 @@ impl BrokerConfig {
     }
 }
 
+impl ListenerAddress {
+    /// `host:port`, an IPv6 address in brackets.
+    pub(crate) fn authority(&self) -> String {
+        match self.host.contains(':') {
+            true => format!("[{}]:{}", self.host, self.port),
+            false => format!("{}:{}", self.host, self.port),
+        }
+    }
+
+    /// Whether the host is the address of all interfaces, which nobody can connect to.
+    pub(crate) fn is_of_all(&self) -> bool {
+        matches!(self.host.as_str(), "0.0.0.0" | "::")
+    }
+}
+
 impl fmt::Display for ListenerAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "PLAINTEXT://{}:{}", self.host, self.port)
+        write!(f, "PLAINTEXT://{}", self.authority())
     }
 }

@@ -1,5 +1,6 @@
 //! Where settings come from: a file in Kafka's format, the environment, flags; the later wins.
 
+use super::properties::{self, Malformed, Property};
 use super::row::{Row, WrongSetting};
 use super::table::TABLE;
 use super::without_effect::WithoutEffect;
@@ -41,25 +42,18 @@ impl Settings {
         })
     }
 
-    /// Adds those of a file: lines `key=value`, and comments that begin with `#`.
+    /// Adds those of a file of properties, in the syntax of `java.util.Properties`.
     ///
     /// # Errors
-    /// [`SettingError`] when it cannot be read, or names the line that is no setting.
+    /// [`SettingError`] when it cannot be read, or names the line with a `\\u` that is malformed.
     pub fn file(mut self, path: &str) -> Result<Settings, SettingError> {
         let failed =
             |error: std::io::Error| SettingError::File { path: path.to_owned(), reason: error.to_string() };
-        let text = std::fs::read_to_string(path).map_err(failed)?;
-        for (line, number) in text.lines().zip(1..) {
-            let line = line.trim();
-            if line.is_empty() || line.starts_with('#') {
-                continue;
-            }
-            let origin = format!("{path}, line {number}");
-            let split = line.split_once('=');
-            let (key, value) =
-                split.ok_or_else(|| SettingError::Line { origin: origin.clone(), line: line.to_owned() })?;
-            self.given.push((key.trim().to_owned(), value.trim().to_owned(), origin));
-        }
+        let origin = |line: usize| format!("{path}, line {line}");
+        let read = properties::parse(&std::fs::read(path).map_err(failed)?);
+        let read =
+            read.map_err(|Malformed { text, line }| SettingError::Line { origin: origin(line), line: text })?;
+        self.given.extend(read.into_iter().map(|Property { key, value, line }| (key, value, origin(line))));
         Ok(self)
     }
 
@@ -132,10 +126,15 @@ fn wrong_value(row: &Row<BrokerConfig>, value: &str, origin: &str) -> SettingErr
     SettingError::Value { origin: origin.to_owned(), key, value: value.to_owned(), expected }
 }
 
-fn check_together(config: &BrokerConfig) -> Result<(), SettingError> {
+/// Settings that depend on each other.
+pub(crate) fn check_together(config: &BrokerConfig) -> Result<(), SettingError> {
     let wrong = |key, value, expected| {
         Err(SettingError::Value { origin: "settings together".to_owned(), key, value, expected })
     };
+    let is_twice = |at: &usize| config.log_dirs[..*at].contains(&config.log_dirs[*at]);
+    if let Some(twice) = (0..config.log_dirs.len()).find(is_twice) {
+        return wrong("log.dirs", config.log_dirs[twice].display().to_string(), "each directory once");
+    }
     let (queued, groups) = (config.max_queued_bytes, &config.groups);
     if queued < config.max_request_bytes {
         return wrong("queued.max.request.bytes", queued.to_string(), "at least socket.request.max.bytes");
@@ -228,12 +227,12 @@ mod tests {
         let missing = Settings::default().file("/no/such/file").unwrap_err().to_string();
         assert!(missing.starts_with("cannot read /no/such/file: "), "{missing}");
         let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(&file, "log.dirs\n").unwrap();
+        std::fs::write(&file, "log.dirs=\\u00e\n").unwrap();
         let line = Settings::default().file(file.path().to_str().unwrap()).unwrap_err().to_string();
-        assert!(
-            line.ends_with(", line 1: expected a setting such as log.dirs=./klamm-data, got \"log.dirs\""),
-            "{line}"
-        );
+        let end = r#", line 1: expected four hexadecimal digits behind \u, got "log.dirs=\\u00e""#;
+        assert!(line.ends_with(end), "{line}");
+        let twice = flags(&[("log.dirs", "/a,/b,/a")]).unwrap_err().to_string();
+        assert_eq!(twice, "settings together: log.dirs is \"/a\", expected each directory once");
     }
 
     /// The settings of the file `config/server.properties` that Kafka 4.3.1 ships.

@@ -64,7 +64,7 @@ pub(super) const TABLE: &[Setting] = &[
         Kind::List,
         ADVERTISED,
         (set_advertised, advertised_text),
-        "What clients are told to connect to; the listener, unless it is given.",
+        "What clients are told to connect to, not 0.0.0.0 or [::]; the listener, unless it is given, or 127.0.0.1 where that listens on all addresses.",
     ),
     Setting::new(
         "authorizer.class.name",
@@ -151,7 +151,7 @@ pub(super) const TABLE: &[Setting] = &[
         Kind::Long,
         BYTES,
         at!(max_queued_bytes, size, text),
-        "Memory of all requests that are being read or answered; who comes then waits.",
+        "Memory of all requests that are being read or answered; further requests wait. At least socket.request.max.bytes.",
     ),
     Setting::new(
         "queued.max.requests",

@@ -19,7 +19,6 @@ use klamm_coordinator::{
 };
 use klamm_log::Clock;
 use klamm_protocol::{ErrorCode, Uuid};
-use klamm_types::TopicPartition;
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::oneshot;
 
@@ -262,7 +261,8 @@ impl Groups {
     }
 
     /// The partitions of the topic that cannot be written to, and why.
-    pub(crate) fn refusing(self: &Arc<Self>) -> Vec<(TopicPartition, String)> {
+    #[cfg(feature = "http")]
+    pub(crate) fn refusing(self: &Arc<Self>) -> Vec<(klamm_log::TopicPartition, String)> {
         self.table().map_or(Vec::new(), |table| table.shards().filter_map(Shard::refusing).collect())
     }
 

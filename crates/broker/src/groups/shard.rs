@@ -103,6 +103,7 @@ impl Shard {
     }
 
     /// Why what its groups decide is not logged, while that lasts.
+    #[cfg(feature = "http")]
     pub(super) fn refusing(&self) -> Option<(TopicPartition, String)> {
         match &*self.state.lock() {
             State::Ready(ready) => Some((self.partition()?.clone(), ready.refusing.clone()?)),

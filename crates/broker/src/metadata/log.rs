@@ -108,6 +108,7 @@ impl MetadataLog {
     }
 
     /// Why the last change was not logged or is not durable.
+    #[cfg(feature = "http")]
     pub(super) fn refusing(&self) -> Option<(TopicPartition, String)> {
         Some((self.log.partition().clone(), self.refusing.lock().clone()?))
     }

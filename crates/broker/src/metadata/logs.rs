@@ -42,6 +42,7 @@ impl Metadata {
     }
 
     /// The partition of the metadata log and why the last change was not logged, while that is so.
+    #[cfg(feature = "http")]
     pub(crate) fn refusing(&self) -> Option<(TopicPartition, String)> {
         self.log.refusing()
     }
