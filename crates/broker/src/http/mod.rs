@@ -54,8 +54,9 @@ pub(crate) async fn serve(
                 continue;
             }
         };
-        if !connections.make_room() {
-            continue;
+        // All are in their first request, which ends soon.
+        while !connections.make_room() && !*stopping.borrow() {
+            tokio::time::sleep(BREATH).await;
         }
         let (shared, busy) = (Arc::clone(&shared), Busy::default());
         let own = busy.clone();
@@ -69,13 +70,18 @@ pub(crate) async fn serve(
 
 async fn answer(stream: TcpStream, shared: &Arc<Shared>, busy: &Busy) {
     let respond = |request: Request<Incoming>| {
-        let shared = Arc::clone(shared);
+        let (shared, busy) = (Arc::clone(shared), busy.clone());
         async move {
-            // The figures of partitions may have to be read from the disk.
             let asked = (request.method().clone(), request.uri().path().to_owned());
-            busy.set(true);
-            let done = tokio::task::spawn_blocking(move || respond(&asked.0, &asked.1, &shared)).await;
-            busy.set(false);
+            busy.begin();
+            // The figures of partitions may have to be read from the disk.
+            let work = move || {
+                let response = respond(&asked.0, &asked.1, &shared);
+                // Not when the response is taken: one that is not read is not waited for.
+                busy.end();
+                response
+            };
+            let done = tokio::task::spawn_blocking(work).await;
             let failed = |_| plain(StatusCode::INTERNAL_SERVER_ERROR, "the request could not be answered\n");
             Ok::<_, Infallible>(done.unwrap_or_else(failed))
         }
