@@ -1,7 +1,9 @@
 //! Names of topics and groups, and small differences from Kafka that clients see.
 
 use klamm_broker::{Broker, BrokerConfig};
-use klamm_protocol::messages::create_topics_request::{CreatableTopic, CreateTopicsRequest};
+use klamm_protocol::messages::create_topics_request::{
+    CreatableTopic, CreatableTopicConfig, CreateTopicsRequest,
+};
 use klamm_protocol::messages::delete_groups_request::DeleteGroupsRequest;
 use klamm_protocol::messages::delete_topics_request::DeleteTopicsRequest;
 use klamm_protocol::messages::describe_groups_request::DescribeGroupsRequest;
@@ -19,7 +21,7 @@ use klamm_protocol::messages::offset_delete_request::{
 use klamm_protocol::messages::offset_fetch_request::{
     OffsetFetchRequest, OffsetFetchRequestGroup, OffsetFetchRequestTopics,
 };
-use klamm_protocol::{Records, Uuid};
+use klamm_protocol::{Records, Request, Uuid, encode_request};
 use klamm_tests::client::Client;
 use klamm_tests::requests::{batch_of, produce, topic};
 
@@ -256,4 +258,73 @@ fn a_replica_that_is_not_assigned_is_refused_as_in_kafka() {
             assert_eq!(found, want, "version {version}: replica {replica}, epoch {leader_epoch}");
         }
     }
+}
+
+/// Calls with a frame in which each `~` is a byte that is not UTF-8.
+fn call_malformed<R: Request>(client: &mut Client, request: &R, version: i16) -> R::Response {
+    let frame = encode_request(request, version, 1, Some("caf~")).unwrap().into_bytes().unwrap();
+    let malformed = |byte: &u8| if *byte == b'~' { 0xe9 } else { *byte };
+    client.raw(&frame.iter().map(malformed).collect::<Vec<_>>());
+    let frame = client.frame().expect("an answer");
+    client.read::<R>(frame, version)
+}
+
+/// The error code and name in the response to a topic's creation.
+fn create_malformed(client: &mut Client, name: &str, value: &str) -> (i16, String) {
+    let config = CreatableTopicConfig { name: "cleanup.policy".into(), value: Some(value.into()) };
+    let topics = vec![CreatableTopic {
+        name: name.into(),
+        num_partitions: 1,
+        replication_factor: 1,
+        configs: vec![config],
+        ..Default::default()
+    }];
+    let request = CreateTopicsRequest { topics, timeout_ms: 1000, ..Default::default() };
+    let told = call_malformed(client, &request, 7).topics;
+    (told[0].error_code, told[0].name.to_string())
+}
+
+#[test]
+fn names_and_values_that_are_not_utf8_are_read_as_in_kafka() {
+    let (_broker, mut client) = start();
+    for version in 0..=4 {
+        let told = call_malformed(&mut client, &klamm_tests::requests::api_versions(), version);
+        assert_eq!(told.error_code, 0, "{version}");
+    }
+    assert_eq!(create_malformed(&mut client, "t~", "delete"), (17, "t\u{fffd}".to_owned()));
+    assert_eq!(create_malformed(&mut client, "t", "delet~"), (40, "t".to_owned()));
+    assert_eq!(create_malformed(&mut client, "t", "delete"), (0, "t".to_owned()));
+}
+
+#[test]
+fn commits_with_text_that_is_not_utf8_come_back_with_replacement_characters() {
+    let (_broker, mut client) = start();
+    topic(&mut client, "t");
+    coordinator(&mut client, "g\u{fffd}");
+    for version in 2..=9 {
+        let partition = OffsetCommitRequestPartition {
+            committed_offset: 5,
+            committed_metadata: Some("~ ~~".into()),
+            ..Default::default()
+        };
+        let topics = vec![OffsetCommitRequestTopic {
+            name: "t".into(),
+            partitions: vec![partition],
+            ..Default::default()
+        }];
+        let group_id = "g~".into();
+        let request =
+            OffsetCommitRequest { group_id, generation_id_or_member_epoch: -1, topics, ..Default::default() };
+        let told = call_malformed(&mut client, &request, version).topics[0].partitions[0].error_code;
+        assert_eq!(told, 0, "{version}");
+    }
+    let topics =
+        vec![OffsetFetchRequestTopics { name: "t".into(), partition_indexes: vec![0], ..Default::default() }];
+    let group_id = "g\u{fffd}".into();
+    let group =
+        OffsetFetchRequestGroup { group_id, topics: Some(topics), member_epoch: -1, ..Default::default() };
+    let told = client.call(&OffsetFetchRequest { groups: vec![group], ..Default::default() }, 9).groups;
+    let told = &told[0].topics[0].partitions[0];
+    assert_eq!(told.committed_offset, 5);
+    assert_eq!(told.metadata.as_deref(), Some("\u{fffd} \u{fffd}\u{fffd}"));
 }

@@ -54,10 +54,13 @@ fn stuffed(good: &GoodFrame) -> Vec<Vec<u8>> {
     let digit = |number: usize| u8::try_from(number).unwrap();
     let compact = [0x80 | digit(STUFFED / 4 % 128), digit(STUFFED / 4 / 128)];
     let mut bodies = vec![vec![0; STUFFED], vec![1; STUFFED], vec![2; STUFFED]];
+    let plain = [&[0][..], &[1], &[2]].map(<[u8]>::to_vec);
     for lead in 0..20 {
-        for filler in [0, 1, 2] {
+        let malformed = malformed_texts();
+        let malformed = malformed.iter().filter(|_| lead % 4 == 0);
+        for filler in plain.iter().chain(malformed) {
             for count in [&big[..], &compact[..]] {
-                let mut body = vec![filler; STUFFED];
+                let mut body: Vec<u8> = filler.iter().copied().cycle().take(STUFFED).collect();
                 body[lead..lead + count.len()].copy_from_slice(count);
                 bodies.push(body);
             }
@@ -71,6 +74,23 @@ fn stuffed(good: &GoodFrame) -> Vec<Vec<u8>> {
         whole
     };
     bodies.into_iter().map(whole).collect()
+}
+
+/// Texts that are not UTF-8, compact and not. In memory they take three times their bytes.
+fn malformed_texts() -> [Vec<u8>; 3] {
+    let long = [0xff; 100];
+    [[&[101], &long[..]].concat(), [&[0, 100], &long[..]].concat(), vec![2, 0xff]]
+}
+
+/// The frame with names that are not UTF-8: each begins with a malformed byte.
+fn malformed((api, version, frame): &GoodFrame) -> GoodFrame {
+    let mut frame = frame.clone();
+    for at in 1..frame.len() {
+        if frame[at].is_ascii_digit() && frame[at - 1] == b'n' {
+            frame[at - 1] = 0xff;
+        }
+    }
+    (*api, *version, frame)
 }
 
 /// Whether every request of the API has a response at once, whatever it says: none waits, and none asks for silence.
@@ -99,7 +119,9 @@ fn no_request_takes_more_memory_than_is_counted_for_it() {
         .iter()
         .filter(|good| is_answered(good))
         .flat_map(|good| stuffed(good).into_iter().map(|frame| (good.0, good.1, frame)));
-    for (api, version, frame) in many_frames("t", id).into_iter().chain(stuffed) {
+    let many = many_frames("t", id);
+    let malformed = many.iter().map(malformed);
+    for (api, version, frame) in many.iter().cloned().chain(malformed).chain(stuffed) {
         let Some(took) = measure(&mut stream, &frame, &broker) else { continue };
         let excess = |took: &Took| (took.peak * 1000 / took.counted, took.peak);
         let entry = worst.entry((api, version)).or_insert(took);

@@ -32,15 +32,12 @@ pub enum DecodeError {
         /// Bytes that are left.
         left: usize,
     },
-    /// The elements of the collections would take too much memory for so short a frame.
-    #[error("collections take more than {max} bytes of memory for each byte of the frame")]
+    /// The elements of the collections, and the texts that are not UTF-8, would take too much memory for so short a frame.
+    #[error("collections and replaced texts take more than {max} bytes of memory for each byte of the frame")]
     Memory {
         /// The most there may be, for each byte.
         max: usize,
     },
-    /// A text is not UTF-8.
-    #[error("text is not UTF-8")]
-    NotUtf8,
     /// A field is null in a version in which it cannot be.
     #[error("{field} is null")]
     Null {

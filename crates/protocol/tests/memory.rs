@@ -28,7 +28,7 @@ impl generated::Visit for Measure {
     type Out = Option<usize>;
 
     fn visit<M: Message>(self) -> Option<usize> {
-        M::measure(self.0, self.1).ok().map(|measured| measured.elements)
+        M::measure(self.0, self.1).ok().map(|measured| measured.elements + measured.replaced)
     }
 }
 
@@ -45,6 +45,14 @@ fn hostile(length: usize) -> Vec<Bytes> {
     let compact =
         [0x80 | (length / 2 % 128) as u8, 0x80 | (length / 256 % 128) as u8, (length / 32_768) as u8];
     let mut frames: Vec<Vec<u8>> = [0, 1, 2, 3, 0x7f, 0xff].map(|byte| vec![byte; length]).into();
+    // Strings of one malformed byte, compact and not, and collections of them.
+    for malformed in [&[2, 0xff][..], &[0, 1, 0xff], &[0, 0, 0, 1, 0, 1, 0xff]] {
+        for lead in (0..24).step_by(3) {
+            let mut frame = vec![1; lead];
+            frame.extend(malformed.iter().cycle().take(length - lead));
+            frames.push(frame);
+        }
+    }
     for lead in 0..24 {
         for filler in [0, 1, 2] {
             for count in [&big[..], &compact[..]] {

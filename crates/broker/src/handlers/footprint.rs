@@ -18,17 +18,23 @@ struct Weight {
 }
 
 /// Bytes of memory for decoding and answering a request, beside its frame; 0 for one so small that a connection's own
-/// allowance covers it, and for an API whose requests are not decoded.
+/// allowance covers it. An API whose requests are not decoded takes its client id alone.
 pub(crate) fn footprint(head: &RequestHead) -> Result<usize, DecodeError> {
+    // A client id that is not UTF-8 is a copy.
+    let client = head.client_id.as_ref().map_or(0, |id| id.len());
+    let bytes = of_body(head)?.saturating_add(client);
+    Ok(if bytes <= SMALL { 0 } else { bytes })
+}
+
+fn of_body(head: &RequestHead) -> Result<usize, DecodeError> {
     let api = ApiKey::from_code(head.api_key).filter(|api| api.versions().contains(&head.version));
     if head.body.len() <= SMALL_BODY || api.is_none() {
         return Ok(0);
     }
     let Some(weight) = WEIGHTS.iter().find(|weight| weight.api.code() == head.api_key) else { return Ok(0) };
-    let Measured { elements, texts } = (weight.measure)(head.body.clone(), head.version)?;
-    let copied = texts.saturating_mul(weight.texts);
-    let bytes = elements.saturating_mul(weight.elements).saturating_add(copied);
-    Ok(if bytes <= SMALL { 0 } else { bytes })
+    let Measured { elements, texts, replaced } = (weight.measure)(head.body.clone(), head.version)?;
+    let copied = texts.saturating_mul(weight.texts).saturating_add(replaced);
+    Ok(elements.saturating_mul(weight.elements).saturating_add(copied))
 }
 
 /// Bodies that take at most [`SMALL`], whatever they say.

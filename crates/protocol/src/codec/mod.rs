@@ -1,6 +1,7 @@
 //! How values become bytes and bytes become values: what the generated messages are built on.
 
 mod reader;
+mod replaced;
 mod tags;
 mod wire;
 mod writer;

@@ -1,17 +1,21 @@
 use bytes::{Buf, Bytes};
 
-use crate::DecodeError;
+use super::replaced;
+use crate::{ByteString, DecodeError};
 
-/// Reads values off the front of a frame. Texts and byte strings share the frame's memory.
+/// Reads values off the front of a frame. Texts and byte strings share the frame's memory. Text that is not UTF-8 is
+/// copied, with U+FFFD in place of each malformed sequence.
 #[derive(Debug)]
 pub struct Reader {
     rest: Bytes,
-    /// Bytes of memory that the elements of collections may still take.
+    /// Bytes of memory that the elements of collections and replaced texts may still take.
     room: usize,
     /// Bytes of memory that they could take at first.
     whole_room: usize,
     /// Bytes of the texts and byte strings read so far.
     texts: usize,
+    /// Bytes of memory of the texts that were replaced because they are not UTF-8.
+    replaced: usize,
     purpose: Purpose,
 }
 
@@ -22,6 +26,8 @@ pub struct Measured {
     pub elements: usize,
     /// Its texts and byte strings, which share the memory of the frame until somebody copies them.
     pub texts: usize,
+    /// Its texts that are not UTF-8: these are copies from the beginning.
+    pub replaced: usize,
 }
 
 /// What a message is read for.
@@ -38,7 +44,7 @@ impl Reader {
     #[must_use]
     pub fn new(bytes: Bytes) -> Reader {
         let room = bytes.len().saturating_mul(ROOM_PER_BYTE).saturating_add(ROOM);
-        Reader { rest: bytes, room, whole_room: room, texts: 0, purpose: Purpose::Decode }
+        Reader { rest: bytes, room, whole_room: room, texts: 0, replaced: 0, purpose: Purpose::Decode }
     }
 
     /// Reads `bytes` without keeping the elements of collections, to learn how much memory they would take.
@@ -51,13 +57,44 @@ impl Reader {
     }
 
     pub(crate) fn measured(&self) -> Measured {
-        Measured { elements: self.whole_room - self.room, texts: self.texts }
+        let elements = self.whole_room - self.room - self.replaced;
+        Measured { elements, texts: self.texts, replaced: self.replaced }
     }
 
-    /// Takes the bytes of a text or byte string.
-    pub(crate) fn text(&mut self, what: &'static str, length: usize) -> Result<Bytes, DecodeError> {
+    /// Takes a byte string.
+    pub(crate) fn bytes(&mut self, length: usize) -> Result<Bytes, DecodeError> {
         self.texts += length;
-        self.take(what, length)
+        self.take("bytes", length)
+    }
+
+    /// Takes a text of at most 32,767 bytes. As in Kafka, U+FFFD replaces each malformed sequence. The replaced text
+    /// must not be longer than a text can be either, so that it can always be encoded.
+    pub(crate) fn text(&mut self, length: usize) -> Result<ByteString, DecodeError> {
+        check_text(length)?;
+        self.need("string", length)?;
+        let text = match ByteString::try_from(self.rest.slice(..length)) {
+            Ok(text) => {
+                self.texts += length;
+                text
+            }
+            Err(_) => self.replace(length)?,
+        };
+        self.rest.advance(length);
+        Ok(text)
+    }
+
+    /// The text in the next `length` bytes, which are not UTF-8. Its memory is counted before it is allocated. When measuring,
+    /// the text is empty.
+    fn replace(&mut self, length: usize) -> Result<ByteString, DecodeError> {
+        let whole = replaced::length(&self.rest[..length]);
+        check_text(whole)?;
+        self.charge(1, whole + SHARED)?;
+        self.texts += whole;
+        self.replaced += whole + SHARED + ALLOCATION;
+        if self.is_measuring() {
+            return Ok(ByteString::new());
+        }
+        Ok(replaced::text(&self.rest[..length], whole).into())
     }
 
     /// Bytes that are left.
@@ -199,6 +236,15 @@ impl Reader {
     }
 }
 
+/// A text of more bytes could not be encoded.
+fn check_text(length: usize) -> Result<(), DecodeError> {
+    let got = i64::try_from(length).unwrap_or(i64::MAX);
+    if got <= i16::MAX.into() {
+        return Ok(());
+    }
+    Err(DecodeError::Length { what: "string", got, expected: "at most 32,767" })
+}
+
 /// How a length is written where it is not compact.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Width {
@@ -215,3 +261,5 @@ const ROOM_PER_BYTE: usize = 16;
 const ROOM: usize = 1024;
 /// Bytes that an allocator adds to an allocation.
 const ALLOCATION: usize = 16;
+/// Bytes of what counts the holders of a text that does not share the frame's memory, with its allocation.
+const SHARED: usize = 24 + ALLOCATION;

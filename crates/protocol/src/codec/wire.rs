@@ -70,13 +70,8 @@ impl Wire for Uuid {
 
 impl Wire for Option<ByteString> {
     fn read(reader: &mut Reader, _: i16, flex: bool) -> Result<Self, DecodeError> {
-        let Some(length) = reader.length("string", flex, Width::Short)? else { return Ok(None) };
-        let most = usize::from(i16::MAX.unsigned_abs());
-        if length > most {
-            let got = i64::try_from(length).unwrap_or(i64::MAX);
-            return Err(DecodeError::Length { what: "string", got, expected: "at most 32,767" });
-        }
-        ByteString::try_from(reader.text("string", length)?).map(Some).map_err(|_| DecodeError::NotUtf8)
+        let length = reader.length("string", flex, Width::Short)?;
+        length.map(|length| reader.text(length)).transpose()
     }
 
     fn write(&self, writer: &mut Writer, _: i16, flex: bool) -> Result<(), EncodeError> {
@@ -103,7 +98,7 @@ fn write_text(writer: &mut Writer, text: Option<&ByteString>, flex: bool) -> Res
 impl Wire for Option<Bytes> {
     fn read(reader: &mut Reader, _: i16, flex: bool) -> Result<Self, DecodeError> {
         let length = reader.length("bytes", flex, Width::Long)?;
-        length.map(|length| reader.text("bytes", length)).transpose()
+        length.map(|length| reader.bytes(length)).transpose()
     }
 
     fn write(&self, writer: &mut Writer, _: i16, flex: bool) -> Result<(), EncodeError> {
