@@ -90,8 +90,8 @@ pub enum OpenError {
     Read(#[from] ReadError),
     /// What was synced once is gone: the log ends before its recovery point.
     #[error(
-        "log {} ends at offset {end}, but all before {synced} had been synced: records are lost. To go on without them, open \
-         the directory with OnDamage::Cut, or verify_log --repair",
+        "log {} ends at offset {end}, but all before {synced} had been synced, says recovery-point-offset-checkpoint: records are \
+         lost. To go on without them, open the directory with OnDamage::Cut, or verify_log --repair",
         path.display()
     )]
     Lost {
