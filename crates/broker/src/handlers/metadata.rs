@@ -136,45 +136,65 @@ fn asked_topic(
     }
 }
 
-/// Creates the topics that are asked for and not there, where that is allowed, in one command; returns why some were not created.
+/// Creates the topics that are asked for and not there, where that is allowed; returns why some were not created.
 /// What is beyond the partitions that a request can create is not there yet: the client asks again.
-/// Nothing is created for a client that has disconnected, or by a broker that stops.
+/// Nothing more is created for a client that has disconnected, or by a broker that stops.
 async fn create_unknown(
     call: &Sliced,
     asked: &[&MetadataRequestTopic],
     request: &MetadataRequest,
 ) -> BTreeMap<ByteString, ErrorCode> {
-    let shared = &*call.shared;
-    let (config, image) = (shared.config(), shared.metadata.image());
-    if !request.allow_auto_topic_creation || !config.auto_create_topics || shared.permit().is_err() {
+    let config = call.shared.config();
+    if !request.allow_auto_topic_creation || !config.auto_create_topics || call.shared.permit().is_err() {
         return BTreeMap::new();
     }
-    let (mut names, mut pass) = (Vec::new(), call.work.pass());
-    let most = most_new_topics(config.num_partitions);
+    let names = unknown(call, asked, most_new_topics(config.num_partitions)).await;
+    let each = partitions_of_each(config.num_partitions);
+    call.work.expect_items(names.len().saturating_mul(each)).await;
+    let mut refused = BTreeMap::new();
+    for portion in names.chunks(config.slice_items.max(1).div_ceil(each)) {
+        refused.extend(create(&call.shared, portion));
+        call.work.items(portion.len().saturating_mul(each)).await;
+    }
+    refused
+}
+
+/// The names of the topics that are asked for and not there, `most` at most.
+async fn unknown(call: &Sliced, asked: &[&MetadataRequestTopic], most: usize) -> Vec<ByteString> {
+    let (image, mut names, mut pass) = (call.shared.metadata.image(), Vec::new(), call.work.pass());
     for name in asked.iter().filter_map(|topic| topic.name.as_ref()) {
         pass.next().await;
         if names.len() < most && image.topic(name).is_none() {
             names.push(name.clone());
         }
     }
-    call.work.expect_items(names.len()).await;
+    names
+}
+
+/// Creates topics in one command; returns why some were not created.
+fn create(shared: &Shared, names: &[ByteString]) -> BTreeMap<ByteString, ErrorCode> {
+    let config = shared.config();
     let wanted: Vec<_> = names.iter().map(|name| internal_topics::automatic(name, &config)).collect();
-    let created = if wanted.is_empty() { Vec::new() } else { shared.metadata.create_topics(&wanted) };
+    let created = shared.metadata.create_topics(&wanted);
+    let refused = names.iter().zip(created).filter_map(|(name, created)| Some((name, created.err()?)));
     // Where someone else was faster, the topic is there.
-    let refused = names.into_iter().zip(created).filter_map(|(name, created)| Some((name, created.err()?)));
     let refused = refused.filter(|(_, error)| !matches!(error, TopicError::Exists { .. }));
     let code = |error: TopicError| match error {
         // As in Kafka, what nobody can create is only unknown.
         TopicError::Reserved { .. } => TopicError::Unknown.wire(),
         error => error.wire(),
     };
-    refused.map(|(name, error)| (name, code(error))).collect()
+    refused.map(|(name, error)| (name.clone(), code(error))).collect()
 }
 
 /// Topics of so many partitions that a request can create.
 fn most_new_topics(partitions: i32) -> usize {
-    let each = usize::try_from(partitions).unwrap_or(1).max(1);
-    (MAX_PARTITIONS / each).max(1)
+    (MAX_PARTITIONS / partitions_of_each(partitions)).max(1)
+}
+
+/// The partitions of a topic that is created automatically.
+fn partitions_of_each(partitions: i32) -> usize {
+    usize::try_from(partitions).unwrap_or(1).max(1)
 }
 
 fn described(shared: &Shared, topic: &Topic, request: &MetadataRequest) -> MetadataResponseTopic {

@@ -283,3 +283,22 @@ fn a_metadata_request_that_is_cancelled_creates_no_topics() {
         assert_eq!(held.shared().metadata.image().topics().count(), 0);
     }
 }
+
+#[test]
+fn a_metadata_request_that_is_cancelled_creates_no_further_topics() {
+    let held = Held::start();
+    let topic = |name| MetadataRequestTopic { name: Some(name), ..Default::default() };
+    let topics = names(1000).into_iter().map(topic).collect();
+    let request = MetadataRequest { topics: Some(topics), ..Default::default() };
+    let there = || held.shared().metadata.image().topics().count();
+    let Outcome::Sliced(mut running) = begin(&held.shared(), &request, 9) else { panic!("runs in slices") };
+    while there() == 0 {
+        assert!(running.slice(Place::Worker, None).is_pending(), "it creates topics");
+    }
+    assert!(running.is_large(), "it is cancelled only if it is large");
+    drop(running);
+    // Topics with three partitions each, until there are 1,000 partitions.
+    assert_eq!(there(), 334);
+    let found = held.ask(&request, 9);
+    assert_eq!(tally(found.topics.iter().map(|t| t.error_code)), BTreeMap::from([(0, 1000)]));
+}
