@@ -90,8 +90,25 @@ fn the_counters_of_a_topic_go_when_it_is_deleted() {
     let text = broker.metrics();
     let count = "kafka_server_brokertopicmetrics_messagesin_total{topic=\"zz1\"}";
     assert!((figure(&text, count) - 1.0).abs() < 0.5, "{text}");
-    assert!(!text.contains("failedproducerequests_total{topic=\"zz"), "{text}");
+    let failed = "kafka_server_brokertopicmetrics_failedproducerequests_total{topic=\"zz1\"}";
+    assert!(figure(&text, failed) < 0.5, "{text}");
     assert!(!text.contains("zz2") && !text.contains("zz3"), "{text}");
+}
+
+#[test]
+fn counters_of_failures_are_there_before_the_first_failure() {
+    let broker = Broker::start(config()).unwrap();
+    let mut client = Client::connect(&broker);
+    let id = topic(&mut client, "t");
+    assert_eq!(produce(&mut client, "t", id, batch_of(&["v"]), -1, 13).error_code, 0);
+    let text = broker.metrics();
+    for name in [
+        "kafka_server_brokertopicmetrics_failedproducerequests_total{topic=\"t\"}",
+        "klamm_background_failures_total{task=\"retention\"}",
+        "klamm_background_failures_total{task=\"read\"}",
+    ] {
+        assert!(figure(&text, name) < 0.5, "{name}");
+    }
 }
 
 #[test]

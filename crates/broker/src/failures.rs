@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use klamm_log::{LogEvent, Observer, ReadError};
+use klamm_log::{LogEvent, Observer, ReadError, Task};
 use klamm_types::{Offset, TopicPartition};
 use parking_lot::Mutex;
 
@@ -72,7 +72,9 @@ impl Failures {
 
     /// How often each task has failed.
     pub(crate) fn counts(&self) -> Vec<(&'static str, u64)> {
-        self.counts.lock().iter().map(|(task, count)| (*task, *count)).collect()
+        let counts = self.counts.lock();
+        let names = Task::ALL.into_iter().map(Task::name).chain([READ]);
+        names.map(|name| (name, counts.get(name).copied().unwrap_or_default())).collect()
     }
 
     /// Segments that retention has deleted, and their bytes.
@@ -124,7 +126,8 @@ mod tests {
         }
         failures.read_failed(&u, Offset::from(3), &error);
         let count = |start: u32| failures.lines(|_| Some(Offset::from(start))).len();
-        assert_eq!((count(0), failures.counts()), (2, vec![("read", 3)]));
+        assert_eq!((count(0), failures.counts().last()), (2, Some(&("read", 3))));
+        assert_eq!(failures.counts()[0], ("sync", 0), "a task that has not failed is there");
         failures.read_succeeded(&t, Offset::from(7));
         assert_eq!(count(0), 2, "the batch that failed last was not read");
         failures.read_succeeded(&t, Offset::from(8));

@@ -211,6 +211,8 @@ impl Metrics {
             return;
         }
         let mut topics = self.topics.lock();
+        // It is there before the first failure, so that its increase is seen.
+        drop(self.failed_produces.get_or_create(&labels));
         family.get_or_create(&labels).inc_by(by);
         topics.insert(labels.topic);
     }

@@ -76,6 +76,10 @@ pub enum Task {
 }
 
 impl Task {
+    /// All tasks.
+    pub const ALL: [Task; 6] =
+        [Task::Sync, Task::Retention, Task::Cleaning, Task::Checkpoints, Task::Removal, Task::OpenFiles];
+
     /// Its name in one word, for logs and metrics.
     #[must_use]
     pub fn name(self) -> &'static str {

@@ -222,7 +222,8 @@ impl Connection {
 
     /// Memory for decoding and answering a request. It is taken at once, before anything is decoded.
     async fn memory_for(&self, head: &RequestHead) -> Result<Share, String> {
-        let named = |error: &dyn std::fmt::Display| format!("API {} {}: {error}", head.api_key, head.version);
+        let api = ApiKey::from_code(head.api_key).map_or("API", ApiKey::name);
+        let named = |error: &dyn std::fmt::Display| format!("{api} version {}: {error}", head.version);
         let bytes =
             self.measure(head).await?.map_err(|error| named(&format!("request cannot be read: {error}")))?;
         if bytes == 0 {
