@@ -68,9 +68,9 @@ fn interval(value: &str) -> Option<Duration> {
     int_millis(value).filter(|interval| allowed.contains(interval))
 }
 
-#[allow(clippy::unnecessary_wraps)]
 fn names(value: &str) -> Option<String> {
-    Some(value.to_owned())
+    let is_name = |name: &str| !name.trim().is_empty();
+    (value.is_empty() || value.split(',').all(is_name)).then(|| value.to_owned())
 }
 
 fn matching(value: &str) -> Option<String> {
@@ -97,6 +97,8 @@ mod tests {
         for (key, value, is_taken) in [
             ("metrics", "*", true),
             ("metrics", "org.apache.kafka.producer.,org.apache.kafka.consumer.", true),
+            ("metrics", "a,,b", false),
+            ("metrics", "", true),
             ("interval.ms", "100", true),
             ("interval.ms", "99", false),
             ("interval.ms", "3600001", false),
