@@ -10,7 +10,9 @@ use std::net::TcpStream;
 
 use klamm_broker::testing::request_footprint;
 use klamm_broker::{Broker, BrokerConfig};
-use klamm_protocol::ApiKey;
+use klamm_protocol::messages::{delete_topics_request as delete, describe_groups_request as describe};
+use klamm_protocol::messages::{find_coordinator_request as find, metadata_request as metadata};
+use klamm_protocol::{ApiKey, ByteString, Request, encode_request};
 use klamm_sim::CountingAllocator;
 use klamm_tests::admin::create;
 use klamm_tests::client::Client;
@@ -93,6 +95,27 @@ fn malformed((api, version, frame): &GoodFrame) -> GoodFrame {
     (*api, *version, frame)
 }
 
+/// Frames with long names that are malformed throughout: once replaced they take most of the request's memory.
+fn long_malformed_frames() -> Vec<GoodFrame> {
+    let names = |count: usize| -> Vec<ByteString> { vec!["~".repeat(10_900).as_str().into(); count] };
+    let topic = |name| metadata::MetadataRequestTopic { name: Some(name), ..Default::default() };
+    let topics = Some(names(10).into_iter().map(topic).collect());
+    let topic_names = names(10);
+    vec![
+        replaced(&metadata::MetadataRequest { topics, ..Default::default() }, 9),
+        replaced(&describe::DescribeGroupsRequest { groups: names(10), ..Default::default() }, 5),
+        replaced(&find::FindCoordinatorRequest { coordinator_keys: names(10), ..Default::default() }, 4),
+        replaced(&delete::DeleteTopicsRequest { topic_names, ..Default::default() }, 5),
+    ]
+}
+
+/// The frame of a request in which `0xff` replaces each `~`.
+fn replaced<R: Request>(request: &R, version: i16) -> GoodFrame {
+    let frame = encode_request(request, version, 1, Some("hostile")).unwrap().into_bytes().unwrap();
+    let frame = frame.iter().map(|byte| if *byte == b'~' { 0xff } else { *byte }).collect();
+    (R::KEY.code(), version, frame)
+}
+
 /// Whether every request of the API has a response at once, whatever it says: none waits, and none asks for silence.
 fn is_answered(good: &GoodFrame) -> bool {
     let others = [ApiKey::Produce, ApiKey::Fetch, ApiKey::JoinGroup, ApiKey::SyncGroup];
@@ -120,7 +143,7 @@ fn no_request_takes_more_memory_than_is_counted_for_it() {
         .filter(|good| is_answered(good))
         .flat_map(|good| stuffed(good).into_iter().map(|frame| (good.0, good.1, frame)));
     let many = many_frames("t", id);
-    let malformed = many.iter().map(malformed);
+    let malformed = many.iter().map(malformed).chain(long_malformed_frames());
     for (api, version, frame) in many.iter().cloned().chain(malformed).chain(stuffed) {
         let Some(took) = measure(&mut stream, &frame, &broker) else { continue };
         let excess = |took: &Took| (took.peak * 1000 / took.counted, took.peak);
