@@ -91,6 +91,7 @@ impl Settings {
         }
         self.note_without_effect(&mut config)?;
         check_together(&config)?;
+        check_bounds(&config)?;
         Ok(config)
     }
 
@@ -126,11 +127,21 @@ fn wrong_value(row: &Row<BrokerConfig>, value: &str, origin: &str) -> SettingErr
     SettingError::Value { origin: origin.to_owned(), key, value: value.to_owned(), expected }
 }
 
+/// The bounds of what administrators set. A program may set other times.
+fn check_bounds(config: &BrokerConfig) -> Result<(), SettingError> {
+    let checked = config.consumer_bounds.check(&config.groups.consumer.times);
+    checked.or_else(|WrongSetting { key, value, expected }| {
+        wrong_together(BrokerConfig::row(&key).map_or("", |row| row.key), value, expected)
+    })
+}
+
+fn wrong_together(key: &'static str, value: String, expected: &'static str) -> Result<(), SettingError> {
+    Err(SettingError::Value { origin: "settings together".to_owned(), key, value, expected })
+}
+
 /// Settings that depend on each other.
 pub(crate) fn check_together(config: &BrokerConfig) -> Result<(), SettingError> {
-    let wrong = |key, value, expected| {
-        Err(SettingError::Value { origin: "settings together".to_owned(), key, value, expected })
-    };
+    let wrong = wrong_together;
     let is_twice = |at: &usize| config.log_dirs[..*at].contains(&config.log_dirs[*at]);
     if let Some(twice) = (0..config.log_dirs.len()).find(is_twice) {
         return wrong("log.dirs", config.log_dirs[twice].display().to_string(), "each directory once");
@@ -142,11 +153,6 @@ pub(crate) fn check_together(config: &BrokerConfig) -> Result<(), SettingError> 
     if groups.max_session_timeout < groups.min_session_timeout {
         let most = groups.max_session_timeout.as_millis().to_string();
         return wrong("group.max.session.timeout.ms", most, "at least group.min.session.timeout.ms");
-    }
-    if let Err(WrongSetting { key, value, expected }) =
-        config.consumer_bounds.check(&config.groups.consumer.times)
-    {
-        return wrong(BrokerConfig::row(&key).map_or("", |row| row.key), value, expected);
     }
     config.topic.log.validate().and_then(|()| config.cleaner.validate()).or_else(|error| {
         let inherited = TopicConfig::row(error.setting).and_then(|row| row.inherits.first());
