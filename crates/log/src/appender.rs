@@ -8,13 +8,13 @@ use klamm_record::BatchHeader;
 use klamm_types::{EpochHistory, LeaderEpoch, Offset, Timestamp};
 
 use crate::folder::Folder;
-use crate::format::{EPOCH_CHECKPOINT, EpochCheckpoint, FOLLOWER_GAPS, GapCheckpoint};
+use crate::format::{EPOCH_CHECKPOINT, EpochCheckpoint, FOLLOWER_GAPS};
 use crate::index::IndexPace;
 use crate::load::Loaded;
 use crate::producer::{ProducerStates, Snapshots, marker};
 use crate::segment::Segment;
 use crate::segment_list::SegmentList;
-use crate::{AppendError, Clock, FileError, LogConfig, ReadError};
+use crate::{AppendError, Clock, FileError, LogConfig, ReadError, offset_note};
 
 /// The writing end of a log.
 #[derive(Debug)]
@@ -196,7 +196,7 @@ impl Appender {
         if !has_gap || self.followed.is_some_and(|noted| noted >= last_segment) {
             return Ok(());
         }
-        self.folder.replace(FOLLOWER_GAPS, GapCheckpoint { last_segment }.to_text().as_bytes())?;
+        offset_note::write(&self.folder, FOLLOWER_GAPS, last_segment)?;
         self.followed = Some(last_segment);
         Ok(())
     }

@@ -25,12 +25,8 @@ pub(crate) fn stored(
     match EpochCheckpoint::parse(&String::from_utf8_lossy(&bytes)) {
         Ok(checkpoint) => Ok(Some(checkpoint.history)),
         Err(error) => {
-            found.push(Inconsistency {
-                path: folder.path_of(EPOCH_CHECKPOINT),
-                got: format!("{:?} in line {}", error.got, error.line),
-                expected: error.expected.to_owned(),
-                instead: "the epochs are read from the batches",
-            });
+            let (path, instead) = (folder.path_of(EPOCH_CHECKPOINT), "the epochs are read from the batches");
+            found.push(Inconsistency::malformed(path, error, instead));
             Ok(None)
         }
     }

@@ -9,26 +9,13 @@ use klamm_types::Offset;
 
 use crate::appender::Appender;
 use crate::folder::Folder;
-use crate::format::{CheckpointError, FIRST_SEGMENT, FileKind, GapCheckpoint, SegmentFileName};
-use crate::load::CHECKPOINT_LIMIT;
+use crate::format::{FIRST_SEGMENT, FileKind, SegmentFileName};
 use crate::log::Inner;
-use crate::{FileError, Inconsistency};
+use crate::{FileError, Inconsistency, offset_note};
 
 /// The noted base offset; `None` when nothing is noted.
 pub(crate) fn noted(folder: &Folder, found: &mut Vec<Inconsistency>) -> Result<Option<Offset>, FileError> {
-    let Some(bytes) = folder.read(FIRST_SEGMENT, CHECKPOINT_LIMIT)? else { return Ok(None) };
-    match GapCheckpoint::parse(&String::from_utf8_lossy(&bytes)) {
-        Ok(checkpoint) => Ok(Some(checkpoint.last_segment)),
-        Err(CheckpointError { line, expected, got }) => {
-            found.push(Inconsistency {
-                path: folder.path_of(FIRST_SEGMENT),
-                got: format!("{got:?} in line {line}"),
-                expected: expected.to_owned(),
-                instead: "the log begins at its first segment",
-            });
-            Ok(None)
-        }
-    }
+    offset_note::read(folder, FIRST_SEGMENT, found, "the log begins at its first segment")
 }
 
 /// What is missing in front of `first`, the base offset of the first segment; `None` for `first` when there is none.
@@ -48,7 +35,7 @@ pub(crate) fn missing(folder: &Folder, noted: Offset, first: Option<Offset>) -> 
 
 /// Notes the base offset of the first segment, durably.
 pub(crate) fn note(folder: &Folder, base: Offset) -> Result<(), FileError> {
-    folder.replace(FIRST_SEGMENT, GapCheckpoint { last_segment: base }.to_text().as_bytes())
+    offset_note::write(folder, FIRST_SEGMENT, base)
 }
 
 impl Appender {

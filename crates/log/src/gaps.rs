@@ -6,9 +6,8 @@
 use klamm_types::Offset;
 
 use crate::folder::Folder;
-use crate::format::{CheckpointError, FOLLOWER_GAPS, GapCheckpoint};
-use crate::load::CHECKPOINT_LIMIT;
-use crate::{FileError, Inconsistency};
+use crate::format::FOLLOWER_GAPS;
+use crate::{FileError, Inconsistency, offset_note};
 
 /// Where gaps between batches are explained.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -34,19 +33,7 @@ impl Gaps {
 
 /// What a follower has noted of the gaps in its log.
 pub(crate) fn followed(folder: &Folder, found: &mut Vec<Inconsistency>) -> Result<Option<Offset>, FileError> {
-    let Some(bytes) = folder.read(FOLLOWER_GAPS, CHECKPOINT_LIMIT)? else { return Ok(None) };
-    match GapCheckpoint::parse(&String::from_utf8_lossy(&bytes)) {
-        Ok(checkpoint) => Ok(Some(checkpoint.last_segment)),
-        Err(CheckpointError { line, expected, got }) => {
-            found.push(Inconsistency {
-                path: folder.path_of(FOLLOWER_GAPS),
-                got: format!("{got:?} in line {line}"),
-                expected: expected.to_owned(),
-                instead: "no gap is taken for a follower's",
-            });
-            Ok(None)
-        }
-    }
+    offset_note::read(folder, FOLLOWER_GAPS, found, "no gap is taken for a follower's")
 }
 
 #[cfg(test)]

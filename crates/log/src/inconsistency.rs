@@ -2,6 +2,8 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use crate::format::CheckpointError;
+
 /// A small file that is not as Kafka writes it, or that contradicts the batches, or a segment that is missing or ends too early. Opening
 /// goes on without it.
 #[derive(Clone, PartialEq, Eq, Debug, Error)]
@@ -15,4 +17,12 @@ pub struct Inconsistency {
     pub expected: String,
     /// What is used in its place.
     pub instead: &'static str,
+}
+
+impl Inconsistency {
+    /// A file that is not as a checkpoint is written.
+    pub(crate) fn malformed(path: PathBuf, error: CheckpointError, instead: &'static str) -> Inconsistency {
+        let CheckpointError { line, expected, got } = error;
+        Inconsistency { path, got: format!("{got:?} in line {line}"), expected: expected.to_owned(), instead }
+    }
 }

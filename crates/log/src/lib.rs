@@ -35,6 +35,7 @@ mod log;
 mod log_dir;
 mod lookup;
 mod names;
+mod offset_note;
 mod open_files;
 mod producer;
 mod read;

@@ -323,6 +323,11 @@ impl Inner {
     fn sync_older(&self, older: &[Arc<Segment>], snapshots: Option<&Snapshots>) -> Result<(), FileError> {
         let (Some(oldest), Some(snapshots)) = (older.first(), snapshots) else { return Ok(()) };
         older.iter().try_for_each(|segment| segment.sync_all())?;
+        self.sync_names_from(oldest, snapshots)
+    }
+
+    /// Makes the names durable of segments and snapshots that were begun since `oldest`.
+    pub(crate) fn sync_names_from(&self, oldest: &Segment, snapshots: &Snapshots) -> Result<(), FileError> {
         snapshots.sync(oldest.base())?;
         self.folder.sync()
     }

@@ -172,8 +172,7 @@ impl Inner {
         let kept = segments.iter().nth(count).map(|segment| segment.base());
         match appender.unsynced.first() {
             Some(oldest) if kept.is_some_and(|kept| oldest.base() < kept) => {
-                appender.snapshots.sync(oldest.base())?;
-                self.folder.sync()
+                self.sync_names_from(oldest, &appender.snapshots)
             }
             _ => Ok(()),
         }

@@ -21,11 +21,11 @@ pub struct EpochCheckpoint {
     pub history: EpochHistory,
 }
 
-/// A partition's `follower-gap-checkpoint`, which Kafka does not have: a follower notes in it that the leader's log, and so
-/// its own, lacks offsets.
+/// A file of a partition that notes one base offset, which Kafka does not have: `follower-gap-checkpoint`, in which a follower notes
+/// that the leader's log, and so its own, lacks offsets, and `first-segment-checkpoint.deleted`, which has the first segment's.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct GapCheckpoint {
-    /// Base offset of the last segment in which offsets may be missing.
+    /// Base offset of the last segment in which offsets may be missing; in the other file of the first segment.
     pub last_segment: Offset,
 }
 

@@ -30,12 +30,9 @@ pub(super) fn read_checkpoint(
 ) -> Result<OffsetCheckpoint, FileError> {
     let bytes = folder.read(name, CHECKPOINT_LIMIT)?.unwrap_or_default();
     let (checkpoint, errors) = OffsetCheckpoint::salvage(&String::from_utf8_lossy(&bytes));
-    found.extend(errors.into_iter().map(|error| Inconsistency {
-        path: folder.path_of(name),
-        got: format!("{:?} in line {}", error.got, error.line),
-        expected: error.expected.to_owned(),
-        instead: "the lines that can be read are used",
-    }));
+    let malformed =
+        |error| Inconsistency::malformed(folder.path_of(name), error, "the lines that can be read are used");
+    found.extend(errors.into_iter().map(malformed));
     Ok(checkpoint)
 }
 
