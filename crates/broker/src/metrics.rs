@@ -70,6 +70,12 @@ struct TopicLabels {
     topic: String,
 }
 
+impl TopicLabels {
+    fn of(topic: &str) -> TopicLabels {
+        TopicLabels { topic: topic.to_owned() }
+    }
+}
+
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
 struct PartitionLabels {
     topic: String,
@@ -188,33 +194,33 @@ impl Metrics {
 
     /// Notes records that were appended.
     pub(crate) fn appended(&self, topic: &str, bytes: usize, records: i64) {
-        self.count(&self.bytes_in, topic, bytes as u64);
-        self.count(&self.messages_in, topic, records.unsigned_abs());
+        let labels = TopicLabels::of(topic);
+        self.count(&self.bytes_in, &labels, bytes as u64);
+        self.count(&self.messages_in, &labels, records.unsigned_abs());
     }
 
     /// Notes a batch that was refused.
     pub(crate) fn refused(&self, topic: &str) {
-        self.count(&self.failed_produces, topic, 1);
+        self.count(&self.failed_produces, &TopicLabels::of(topic), 1);
     }
 
     /// Notes records that go out.
     pub(crate) fn read(&self, topic: &str, bytes: usize) {
-        self.count(&self.bytes_out, topic, bytes as u64);
+        self.count(&self.bytes_out, &TopicLabels::of(topic), bytes as u64);
     }
 
     /// Adds to a counter of a topic. The topic is noted with its first counter, so that its counters are found when it is
     /// deleted.
-    fn count(&self, family: &Family<TopicLabels, Counter>, topic: &str, by: u64) {
-        let labels = TopicLabels { topic: topic.to_owned() };
-        if let Some(counter) = family.get(&labels) {
+    fn count(&self, family: &Family<TopicLabels, Counter>, labels: &TopicLabels, by: u64) {
+        if let Some(counter) = family.get(labels) {
             counter.inc_by(by);
             return;
         }
         let mut topics = self.topics.lock();
         // It is there before the first failure, so that its increase is seen.
-        drop(self.failed_produces.get_or_create(&labels));
-        family.get_or_create(&labels).inc_by(by);
-        topics.insert(labels.topic);
+        drop(self.failed_produces.get_or_create(labels));
+        family.get_or_create(labels).inc_by(by);
+        topics.insert(labels.topic.clone());
     }
 
     /// What counts what becomes of groups.
@@ -239,7 +245,7 @@ impl Metrics {
         self.topics.lock().retain(|topic| {
             let is_there = image.topic(topic).is_some();
             if !is_there {
-                let labels = TopicLabels { topic: topic.clone() };
+                let labels = TopicLabels::of(topic);
                 let families = [&self.bytes_in, &self.bytes_out, &self.messages_in, &self.failed_produces];
                 for family in families {
                     family.remove(&labels);

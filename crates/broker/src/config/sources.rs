@@ -141,22 +141,29 @@ fn wrong_together(key: &'static str, value: String, expected: &'static str) -> R
 
 /// Settings that depend on each other.
 pub(crate) fn check_together(config: &BrokerConfig) -> Result<(), SettingError> {
-    let wrong = wrong_together;
     let is_twice = |at: &usize| config.log_dirs[..*at].contains(&config.log_dirs[*at]);
     if let Some(twice) = (0..config.log_dirs.len()).find(is_twice) {
-        return wrong("log.dirs", config.log_dirs[twice].display().to_string(), "each directory once");
+        return wrong_together(
+            "log.dirs",
+            config.log_dirs[twice].display().to_string(),
+            "each directory once",
+        );
     }
     let (queued, groups) = (config.max_queued_bytes, &config.groups);
     if queued < config.max_request_bytes {
-        return wrong("queued.max.request.bytes", queued.to_string(), "at least socket.request.max.bytes");
+        return wrong_together(
+            "queued.max.request.bytes",
+            queued.to_string(),
+            "at least socket.request.max.bytes",
+        );
     }
     if groups.max_session_timeout < groups.min_session_timeout {
         let most = groups.max_session_timeout.as_millis().to_string();
-        return wrong("group.max.session.timeout.ms", most, "at least group.min.session.timeout.ms");
+        return wrong_together("group.max.session.timeout.ms", most, "at least group.min.session.timeout.ms");
     }
     config.topic.log.validate().and_then(|()| config.cleaner.validate()).or_else(|error| {
         let inherited = TopicConfig::row(error.setting).and_then(|row| row.inherits.first());
-        wrong(inherited.unwrap_or(&error.setting), error.got, error.expected)
+        wrong_together(inherited.unwrap_or(&error.setting), error.got, error.expected)
     })
 }
 

@@ -100,6 +100,7 @@ async fn named(
     topics
 }
 
+/// The topic that is asked for by its name or its id, if it is there.
 fn found<'a>(image: &'a MetadataImage, asked: &MetadataRequestTopic, is_by_id: bool) -> Option<&'a Topic> {
     match asked.name.as_ref().filter(|_| !is_by_id) {
         Some(name) => image.topic(name),
@@ -123,12 +124,12 @@ fn asked_topic(
         topic_id: asked.topic_id,
         ..MetadataResponseTopic::default()
     };
+    let found = found(image, asked, is_by_id);
     let Some(name) = asked.name.as_ref().filter(|_| !is_by_id) else {
-        let found = image.topic_by_id(asked.topic_id);
         return found
             .map_or_else(|| missing(ErrorCode::UnknownTopicId), |topic| described(shared, topic, request));
     };
-    let found = image.topic(name).ok_or_else(|| TopicError::missing(name).wire());
+    let found = found.ok_or_else(|| TopicError::missing(name).wire());
     let found = found.map_err(|error| refused.get(name).copied().unwrap_or(error));
     match shared.permit().map_err(|error| error.wire()).and(found) {
         Ok(topic) => described(shared, topic, request),

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use super::memory::{self, OutOfMemory, RequestMemory, Share};
 use crate::handlers::Answer;
+use crate::work::SMALL_RESPONSE;
 
 /// Small answers that are ready, to be sent in one call.
 #[derive(Debug, Default)]
@@ -22,7 +23,7 @@ impl Answers {
     /// Adds a small one; gives back one that goes by itself.
     pub(super) fn add(&mut self, answer: Answer) -> Option<Answer> {
         let [Piece::Bytes(bytes)] = &answer.frame.pieces[..] else { return Some(answer) };
-        if bytes.len() > TOGETHER || self.0.len() > SMALL - TOGETHER {
+        if bytes.len() > TOGETHER || self.0.len() > SMALL_RESPONSE - TOGETHER {
             return Some(answer);
         }
         self.0.extend_from_slice(bytes);
@@ -109,8 +110,8 @@ pub(super) async fn share_of(
     mut work: Share,
     memory: &RequestMemory,
 ) -> Result<Share, OutOfMemory> {
-    let bytes: usize = answer.frame.pieces.iter().map(in_memory).sum();
-    if bytes <= SMALL {
+    let bytes = counted(answer);
+    if bytes == 0 {
         return Ok(Share::default());
     }
     if bytes <= work.bytes() {
@@ -123,8 +124,13 @@ pub(super) async fn share_of(
 
 /// Bytes of a response in memory beyond what its request has taken; none where the response is small.
 pub(super) fn unreserved(answer: &Answer, work: &Share) -> usize {
-    let bytes: usize = answer.frame.pieces.iter().map(in_memory).sum();
-    if bytes <= SMALL { 0 } else { bytes.saturating_sub(work.bytes()) }
+    counted(answer).saturating_sub(work.bytes())
+}
+
+/// Bytes of a response in memory; 0 for one so small that the connection's own allowance covers it.
+fn counted(answer: &Answer) -> usize {
+    let bytes = answer.frame.pieces.iter().map(in_memory).sum();
+    if bytes <= SMALL_RESPONSE { 0 } else { bytes }
 }
 
 fn in_memory(piece: &Piece) -> usize {
@@ -162,8 +168,6 @@ async fn send_region(stream: &mut TcpStream, region: &Region, slice: &Slice) -> 
 const GATHERED: usize = 4 * 1024;
 /// Bytes of an answer that may wait for others.
 const TOGETHER: usize = 1024;
-/// Bytes of an answer that are not counted.
-const SMALL: usize = 16 * 1024;
 /// How often a reader is looked at.
 const LOOK: Duration = Duration::from_millis(500);
 /// Bytes at a time, so that one reader with a fast connection does not keep a thread.

@@ -84,6 +84,9 @@ impl Counters {
 
     /// Notes that a response was built that is so much larger than the memory that its request had taken.
     pub(crate) fn unreserved(&self, bytes: usize) {
+        if bytes == 0 {
+            return;
+        }
         let mut figures = self.figures.lock();
         figures.most_unreserved = figures.most_unreserved.max(bytes);
     }
