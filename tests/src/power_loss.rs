@@ -202,6 +202,7 @@ impl Run {
                 Ok(())
             }
             Step::Commit { topic, offset } => {
+                wait_until_loaded(&mut client);
                 commit(&mut client, topic, offset)?;
                 if promised.topic(OFFSETS).flush == 1 {
                     promised.committed.insert(topic, offset);
