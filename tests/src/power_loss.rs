@@ -369,7 +369,8 @@ fn record(value: &str, minutes: i64) -> Records {
 /// The id of a topic and the number of its partitions; an error where one has no leader.
 fn find(client: &mut Client, name: &str) -> Result<Option<(Uuid, i32)>, String> {
     let topics = Some(vec![MetadataRequestTopic { name: Some(name.into()), ..Default::default() }]);
-    let found = client.call(&MetadataRequest { topics, ..Default::default() }, 12).topics[0].clone();
+    let request = MetadataRequest { topics, allow_auto_topic_creation: false, ..Default::default() };
+    let found = client.call(&request, 12).topics[0].clone();
     match found.error_code {
         UNKNOWN_TOPIC => Ok(None),
         0 => {

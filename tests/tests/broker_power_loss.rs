@@ -39,9 +39,9 @@ const SCRIPT: &[Step] = &[
     Produce { topic: "t", minutes: 5 },
     Produce { topic: "u", minutes: 0 },
     Delete { topic: "u" },
+    ProducerId,
     Create { topic: "u", flush: 1, configs: &[("flush.messages", "1")] },
     Produce { topic: "u", minutes: 0 },
-    ProducerId,
     Quota(2000.0),
 ];
 

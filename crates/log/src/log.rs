@@ -68,6 +68,11 @@ pub(crate) struct Published {
 }
 
 impl Published {
+    /// Bytes of whole batches in one of the segments, up to the end: what was appended since is not counted.
+    pub(crate) fn size_of(&self, segment: &Arc<Segment>) -> Result<u64, FileError> {
+        if Arc::ptr_eq(segment, self.segments.last()) { Ok(self.active_size) } else { segment.size() }
+    }
+
     /// Brings what is unstable up to date.
     pub(crate) fn note_unstable(&mut self, producers: &mut ProducerStates) {
         self.bounds.set_unstable(producers.first_unstable(self.bounds.committed()));

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use klamm_record::BatchError;
 use klamm_types::Offset;
 
 use crate::log::Published;
@@ -73,13 +72,15 @@ fn read(published: &Published, offset: Offset, limit: ReadLimit) -> Result<Slice
         return Err(ReadError::OutOfRange { asked: offset, start: bounds.start(), end: bounds.end() });
     }
     if offset < end {
-        for segment in published.segments.from(offset) {
+        let segments = published.segments.from(offset);
+        for (at, segment) in segments.iter().enumerate() {
+            let next_segment = segments.get(at + 1).map(|next| next.base());
             match segment.find(offset)? {
-                Some(first) if first.header.base_offset() < end => {
-                    return slice(published, segment, &first, end, limit);
+                Some(first) if is_beyond(&first, next_segment, bounds.end()) => {
+                    return Err(segment.out_of_place(&first, offset));
                 }
-                Some(first) if first.header.base_offset() >= bounds.end() => {
-                    return Err(segment.damage(first.position, offset, beyond_the_end(&first)).into());
+                Some(first) if first.header.base_offset() < end => {
+                    return slice(published, segment, &first, end, limit, next_segment);
                 }
                 Some(_) => break,
                 None => {}
@@ -91,10 +92,10 @@ fn read(published: &Published, offset: Offset, limit: ReadLimit) -> Result<Slice
     Ok(Slice { segment: Arc::clone(active), file, position: 0, length: 0, start: offset, reaches_end: true })
 }
 
-/// The CRC of a batch does not cover its base offset.
-fn beyond_the_end(batch: &Scanned) -> BatchError {
-    let (got, expected) = (batch.header.base_offset().get(), "an offset before the log end");
-    BatchError::Field { field: "base offset", got, expected }
+/// Whether a batch ends behind the base offset of the next segment, or begins behind the log end: the CRC of a batch does not cover
+/// its base offset.
+fn is_beyond(batch: &Scanned, next_segment: Option<Offset>, end: Offset) -> bool {
+    batch.header.base_offset() >= end || next_segment.is_some_and(|next| batch.header.next_offset() > next)
 }
 
 fn slice(
@@ -103,18 +104,21 @@ fn slice(
     first: &Scanned,
     visible: Offset,
     limit: ReadLimit,
+    next_segment: Option<Offset>,
 ) -> Result<Slice, ReadError> {
     let is_active = Arc::ptr_eq(segment, published.segments.last());
-    let mut end = if is_active { published.active_size } else { segment.size()? };
+    let mut end = published.size_of(segment)?;
     if visible < published.bounds.end() {
         // A batch is visible when all of it is; the bound may lie inside one.
         end = segment.find(visible)?.map_or(end, |beyond| beyond.position.min(end));
     }
     let wanted = (limit.max_bytes as u64).max(first.header.size() as u64);
-    let length = usize::try_from(wanted.min(end.saturating_sub(first.position))).unwrap_or(usize::MAX);
+    let until = first.position + wanted.min(end.saturating_sub(first.position));
+    let until = segment.in_place_until(first, until, next_segment.unwrap_or(Offset::MAX))?;
+    let length = usize::try_from(until - first.position).unwrap_or(usize::MAX);
     let file = segment.file()?;
     let start = first.header.base_offset();
     let ends_here = is_active || visible < published.bounds.end();
-    let reaches_end = ends_here && first.position + length as u64 >= end;
+    let reaches_end = ends_here && until >= end;
     Ok(Slice { segment: Arc::clone(segment), file, position: first.position, length, start, reaches_end })
 }

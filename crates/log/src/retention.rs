@@ -159,7 +159,7 @@ fn facts(published: &Published) -> Result<Vec<Facts>, ReadError> {
     let segments = &published.segments;
     let ends = segments.iter().skip(1).map(|next| next.base()).chain([published.bounds.end()]);
     let fact = |(segment, end): (&Arc<Segment>, Offset)| {
-        Ok(Facts { base: segment.base(), end, bytes: segment.size()? })
+        Ok(Facts { base: segment.base(), end, bytes: published.size_of(segment)? })
     };
     segments.iter().zip(ends).map(fact).collect()
 }
@@ -310,5 +310,17 @@ mod tests {
             let is_expired = |at, most| Ok::<_, ()>(age(at) > most);
             assert_eq!(plan_retention(&all, bounds, &config, is_expired), Ok(want), "{name}");
         }
+    }
+
+    /// A log whose records are all deleted is written to again while a round of retention is under way.
+    #[test]
+    fn what_is_appended_after_retention_has_looked_at_the_log_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = crate::LogDir::open(folder.path()).unwrap();
+        let log = dir.log("t", 0).unwrap();
+        let seen = log.inner.published.read().clone();
+        log.append(&crate::NewRecord::new("kept"), crate::Durability::Written).unwrap();
+        let chosen = choose(&seen, &log.config(), Timestamp::from_millis(0)).unwrap();
+        assert!(chosen.is_empty(), "{chosen:?}");
     }
 }

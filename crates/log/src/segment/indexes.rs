@@ -9,7 +9,6 @@ use super::{CHUNK, Segment};
 use crate::folder::read_full;
 use crate::format::{FileKind, OffsetEntry};
 use crate::index::{Index, IndexPace, Indexes};
-use crate::scan::{Check, Scan};
 use crate::{FileError, ReadError};
 
 /// The stretch of a segment in which a batch has to start, as the index says.
@@ -83,14 +82,11 @@ impl Segment {
         Ok(rises && last.is_none_or(|last| u64::from(last.position) < size))
     }
 
-    /// Builds both indexes from the batches' headers, up to the first that is not valid.
+    /// Builds both indexes from the headers of the batches in their places, up to the first that is not valid.
     fn rebuild_indexes(&self, mut indexes: Indexes) -> Result<Indexes, ReadError> {
         let mut pace = IndexPace::new(self.base, self.interval, None);
-        let mut scan = Scan::new(self.file()?, 0, self.size()?, Check::Header, CHUNK);
-        while let Ok(Some(batch)) = scan.next() {
-            if !self.holds(&batch) {
-                break;
-            }
+        let mut batches = self.in_order(0, Some(self.base), CHUNK)?;
+        while let Ok(Some(batch)) = batches.next() {
             pace.on_batch(&batch.header, batch.position, &mut indexes)?;
         }
         pace.push_time(&mut indexes)?;

@@ -5,6 +5,7 @@ mod aborted;
 mod file;
 mod indexes;
 mod leaving;
+mod order;
 mod times;
 
 use std::path::PathBuf;
@@ -20,7 +21,7 @@ use crate::folder::{Folder, read_full};
 use crate::format::{AbortedEntry, FileKind, SegmentFileName};
 use crate::index::{Index, Indexes};
 use crate::open_files::OpenFile;
-use crate::scan::{Check, Scan, ScanError, Scanned};
+use crate::scan::{ScanError, Scanned};
 use crate::{Damage, FileError, ReadError};
 
 /// One segment of a log.
@@ -47,10 +48,13 @@ pub(crate) struct Segment {
     /// Whether it is no longer in the log: its names may be another's, and its indexes stay in memory. Changes under the lock
     /// of `indexes`.
     retired: AtomicBool,
+    /// Which of its batches are known to be in their places.
+    order: KnownOrder,
 }
 
 pub(crate) use file::WriteFailure;
 use indexes::Span;
+use order::KnownOrder;
 use times::Largest;
 
 const UNKNOWN: u64 = u64::MAX;
@@ -64,6 +68,7 @@ impl Segment {
         let (file, indexes, aborted) = (folder.log_file(), RwLock::default(), RwLock::new(None));
         let (retired, [zeroed, cuts]) = (AtomicBool::new(false), [(); 2].map(|()| AtomicU64::new(0)));
         let (largest, aborted_check) = (Mutex::default(), AtomicU8::new(aborted::UNCHECKED));
+        let order = KnownOrder::nothing();
         Segment {
             base,
             folder,
@@ -77,6 +82,7 @@ impl Segment {
             interval,
             largest,
             retired,
+            order,
         }
     }
 
@@ -141,10 +147,11 @@ impl Segment {
         self.size.store(size, Ordering::Release);
     }
 
-    /// Sets what loading or recovery found out.
+    /// Sets what loading or recovery found out. What is appended from now on is in its place.
     pub(crate) fn set(&self, size: u64, indexes: Indexes) {
         *self.indexes.write() = Some(indexes);
         self.set_size(size);
+        self.order.set_written_from(size);
     }
 
     fn holds(&self, batch: &Scanned) -> bool {
@@ -182,27 +189,24 @@ impl Segment {
 
     fn walk(&self, span: Span, offset: Offset) -> Result<Option<Scanned>, ReadError> {
         let window = usize::try_from(span.until.saturating_sub(span.from)).unwrap_or(WALK).min(WALK) + 61;
-        let mut scan = Scan::new(self.file()?, span.from, self.size()?, Check::Header, window);
-        let mut least = self.base;
+        // The index vouches for the place of a batch that ends where its entry says.
+        let mut expected = span.first_ends;
+        let before = if expected.is_some() { None } else { Some(self.base) };
+        let mut batches = self.in_order(span.from, before, window)?;
         loop {
-            let position = scan.position();
-            let Some(batch) = scan.next().map_err(|e| self.scan_error(e, position, offset))? else {
-                return Ok(None);
-            };
-            let expected = span.first_ends.filter(|_| position == span.from);
-            let led_astray = expected.is_some_and(|ends| ends != batch.header.last_offset());
-            if led_astray || batch.header.base_offset() < least || !self.holds(&batch) {
-                let got = batch.header.base_offset().get();
-                let fault = BatchError::Field {
-                    field: "base offset",
-                    got,
-                    expected: "one that follows the batch before",
-                };
-                return Err(self.damage(position, offset, fault).into());
-            }
-            least = batch.header.next_offset();
-            if batch.header.last_offset() >= offset {
-                return Ok(Some(batch));
+            let position = batches.position();
+            let found = batches.next().map_err(|error| self.scan_error(error, position, offset))?;
+            let ends = expected.take();
+            match (found, &batches.out_of_place) {
+                (Some(batch), _) if ends.is_some_and(|ends| ends != batch.header.last_offset()) => {
+                    return Err(self.out_of_place(&batch, offset));
+                }
+                (Some(batch), _) if batch.header.last_offset() < offset => {}
+                (Some(batch), Some(wrong)) if batch.header.base_offset() > offset => {
+                    return Err(self.out_of_place(wrong, offset));
+                }
+                (None, Some(wrong)) => return Err(self.out_of_place(wrong, offset)),
+                (found, _) => return Ok(found),
             }
         }
     }
