@@ -16,6 +16,7 @@ impl Disk for OsDisk {
         options
             .create(matches!(mode, OpenMode::Create | OpenMode::Replace))
             .truncate(mode == OpenMode::Replace);
+        do_not_wait(&mut options);
         Ok(Box::new(options.open(path)?))
     }
 
@@ -53,6 +54,16 @@ impl Disk for OsDisk {
         Ok(lock::try_lock(&file)?.then(|| Box::new(file) as Box<dyn Send + Sync>))
     }
 }
+
+/// Opening a named pipe in the place of a file returns at once, instead of when the pipe has another end.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn do_not_wait(options: &mut OpenOptions) {
+    std::os::unix::fs::OpenOptionsExt::custom_flags(options, nix::libc::O_NONBLOCK);
+}
+
+/// Elsewhere such an opening waits.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn do_not_wait(_options: &mut OpenOptions) {}
 
 impl DiskFile for File {
     fn read_at(&self, buffer: &mut [u8], position: u64) -> io::Result<usize> {
