@@ -333,7 +333,9 @@ fn go_on(
     let is_its_turn = sessions.get(&id).is_some_and(|session| session.epoch == epoch);
     let fits = all + partitions.len() <= most.partitions && partitions.iter().all(SessionPartition::can_be);
     if partitions.is_empty() || !fits {
-        sessions.remove(&id);
+        if is_its_turn {
+            sessions.remove(&id);
+        }
         return 0;
     }
     if is_its_turn {

@@ -132,3 +132,14 @@ fn the_partitions_of_all_sessions_are_bounded() {
     assert_eq!(grown, Ok((0, vec![2])), "a session that grows beyond the bound ends");
     assert_eq!(sessions.len(), 1);
 }
+
+/// A fetch that comes late, of a session that another connection has gone on with.
+#[test]
+fn a_late_fetch_does_not_end_the_session_of_another() {
+    let mut sessions =
+        HashMap::from([(7, Session { epoch: 5, used: Duration::ZERO, partitions: Vec::new() })]);
+    assert_eq!(go_on(&mut sessions, MANY, (7, 4), Vec::new(), Duration::ZERO), 0);
+    assert!(sessions.contains_key(&7));
+    assert_eq!(go_on(&mut sessions, MANY, (7, 5), Vec::new(), Duration::ZERO), 0);
+    assert!(sessions.is_empty(), "its own, without partitions, ends");
+}

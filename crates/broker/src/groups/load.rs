@@ -36,7 +36,14 @@ pub(super) fn load(log: &Log, config: GroupConfig) -> Result<GroupReplay, LoadEr
     let (mut next, end) = (log.bounds().start(), log.bounds().end());
     while next < end {
         let begun = next;
-        let slice = log.read(next, ReadLimit { max_bytes: CHUNK, visibility: Visibility::All })?;
+        let slice = match log.read(next, ReadLimit { max_bytes: CHUNK, visibility: Visibility::All }) {
+            // Retention has gone on meanwhile.
+            Err(ReadError::OutOfRange { start, .. }) if start > next => {
+                next = start;
+                continue;
+            }
+            slice => slice?,
+        };
         for batch in Batches::new(slice.read()?) {
             let batch = match batch {
                 // The rest of it comes with the next stretch.
@@ -216,5 +223,35 @@ mod tests {
         };
         let refused = loading.replay.finish(present).commit(&commit, present).err();
         assert_eq!(refused, Some(GroupError::ForeignGroup));
+    }
+
+    /// Retention moves the start of the log beyond what is read next.
+    #[test]
+    fn what_is_deleted_while_groups_are_loaded_is_passed_over() {
+        let (folder, disk) = (tempfile::tempdir().unwrap(), klamm_sim::HookDisk::default());
+        let config = klamm_log::DirConfig {
+            disk: std::sync::Arc::new(disk.clone()),
+            ..klamm_log::DirConfig::default()
+        };
+        let dir = klamm_log::LogDir::open_with(folder.path(), config).unwrap();
+        let log = dir.log("__consumer_offsets", 0).unwrap();
+        for topic in ["a", "b", "c"] {
+            let (key, value) = committed(topic, Some(5)).encode().unwrap();
+            let value = value.unwrap();
+            let record = klamm_log::NewRecord::new(&value).key(&key);
+            log.append(&record, klamm_log::Durability::Synced).unwrap();
+            log.roll().unwrap();
+        }
+        let (deleted, is_first) = (log.clone(), std::sync::atomic::AtomicBool::new(true));
+        disk.set(move |operation, _| {
+            if operation == "read" && is_first.swap(false, std::sync::atomic::Ordering::Relaxed) {
+                deleted.advance_start(Offset::from(2)).unwrap();
+            }
+            Ok(())
+        });
+        let replay = load(&log, GroupConfig::default()).unwrap();
+        let loading = Loading { replay, ..Loading::new(GroupConfig::default(), 0) };
+        let found: Vec<_> = offsets(loading).into_iter().map(|(topic, _)| topic).collect();
+        assert!(found.ends_with(&["c".to_owned()]), "{found:?}");
     }
 }

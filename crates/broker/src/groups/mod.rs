@@ -9,7 +9,6 @@ mod shard;
 mod table;
 mod tally;
 
-use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
@@ -33,7 +32,7 @@ pub(crate) use alarm::GroupThread;
 pub(crate) use figures::GroupFigures;
 use now::{Now, Topics};
 pub(crate) use shard::Standing;
-use shard::{Done, Shard};
+use shard::{Done, Shard, of_deleted};
 use table::Table;
 pub(crate) use tally::{KindLabels, Tally};
 
@@ -271,13 +270,9 @@ impl Groups {
         if let Some(offsets) = topics.iter().find(|topic| topic.name.as_str() == OFFSETS) {
             return self.unload(offsets.id.into());
         }
-        let ids: HashMap<&str, Uuid> =
-            topics.iter().map(|topic| (topic.name.as_str(), topic.id.into())).collect();
-        self.in_all_shards(|coordinator, _| {
-            coordinator.forget(|name, committed| {
-                ids.get(name.as_str()).is_some_and(|gone| committed.topic_id.is_none_or(|id| id == *gone))
-            })
-        });
+        let Ok(table) = self.table() else { return };
+        table.shards().for_each(|shard| shard.note_deleted(topics));
+        self.in_all_shards(|coordinator, _| coordinator.forget(of_deleted(topics)));
     }
 
     /// Who waits for groups of this topic is told that nobody looks after them.

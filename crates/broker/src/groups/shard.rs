@@ -7,21 +7,25 @@
 //! ```
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use klamm_coordinator::{
-    Answer, Effects, GroupConfig, GroupCoordinator, GroupError, GroupRecord, Moment, Present, Waiter,
+    Answer, CommittedOffset, Effects, GroupConfig, GroupCoordinator, GroupError, GroupRecord, Moment,
+    Present, Waiter,
 };
 use klamm_log::{AppendError, Depth, Durability, Log};
-use klamm_protocol::ErrorCode;
+use klamm_protocol::{ErrorCode, Uuid};
 use klamm_record::{BatchBuilder, BatchOptions, NewRecord};
-use klamm_types::{LeaderEpoch, Offset, Timestamp, TopicPartition};
+use klamm_types::{LeaderEpoch, Offset, Timestamp, TopicId, TopicPartition};
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::oneshot;
 
+use super::PORTION;
 use super::load::load;
 use super::now::Now;
 use super::tally::Tally;
 use crate::error_code::{WireError, coordinator_error};
+use crate::metadata::Topic;
 
 #[derive(Debug)]
 pub(super) struct Shard {
@@ -33,8 +37,8 @@ pub(super) struct Shard {
 
 #[derive(Debug)]
 enum State {
-    /// What was logged is being read.
-    Loading,
+    /// What was logged is being read. Topics that were deleted meanwhile take their offsets with them.
+    Loading(Vec<Arc<Topic>>),
     Ready(Box<Ready>),
     /// It cannot be read.
     Failed,
@@ -79,7 +83,7 @@ impl Shard {
         let state = match (&log, is_empty) {
             (None, _) => State::Failed,
             (_, true) => State::Ready(Box::new(Ready::new(GroupCoordinator::new(config)))),
-            (_, false) => State::Loading,
+            (_, false) => State::Loading(Vec::new()),
         };
         Shard { log, state: Mutex::new(state), tally }
     }
@@ -95,7 +99,7 @@ impl Shard {
     /// Whether its groups are served; `None` of a topic that is gone.
     pub(super) fn standing(&self) -> Option<Standing> {
         match *self.state.lock() {
-            State::Loading => Some(Standing::Loading),
+            State::Loading(_) => Some(Standing::Loading),
             State::Ready(_) => Some(Standing::Active),
             State::Failed => Some(Standing::Failed),
             State::Unloaded => None,
@@ -120,11 +124,14 @@ impl Shard {
         // Sessions begin when it is done, however long it has taken.
         let now = now();
         let mut state = self.state.lock();
-        if !matches!(*state, State::Loading) {
-            return None;
-        }
+        let State::Loading(deleted) = &mut *state else { return None };
+        let deleted = std::mem::take(deleted);
         *state = match loaded {
-            Ok(replay) => State::Ready(Box::new(Ready::new(replay.finish(now.present())))),
+            Ok(replay) => {
+                let mut ready = Ready::new(replay.finish(now.present()));
+                ready.forget(&deleted, log, &now, &self.tally);
+                State::Ready(Box::new(ready))
+            }
             Err(error) => {
                 tracing::error!(partition = %log.partition(), %error, "groups were not loaded: those of this partition are not served until its log is repaired (verify_log --repair), and the broker started again");
                 State::Failed
@@ -136,6 +143,13 @@ impl Shard {
         let groups = self.read(|coordinator| coordinator.list().count()).ok()?;
         tracing::debug!(partition = %log.partition(), groups, took = ?began.elapsed(), "groups were loaded");
         Some(groups)
+    }
+
+    /// Notes topics that were deleted while what was logged is being read.
+    pub(super) fn note_deleted(&self, topics: &[Arc<Topic>]) {
+        if let State::Loading(deleted) = &mut *self.state.lock() {
+            deleted.extend_from_slice(topics);
+        }
     }
 
     /// Nobody looks after these groups any more.
@@ -268,7 +282,7 @@ impl State {
     fn ready(&mut self) -> Result<&mut Ready, ErrorCode> {
         match self {
             State::Ready(ready) => Ok(ready),
-            State::Loading => Err(ErrorCode::CoordinatorLoadInProgress),
+            State::Loading(_) => Err(ErrorCode::CoordinatorLoadInProgress),
             State::Failed => Err(ErrorCode::CoordinatorNotAvailable),
             State::Unloaded => Err(ErrorCode::NotCoordinator),
         }
@@ -285,6 +299,15 @@ impl Ready {
         self.next += 1;
         self.waiters.insert(Waiter(self.next), tell);
         (Waiter(self.next), told)
+    }
+
+    /// The offsets of deleted topics go. What cannot be logged is told in the log, and stays.
+    fn forget(&mut self, deleted: &[Arc<Topic>], log: &Log, now: &Now, tally: &Tally) {
+        let effects = self.coordinator.forget(of_deleted(deleted));
+        let (portions, mut unsent) = (effects.in_portions(PORTION), Unsent::default());
+        let mut carry_out = |effects| self.carry_out(effects, log, now, tally, &mut unsent);
+        // There are no members yet who could wait.
+        let _ = portions.into_iter().try_for_each(&mut carry_out);
     }
 
     /// Appends, applies, and leaves the answers to be sent.
@@ -347,6 +370,19 @@ impl Unsent {
             let _ = tell.send(answer);
         }
         failed.map_or(Ok(()), Err)
+    }
+}
+
+/// Whether an offset is of one of the topics that were deleted, and not of another that has its name since. An old record does not
+/// say which topic it was.
+pub(super) fn of_deleted(
+    topics: &[Arc<Topic>],
+) -> impl Fn(&klamm_coordinator::Topic, &CommittedOffset) -> bool {
+    let ids: HashMap<String, TopicId> =
+        topics.iter().map(|topic| (topic.name.as_str().to_owned(), topic.id)).collect();
+    move |name, committed| {
+        let gone = ids.get(name.as_str()).map(|id| Uuid::from(*id));
+        gone.is_some_and(|gone| committed.topic_id.is_none_or(|id| id == gone))
     }
 }
 

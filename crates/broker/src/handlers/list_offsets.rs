@@ -8,7 +8,7 @@ use klamm_protocol::messages::list_offsets_response::{
     ListOffsetsPartitionResponse, ListOffsetsResponse, ListOffsetsTopicResponse,
 };
 use klamm_protocol::{ApiKey, ErrorCode};
-use klamm_types::{LeaderEpoch, Timestamp};
+use klamm_types::{LeaderEpoch, Offset, Timestamp};
 
 use super::fetch::visibility;
 use super::{HandleError, Outcome, Sliced, answer, leader_epoch};
@@ -127,20 +127,26 @@ async fn lookup(work: &Work, log: &Log, wanted: Wanted) -> Result<Found, ReadErr
 fn find_in(log: &Log, wanted: Wanted, limit: usize) -> Result<Found, ReadError> {
     let Wanted { epoch, timestamp, visibility } = wanted;
     let bounds = log.bounds();
-    let latest = if visibility == Visibility::Stable { bounds.stable() } else { bounds.committed() };
     let epoch_at = |offset| log.epochs().epoch_at(offset).unwrap_or(epoch).get();
     let found = match timestamp {
-        LATEST => return Ok((latest.get(), -1, epoch.get())),
+        LATEST => return Ok((visible_end(log, visibility).get(), -1, epoch.get())),
         EARLIEST | EARLIEST_LOCAL => return Ok((bounds.start().get(), -1, epoch_at(bounds.start()))),
         LATEST_TIERED | EARLIEST_PENDING_UPLOAD => None,
         MAX_TIMESTAMP => log.offset_of_max_timestamp_within(limit)?,
         time => log.offset_since_within(Timestamp::from_millis(time), limit)?,
     };
-    let found = found.filter(|found| found.offset < latest);
+    // The end is looked at last: a record that was appended during the search counts.
+    let end = visible_end(log, visibility);
+    let found = found.filter(|found| found.offset < end);
     let triple = |f: klamm_log::TimestampedOffset| {
         (f.offset.get(), f.timestamp.as_millis(), f.leader_epoch.map_or(-1, LeaderEpoch::get))
     };
     Ok(found.map_or(NOTHING, triple))
+}
+
+fn visible_end(log: &Log, visibility: Visibility) -> Offset {
+    let bounds = log.bounds();
+    if visibility == Visibility::Stable { bounds.stable() } else { bounds.committed() }
 }
 
 #[cfg(test)]

@@ -190,7 +190,12 @@ fn all(
     version: i16,
 ) -> Vec<OffsetFetchResponseTopics> {
     let mut topics: BTreeMap<&str, Vec<OffsetFetchResponsePartitions>> = BTreeMap::new();
-    for (topic, partition, found) in groups.all_committed(id) {
+    let is_own = |topic: &str, found: &CommittedOffset| {
+        let own = image.topic(topic).map(|topic| Uuid::from(topic.id));
+        found.topic_id.zip(own).is_none_or(|(committed, own)| committed == own)
+    };
+    let committed = groups.all_committed(id);
+    for (topic, partition, found) in committed.filter(|(topic, _, found)| is_own(topic.as_str(), found)) {
         topics.entry(topic.as_str()).or_default().push(told(partition, found));
     }
     let topic = |(name, partitions): (&str, _)| OffsetFetchResponseTopics {

@@ -48,7 +48,7 @@ pub(super) struct Plan {
 pub(super) struct Committed<'a> {
     pub(super) delta: Delta,
     /// Keeps other commands from its topics until its effects are there.
-    _busy: Option<Busy<'a>>,
+    busy: Option<Busy<'a>>,
 }
 
 struct Busy<'a> {
@@ -56,9 +56,23 @@ struct Busy<'a> {
     names: BTreeSet<TopicName>,
 }
 
+impl Committed<'_> {
+    /// Leaves its topics busy: they are those of a command under way, which ends later.
+    pub(super) fn leave_busy(&mut self) {
+        if let Some(busy) = &mut self.busy {
+            busy.names.clear();
+        }
+    }
+}
+
 impl Decided {
     pub(super) fn new(image: MetadataImage) -> Decided {
         Decided { image, ..Decided::default() }
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_busy(&self, topic: &str) -> bool {
+        self.busy.iter().any(|busy| busy.as_str() == topic)
     }
 }
 
@@ -115,16 +129,23 @@ impl Metadata {
         let mut planned = Plan::new(&decided.image);
         let outcome = plan(&mut planned);
         if planned.records.is_empty() {
-            return (outcome, Ok(Committed { delta: Delta::default(), _busy: None }));
+            // What it leaves as it is may be another command's, and not durable yet.
+            let logged = self.publishing.lock().logged_to();
+            drop(decided);
+            let settled = logged.map_or(Ok(()), |end| self.make_durable(end));
+            return (outcome, settled.map(|()| Committed { delta: Delta::default(), busy: None }));
         }
         let logged = self.write(&mut decided, planned);
         drop(decided);
-        let committed = logged.and_then(|(committed, end)| {
-            self.log.sync()?;
-            self.apply_to(end);
-            Ok(committed)
-        });
+        let committed = logged.and_then(|(committed, end)| self.make_durable(end).map(|()| committed));
         (outcome, committed)
+    }
+
+    /// Makes durable what was logged before `end`, and applies it.
+    fn make_durable(&self, end: Offset) -> Result<(), TopicError> {
+        self.log.sync()?;
+        self.apply_to(end);
+        Ok(())
     }
 
     /// Plans a command that is not carried out.
@@ -151,7 +172,7 @@ impl Metadata {
         decided.image = plan.image;
         let names: BTreeSet<_> = delta.names().collect();
         decided.busy.extend(names.iter().cloned());
-        Ok((Committed { delta, _busy: Some(Busy { metadata: self, names }) }, end))
+        Ok((Committed { delta, busy: Some(Busy { metadata: self, names }) }, end))
     }
 }
 

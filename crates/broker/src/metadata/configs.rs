@@ -79,7 +79,11 @@ impl Metadata {
         for WrongSetting { key, value, expected } in wrong {
             tracing::warn!(topic = %topic.name, key, value, "a setting of a topic is passed over, expected {expected}");
         }
-        self.resolved.write().insert(topic.id, Arc::new(config));
+        let mut resolved = self.resolved.write();
+        // Logs that have these settings already are not given them again.
+        if resolved.get(&topic.id).is_none_or(|known| **known != config) {
+            resolved.insert(topic.id, Arc::new(config));
+        }
     }
 
     /// Changes settings: one command for all resources of a request.
@@ -239,6 +243,7 @@ impl Metadata {
 
     /// Puts what was changed over what the broker was started with; what cannot be is passed over, and told.
     pub(super) fn resolve_config(&self) {
+        let _one = self.configuring.lock();
         let image = self.image();
         let (config, wrong) = changed_config(&image, &self.started_with);
         for WrongSetting { key, value, expected } in wrong {

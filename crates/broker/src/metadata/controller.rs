@@ -11,6 +11,7 @@ use parking_lot::{Condvar, Mutex, RwLock};
 
 use super::bootstrap::bootstrap_of;
 use super::commit::{Decided, Plan, Touches};
+use super::configs::changed_config;
 use super::delta::Delta;
 use super::features::{FeatureUpdate, INITIAL, METADATA_VERSION, plan_features};
 use super::log::{METADATA_LOG, MetadataLog};
@@ -32,6 +33,8 @@ pub(crate) struct Metadata {
     pub(super) config: RwLock<Arc<BrokerConfig>>,
     /// What clients see: durable, and with all logs open.
     pub(super) image: RwLock<Arc<MetadataImage>>,
+    /// Held while settings that were changed take effect. Whoever has it looks at the image anew, so that the last change wins.
+    pub(super) configuring: Mutex<()>,
     /// What the settings of each topic come to, with the broker's below its own.
     pub(super) resolved: RwLock<HashMap<TopicId, Arc<TopicConfig>>>,
     pub(super) log: MetadataLog,
@@ -62,6 +65,7 @@ impl Metadata {
             started_with: config.clone(),
             config: RwLock::new(Arc::new(config.clone())),
             image: RwLock::new(Arc::new(image.clone())),
+            configuring: Mutex::default(),
             resolved: RwLock::default(),
             log,
             decided: Mutex::new(Decided::new(image.clone())),
@@ -180,9 +184,10 @@ impl Metadata {
         block.ok_or(TopicError::NoProducerIds)
     }
 
-    /// Calls `plan` with what plans depend on beside the image.
-    pub(super) fn plan_with<T>(&self, plan: impl FnOnce(Surroundings<'_>) -> T) -> T {
-        let (config, placer) = (self.config(), RefCell::new(self.storage.placer()));
+    /// Calls `plan` with what plans depend on beside the image; the settings are those of the image that is planned upon.
+    pub(super) fn plan_with<T>(&self, image: &MetadataImage, plan: impl FnOnce(Surroundings<'_>) -> T) -> T {
+        let (config, _) = changed_config(image, &self.started_with);
+        let placer = RefCell::new(self.storage.placer());
         plan(Surroundings {
             node: config.node_id,
             partitions: config.num_partitions,

@@ -82,7 +82,9 @@ impl Metadata {
         if removed.is_empty() {
             return;
         }
+        let configuring = self.configuring.lock();
         removed.iter().for_each(|topic| drop(self.resolved.write().remove(&topic.id)));
+        drop(configuring);
         let offline: BTreeSet<_> =
             self.storage.offline().into_iter().map(|(partition, _)| partition).collect();
         for dir in self.storage.dirs() {
@@ -109,22 +111,26 @@ impl Metadata {
         failed.entry(topic.into()).or_insert(error);
     }
 
-    /// Gives topics and their logs the settings that they have now.
+    /// Gives topics and their logs the settings that they have now; logs that were opened too, for which settings may have been
+    /// changed since.
     pub(super) fn publish_settings(&self, delta: &Delta) {
         if delta.brokers {
             self.resolve_config();
-            self.image().topics().for_each(|topic| self.configure_logs(topic));
+            self.image().topics().for_each(|topic| self.configure_logs(topic.id));
         }
-        // Those of a topic that is there now.
-        let image = self.image();
-        let topics = delta.configured.iter().filter_map(|topic| image.topic_by_id(topic.id.into()));
-        topics.for_each(|topic| self.configure_logs(topic));
+        let opened = delta.opened.iter().map(|opened| opened.topic.id);
+        opened.chain(delta.configured.iter().map(|topic| topic.id)).for_each(|id| self.configure_logs(id));
     }
 
-    fn configure_logs(&self, topic: &Topic) {
+    /// Gives the logs of a topic the settings that the topic has now, if it is there.
+    fn configure_logs(&self, id: TopicId) {
+        let _one = self.configuring.lock();
+        let image = self.image();
+        let Some(topic) = image.topic_by_id(id.into()) else { return };
         self.resolve(topic);
         let config = Arc::new(self.topic_config(topic).log.clone());
-        for log in topic.partitions().filter_map(|partition| self.storage.log(&partition)) {
+        let numbers = (0..topic.count()).filter_map(|number| i32::try_from(number).ok());
+        for log in numbers.filter_map(|number| self.log(topic, number).ok()) {
             if let Err(error) = configure(&log, &config) {
                 tracing::error!(partition = %log.partition(), %error, "a log keeps its old settings");
             }
@@ -182,16 +188,18 @@ impl Metadata {
             },
         };
         match id {
-            Some(id) if id == topic.id && !is_new => {}
+            Some(id) if id == topic.id && !is_new => return Ok(()),
             Some(id) if self.image().is_removed(id) => forget(dir, std::slice::from_ref(partition)),
             None if log.as_ref().is_some_and(is_begun) => forget(dir, std::slice::from_ref(partition)),
-            _ => {
-                let folder = dir.path().join(partition.to_string());
-                return Err(TopicError::Stranger { folder: folder.display().to_string() });
-            }
+            _ => return Err(in_the_way(dir, partition)),
         }
-        Ok(())
+        // A failing disk keeps it, and it must not become the new topic's.
+        if dir.get(partition).is_some() { Err(in_the_way(dir, partition)) } else { Ok(()) }
     }
+}
+
+fn in_the_way(dir: &LogDir, partition: &TopicPartition) -> TopicError {
+    TopicError::Stranger { folder: dir.path().join(partition.to_string()).display().to_string() }
 }
 
 /// The new partitions of a topic, and the ids of the directories that they are in.
@@ -207,7 +215,7 @@ fn want(partition: TopicPartition, home: Uuid, config: &Arc<LogConfig>, topic: T
 
 /// A log that was created with these settings has them.
 fn configure(log: &Log, config: &Arc<LogConfig>) -> Result<(), OpenError> {
-    if Arc::ptr_eq(&log.config(), config) { Ok(()) } else { Ok(log.set_config(LogConfig::clone(config))?) }
+    if log.config() == *config { Ok(()) } else { Ok(log.set_config(LogConfig::clone(config))?) }
 }
 
 /// The id of a log's topic. One that a power failure has left without its metadata, and without records, has none.

@@ -57,6 +57,11 @@ impl Publishing {
         self.logged.is_empty().then(|| self.applied.clone())
     }
 
+    /// The offset behind the last record that is logged and not applied.
+    pub(super) fn logged_to(&self) -> Option<Offset> {
+        self.logged.back().map(|logged| logged.end)
+    }
+
     /// Applies what was logged before `end`, which is durable.
     pub(super) fn apply_to(&mut self, end: Offset) {
         while self.logged.front().is_some_and(|logged| logged.end <= end) {

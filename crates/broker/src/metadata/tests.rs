@@ -1,5 +1,6 @@
 //! Commands on a whole broker, on a disk that is watched or held: what they ask of the disk, and what other clients see meanwhile.
 
+mod beside;
 mod visibility;
 
 use std::collections::BTreeMap;

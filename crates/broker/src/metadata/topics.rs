@@ -42,7 +42,8 @@ impl Metadata {
     }
 
     fn plan_creations(&self, plan: &mut Plan, wanted: &[NewTopic]) -> Done<Arc<Topic>> {
-        self.plan_with(|around| wanted.iter().map(|topic| create(plan, topic, around)).collect())
+        let image = plan.image.clone();
+        self.plan_with(&image, |around| wanted.iter().map(|topic| create(plan, topic, around)).collect())
     }
 
     fn take_back(&self, failed: &BTreeMap<Uuid, TopicError>) {
@@ -56,7 +57,10 @@ impl Metadata {
             plan.add(ids.into_iter().map(|id| MetadataRecord::RemoveTopic { id }));
         });
         match committed {
-            Ok(committed) => drop(self.publish(&committed.delta)),
+            Ok(mut committed) => {
+                committed.leave_busy();
+                self.publish(&committed.delta);
+            }
             Err(error) => tracing::error!(%error, "topics whose logs cannot be opened are still there"),
         }
     }
@@ -83,8 +87,8 @@ impl Metadata {
     }
 
     fn plan_growths(&self, plan: &mut Plan, wanted: &[Growth]) -> Done<Arc<Topic>> {
-        let mut left = MAX_PARTITIONS;
-        self.plan_with(|around| {
+        let (mut left, image) = (MAX_PARTITIONS, plan.image.clone());
+        self.plan_with(&image, |around| {
             wanted.iter().map(|growth| self.grow(plan, growth, around, &mut left)).collect()
         })
     }
