@@ -170,7 +170,7 @@ impl TestBroker {
     /// When it is stopped.
     #[must_use]
     pub fn running(&self) -> &Broker {
-        self.broker.as_ref().expect("TEST-1: the broker was stopped and not started again")
+        self.broker.as_ref().expect("TEST-3: the broker was stopped and not started again")
     }
 
     /// The folder of its logs, in Kafka's format.

@@ -163,7 +163,7 @@ impl FrameReader {
             return Ok(());
         }
         let lacking = has + least - OWN - self.share.bytes();
-        self.share.merge(self.memory.take(lacking).await?);
+        self.memory.take_more(lacking, &mut self.share).await?;
         self.fit(has + least)?;
         Ok(())
     }

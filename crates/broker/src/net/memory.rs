@@ -1,4 +1,4 @@
-//! The bound on the memory of requests that are being read, and of decoding and answering them until the response is
+//! The bound on the memory of requests that are being read (one frame at a time goes beyond it), and of decoding and answering them until the response is
 //! sent (each `queued.max.request.bytes`). Small ones are not counted: there are as many of them, at most, as connections (`max.connections`).
 
 use std::sync::Arc;
@@ -14,6 +14,8 @@ use super::buffer::Pool;
 #[derive(Clone, Debug)]
 pub(crate) struct RequestMemory {
     free: Arc<Semaphore>,
+    /// The place of the one share that goes beyond the bound.
+    beyond: Arc<Semaphore>,
     /// Those who wait for some.
     waiting: Arc<AtomicUsize>,
     /// Told when somebody begins to wait.
@@ -24,7 +26,17 @@ pub(crate) struct RequestMemory {
 
 /// Some of it, given back when it is dropped.
 #[derive(Debug, Default)]
-pub(crate) struct Share(Option<OwnedSemaphorePermit>);
+pub(crate) struct Share {
+    counted: Option<OwnedSemaphorePermit>,
+    beyond: Option<Beyond>,
+}
+
+/// Memory beyond the bound, which one share at a time has.
+#[derive(Debug)]
+struct Beyond {
+    bytes: usize,
+    _place: OwnedSemaphorePermit,
+}
 
 #[derive(Debug, Error)]
 #[error("no memory within {PATIENCE:?} (queued.max.request.bytes)")]
@@ -49,6 +61,7 @@ impl RequestMemory {
         let most = bytes.min(Semaphore::MAX_PERMITS).min(u32::MAX as usize);
         RequestMemory {
             free: Arc::new(Semaphore::new(most)),
+            beyond: Arc::new(Semaphore::new(1)),
             waiting: Arc::default(),
             wanted: Arc::default(),
             most,
@@ -65,7 +78,34 @@ impl RequestMemory {
         let _waiting = Waiting::new(&self.waiting);
         self.wanted.notify_waiters();
         let taken = tokio::time::timeout(PATIENCE, Arc::clone(&self.free).acquire_many_owned(permits)).await;
-        taken.ok().and_then(Result::ok).map(|taken| Share(Some(taken))).ok_or(OutOfMemory)
+        taken.ok().and_then(Result::ok).map(Share::counted).ok_or(OutOfMemory)
+    }
+
+    /// Takes so many bytes more for a frame that has some and cannot give them back. Several such frames would wait for each
+    /// other: one at a time gets what it needs beyond the bound.
+    pub(super) async fn take_more(&self, bytes: usize, own: &mut Share) -> Result<(), OutOfMemory> {
+        if let Some(beyond) = &mut own.beyond {
+            beyond.bytes += bytes;
+            return Ok(());
+        }
+        if own.bytes() == 0 {
+            own.merge(self.take(bytes).await?);
+            return Ok(());
+        }
+        let free = Arc::clone(&self.free).acquire_many_owned(self.permits(bytes));
+        let place = Arc::clone(&self.beyond).acquire_owned();
+        let _waiting = Waiting::new(&self.waiting);
+        self.wanted.notify_waiters();
+        let either = async {
+            tokio::select! {
+                biased;
+                taken = free => taken.ok().map(Share::counted),
+                place = place => place.ok().map(|place| Share::beyond(bytes, place)),
+            }
+        };
+        let taken = tokio::time::timeout(PATIENCE, either).await;
+        own.merge(taken.ok().flatten().ok_or(OutOfMemory)?);
+        Ok(())
     }
 
     /// Takes so many bytes for work that cannot be done with fewer; waits in line for them.
@@ -99,7 +139,7 @@ impl RequestMemory {
     /// Takes so many bytes if they are free.
     pub(crate) fn try_take(&self, bytes: usize) -> Option<Share> {
         let taken = Arc::clone(&self.free).try_acquire_many_owned(self.permits(bytes));
-        taken.ok().map(|taken| Share(Some(taken)))
+        taken.ok().map(Share::counted)
     }
 
     fn permits(&self, bytes: usize) -> u32 {
@@ -123,21 +163,37 @@ pub(crate) fn patience(bytes: usize) -> Duration {
 }
 
 impl Share {
+    fn counted(permit: OwnedSemaphorePermit) -> Share {
+        Share { counted: Some(permit), beyond: None }
+    }
+
+    fn beyond(bytes: usize, place: OwnedSemaphorePermit) -> Share {
+        Share { counted: None, beyond: Some(Beyond { bytes, _place: place }) }
+    }
+
     pub(crate) fn bytes(&self) -> usize {
-        self.0.as_ref().map_or(0, OwnedSemaphorePermit::num_permits)
+        let counted = self.counted.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
+        counted + self.beyond.as_ref().map_or(0, |beyond| beyond.bytes)
     }
 
     pub(crate) fn merge(&mut self, more: Share) {
-        match (&mut self.0, more.0) {
+        match (&mut self.counted, more.counted) {
             (Some(own), Some(more)) => own.merge(more),
             (own @ None, more) => *own = more,
             (Some(_), None) => {}
         }
+        self.beyond = self.beyond.take().or(more.beyond);
     }
 
-    /// Splits off so many bytes, or all.
+    /// Splits off so many bytes, or all; first what is beyond the bound, of which the rest is given back.
     pub(crate) fn split(&mut self, bytes: usize) -> Share {
-        Share(self.0.as_mut().and_then(|own| own.split(bytes.min(own.num_permits()))))
+        let mut beyond = self.beyond.take();
+        if let Some(beyond) = &mut beyond {
+            beyond.bytes = beyond.bytes.min(bytes);
+        }
+        let left = bytes - beyond.as_ref().map_or(0, |beyond| beyond.bytes);
+        let split = |own: &mut OwnedSemaphorePermit| own.split(left.min(own.num_permits()));
+        Share { counted: self.counted.as_mut().and_then(split), beyond }
     }
 }
 

@@ -41,6 +41,53 @@ fn memory_is_given_in_the_order_of_asking() {
     });
 }
 
+/// Each has half of what it needs, and there is no more.
+#[test]
+fn frames_that_have_some_memory_do_not_wait_for_each_other() {
+    runtime().block_on(async {
+        let memory = RequestMemory::new(100);
+        let mut tasks = Vec::new();
+        for _ in 0..2 {
+            let (memory, mut own) = (memory.clone(), memory.try_take(50).unwrap());
+            tasks.push(tokio::spawn(async move {
+                memory.take_more(30, &mut own).await.unwrap();
+                memory.take_more(10, &mut own).await.unwrap();
+                assert_eq!(own.bytes(), 90);
+                let frame = own.split(70);
+                assert_eq!(frame.bytes(), 70);
+            }));
+        }
+        settle().await;
+        for task in tasks {
+            task.await.unwrap();
+        }
+        assert_eq!(memory.try_take(100).map(|all| all.bytes()), Some(100));
+    });
+}
+
+/// Whoever has nothing waits in line.
+#[test]
+fn memory_beyond_the_bound_is_for_one_that_has_some() {
+    runtime().block_on(async {
+        let memory = RequestMemory::new(100);
+        let mut holders = [memory.try_take(50).unwrap(), memory.try_take(50).unwrap()];
+        memory.take_more(30, &mut holders[0]).await.unwrap();
+        assert_eq!(holders[0].bytes(), 80);
+        let (own, nothing) = (memory.clone(), memory.clone());
+        let newcomer = tokio::spawn(async move {
+            let mut share = Share::default();
+            nothing.take_more(30, &mut share).await.map(|()| share)
+        });
+        let [first, mut second] = holders;
+        let second = tokio::spawn(async move { own.take_more(30, &mut second).await.map(|()| second) });
+        settle().await;
+        assert!(!newcomer.is_finished() && !second.is_finished(), "one at a time");
+        drop(first);
+        assert_eq!(newcomer.await.unwrap().unwrap().bytes(), 30);
+        assert_eq!(second.await.unwrap().unwrap().bytes(), 80);
+    });
+}
+
 #[test]
 fn a_request_that_needs_more_than_there_is_is_refused_with_its_size() {
     runtime().block_on(async {
