@@ -470,6 +470,16 @@ impl Inner {
         self.health.closed.load(Ordering::Acquire)
     }
 
+    /// Fails for a log that is closed or removed. While the caller holds the appender, a log that
+    /// is open stays open.
+    pub(crate) fn check_open(&self) -> Result<(), LogError> {
+        if self.is_closed() { Err(self.closed()) } else { Ok(()) }
+    }
+
+    fn closed(&self) -> LogError {
+        LogError::Closed { partition: self.partition.to_string() }
+    }
+
     /// Whether no write or sync has failed.
     fn check_sound(&self) -> Result<(), LogError> {
         match self.health.failure.lock().clone() {
@@ -485,8 +495,7 @@ impl Inner {
 
     #[cold]
     fn unwell(&self) -> LogError {
-        let closed = LogError::Closed { partition: self.partition.to_string() };
-        self.check_sound().err().unwrap_or(closed)
+        self.check_sound().err().unwrap_or_else(|| self.closed())
     }
 }
 

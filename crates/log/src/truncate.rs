@@ -72,9 +72,8 @@ impl Log {
             let is_its = |at: &usize| done[*at].is_ok() && Arc::ptr_eq(&starts[*at].0._dir, &directory);
             let own: Vec<usize> = (0..starts.len()).filter(is_its).collect();
             let logs = own.iter().map(|at| Arc::clone(&starts[*at].0.inner)).collect();
-            if let Err(error) = directory.note_starts(logs) {
-                own.iter().for_each(|at| done[*at] = Err(again(&error).into()));
-            }
+            let noted = directory.note_starts(logs);
+            own.iter().for_each(|at| done[*at] = outcome(&starts[*at].0, &noted));
         }
         done
     }
@@ -121,6 +120,14 @@ fn unwrap_log(error: crate::AppendError) -> LogError {
         crate::AppendError::Log(error) => error,
         crate::AppendError::File(error) => LogError::File(error),
         other => unreachable!("LOG-3: nothing was appended: {other}"),
+    }
+}
+
+/// The result for one of the logs whose starts were noted. Of a closed log nothing is noted.
+fn outcome(log: &Log, noted: &Result<(), FileError>) -> Result<(), LogError> {
+    match noted {
+        Ok(()) => log.inner.check_open(),
+        Err(error) => Err(again(error).into()),
     }
 }
 

@@ -68,8 +68,10 @@ impl Shared {
         })
     }
 
-    /// Notes on the disk where logs start. Their appenders are held, so that none is truncated meanwhile: in the order of
-    /// their names, since this is the only place that holds several.
+    /// Notes on the disk where logs start. Their appenders are held, so that none is truncated or
+    /// closed meanwhile: in the order of their names, since this is the only place that holds
+    /// several. A closed log is passed over: it may be removed, and then another log may have its
+    /// name.
     pub(crate) fn note_starts(&self, mut logs: Vec<Arc<Inner>>) -> Result<(), FileError> {
         logs.sort_by(|a, b| a.partition.cmp(&b.partition));
         logs.dedup_by(|a, b| Arc::ptr_eq(a, b));
@@ -78,7 +80,7 @@ impl Shared {
         state.changes += 1;
         self.change_checkpoint(START_OFFSETS, &mut state.start_offsets, |starts| {
             let mut changed = false;
-            for log in &logs {
+            for log in logs.iter().filter(|log| !log.is_closed()) {
                 changed |= log.note_start(starts);
             }
             changed

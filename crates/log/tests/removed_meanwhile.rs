@@ -1,0 +1,90 @@
+//! A log is removed, or its directory is closed, while another operation on the log is under way.
+
+mod support;
+
+use std::io;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Barrier, Mutex};
+
+use klamm_log::{
+    CleanupPolicy, DirConfig, Durability, Log, LogConfig, LogDir, LogError, LogEvent, NewRecord, Observer,
+    Offset, Step, Timestamp, TopicPartition,
+};
+use klamm_sim::HookDisk;
+use support::{append, copy_as_killed, open, open_hook, values};
+
+const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+
+fn name() -> TopicPartition {
+    "t-0".parse().unwrap()
+}
+
+fn filled(dir: &LogDir, partition: u32, count: u32) -> Log {
+    let log = dir.log("t", partition).unwrap();
+    for n in 0..count {
+        append(&log, &n.to_string());
+    }
+    log
+}
+
+fn is_log(path: &Path) -> bool {
+    path.extension().is_some_and(|kind| kind == "log")
+}
+
+/// `DeleteRecords` of two logs: while it syncs the second, the first is removed and created again.
+#[test]
+fn the_start_of_a_removed_log_is_not_written_back() {
+    let root = tempfile::tempdir().unwrap();
+    let (path, killed) = (root.path().join("a"), root.path().join("b"));
+    let (disk, dir) = open_hook(&path, LogConfig::default());
+    let (removed, other) = (filled(&dir, 0, 10), filled(&dir, 1, 10));
+    let (again, once) = (dir.clone(), AtomicBool::new(false));
+    disk.set(move |operation, path| {
+        let is_sync = operation == "sync" && is_log(path) && path.to_string_lossy().contains("t-1");
+        if is_sync && !once.swap(true, Ordering::SeqCst) {
+            assert!(again.remove(&name()).unwrap());
+            filled(&again, 0, 6);
+        }
+        Ok(())
+    });
+    let done = Log::advance_starts(&[(removed, Offset::from(4)), (other, Offset::from(4))]);
+    disk.clear();
+    assert!(matches!(done[..], [Err(LogError::Closed { .. }), Ok(())]), "{done:?}");
+    copy_as_killed(&path, &killed);
+    let dir = open(&killed, LogConfig::default());
+    assert_eq!(values(&dir.log("t", 0).unwrap()).len(), 6);
+    assert_eq!(values(&dir.log("t", 1).unwrap()).len(), 6);
+}
+
+fn compacted() -> LogConfig {
+    LogConfig {
+        cleanup_policy: CleanupPolicy::Compact,
+        min_cleanable_dirty_ratio: 0.0,
+        ..LogConfig::default()
+    }
+}
+
+/// A log with a segment to clean.
+fn dirty(dir: &LogDir) -> Log {
+    let log = dir.log("t", 0).unwrap();
+    for n in 0..10 {
+        log.append(&NewRecord::new(&n.to_string()).key("k"), Durability::Written).unwrap();
+    }
+    log.roll().unwrap();
+    log
+}
+
+/// Writes down which tasks failed and recovered.
+#[derive(Debug, Default)]
+struct Heard(Mutex<Vec<String>>);
+
+impl Observer for Heard {
+    fn on_event(&self, event: &LogEvent<'_>) {
+        match event {
+            LogEvent::Failed { task, .. } => self.0.lock().unwrap().push(format!("{task} failed")),
+            LogEvent::Recovered { task, .. } => self.0.lock().unwrap().push(format!("{task} recovered")),
+            _ => {}
+        }
+    }
+}
