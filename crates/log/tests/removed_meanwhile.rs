@@ -75,6 +75,42 @@ fn dirty(dir: &LogDir) -> Log {
     log
 }
 
+/// The cleaning begins with a sync. The removal stops before the directory gets its other name,
+/// until the cleaning has begun.
+#[test]
+fn a_cleaning_writes_no_recovery_point_of_a_removed_log() {
+    let root = tempfile::tempdir().unwrap();
+    let (disk, dir) = open_hook(root.path(), compacted());
+    drop(dirty(&dir));
+    let [syncs, goes_on, has_begun] = [(); 3].map(|()| Arc::new(Barrier::new(2)));
+    let (synced, forgotten, begun) = (syncs.clone(), goes_on.clone(), has_begun.clone());
+    let once = AtomicBool::new(false);
+    disk.set(move |operation, path| {
+        if operation == "sync" && is_log(path) && !once.swap(true, Ordering::SeqCst) {
+            synced.wait();
+            goes_on.wait();
+        }
+        if operation == "rename" && path.ends_with("t-0") {
+            forgotten.wait();
+            begun.wait();
+        }
+        Ok(())
+    });
+    std::thread::scope(|scope| {
+        let cleaning = scope.spawn(|| {
+            let begun = dir.start_cleaning(NOW);
+            has_begun.wait();
+            begun.map(|cleaning| cleaning.is_some())
+        });
+        syncs.wait();
+        assert!(dir.remove(&name()).unwrap());
+        let begun = cleaning.join().unwrap();
+        assert!(matches!(begun, Err(LogError::Closed { .. })), "{begun:?}");
+    });
+    disk.clear();
+    assert_eq!(dir.log("t", 0).unwrap().bounds().end(), Offset::ZERO);
+}
+
 /// Writes down which tasks failed and recovered.
 #[derive(Debug, Default)]
 struct Heard(Mutex<Vec<String>>);
