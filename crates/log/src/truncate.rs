@@ -81,10 +81,19 @@ impl Log {
     /// Hides the records before `offset`, which are synced first: a start on the disk never lies beyond the end there.
     fn hide_before(&self, offset: Offset) -> Result<(), LogError> {
         self.inner.check_writable()?;
-        let committed = self.bounds().committed();
-        if offset <= committed {
-            self.inner.sync_to(offset)?;
+        loop {
+            if offset <= self.bounds().committed() {
+                self.inner.sync_to(offset)?;
+            }
+            if self.hide_durable(offset)? {
+                return Ok(());
+            }
         }
+    }
+
+    /// Hides the records before `offset`, if all of them are durable; says whether they are. They need not be: the
+    /// log may have been truncated and written to since it was synced, or the commit bound was lower then.
+    fn hide_durable(&self, offset: Offset) -> Result<bool, LogError> {
         let mut appender = self.inner.lock_appender().map_err(unwrap_log)?;
         let mut published = self.inner.published.write();
         let bounds = published.bounds;
@@ -92,12 +101,15 @@ impl Log {
             let (start, end) = (bounds.start(), bounds.committed());
             return Err(LogError::OutOfRange { asked: offset, start, end });
         }
+        if self.inner.group.synced() < offset {
+            return Ok(false);
+        }
         if offset > bounds.start() {
             published.bounds = bounds.with_start(offset);
             published.generation += 1;
             appender.epochs.advance_start(offset);
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Closes the active segment and begins a new one, unless it is empty.

@@ -1,0 +1,47 @@
+//! A log is truncated while it is synced, or after a part of it was read.
+
+mod support;
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use klamm_log::{Durability, LogConfig, NewRecord, Offset, ReadLimit, Visibility};
+use klamm_sim::HookDisk;
+use support::{append, open, open_hook};
+
+/// Does something at the first sync of a segment's file whose name ends so, and notes which of these files are synced.
+fn at_sync(disk: &HookDisk, end: &'static str, work: impl Fn() + Send + Sync + 'static) -> Synced {
+    let (synced, once) = (Synced::default(), AtomicBool::new(false));
+    let noted = synced.clone();
+    disk.set(move |operation, path: &Path| {
+        if operation == "sync" && path.extension().is_some_and(|kind| kind == "log") {
+            noted.lock().unwrap().push(path.to_owned());
+            if path.to_string_lossy().ends_with(end) && !once.swap(true, Ordering::SeqCst) {
+                work();
+            }
+        }
+        Ok(())
+    });
+    synced
+}
+
+type Synced = Arc<Mutex<Vec<PathBuf>>>;
+
+/// While the records before the new start are synced, some of them are cut off and replaced.
+#[test]
+fn the_records_before_a_start_are_durable_whatever_is_truncated_meanwhile() {
+    let root = tempfile::tempdir().unwrap();
+    let (disk, dir) = open_hook(root.path(), LogConfig::default());
+    let log = dir.log("t", 0).unwrap();
+    (0..10).for_each(|n| _ = append(&log, &n.to_string()));
+    let cut = log.clone();
+    at_sync(&disk, ".log", move || {
+        cut.truncate_to(Offset::from(3)).unwrap();
+        (0..4).for_each(|n| _ = append(&cut, &format!("new {n}")));
+    });
+    log.advance_start(Offset::from(5)).unwrap();
+    disk.clear();
+    assert_eq!(log.bounds().start(), Offset::from(5));
+    assert!(log.recovery_point() >= Offset::from(5), "{}", log.recovery_point());
+}
