@@ -28,6 +28,30 @@ fn at_sync(disk: &HookDisk, end: &'static str, work: impl Fn() + Send + Sync + '
 
 type Synced = Arc<Mutex<Vec<PathBuf>>>;
 
+/// Segments 0 and 2. While segment 2 is synced, the log is cut inside segment 0, appended to and rolled at 2 again.
+#[test]
+fn a_segment_that_is_rolled_again_during_a_sync_is_synced_by_the_next() {
+    let root = tempfile::tempdir().unwrap();
+    let (disk, dir) = open_hook(root.path(), LogConfig::default());
+    let log = dir.log("t", 0).unwrap();
+    append(&log, "a");
+    append(&log, "b");
+    log.roll().unwrap();
+    append(&log, "c");
+    let cut = log.clone();
+    let synced = at_sync(&disk, "02.log", move || {
+        cut.truncate_to(Offset::from(1)).unwrap();
+        append(&cut, "B");
+        cut.roll().unwrap();
+    });
+    log.sync().unwrap();
+    synced.lock().unwrap().clear();
+    log.append(&NewRecord::new("C"), Durability::Synced).unwrap();
+    let synced = synced.lock().unwrap().clone();
+    disk.clear();
+    assert!(synced.iter().any(|path| path.ends_with("00000000000000000000.log")), "{synced:?}");
+}
+
 /// While the records before the new start are synced, some of them are cut off and replaced.
 #[test]
 fn the_records_before_a_start_are_durable_whatever_is_truncated_meanwhile() {
