@@ -124,3 +124,35 @@ impl Observer for Heard {
         }
     }
 }
+
+#[test]
+fn a_cleaning_that_fails_because_its_log_is_removed_is_no_failure() {
+    let root = tempfile::tempdir().unwrap();
+    let (disk, heard) = (HookDisk::default(), Arc::new(Heard::default()));
+    let config = DirConfig {
+        log: compacted(),
+        disk: Arc::new(disk.clone()),
+        observer: heard.clone(),
+        ..DirConfig::default()
+    };
+    let dir = LogDir::open_with(root.path(), config).unwrap();
+    drop(dirty(&dir));
+    let mut cleaning = dir.start_cleaning(NOW).unwrap().unwrap();
+    let (remover, once) = (dir.clone(), AtomicBool::new(false));
+    disk.set(move |operation, path| {
+        if operation == "read" && is_log(path) && !once.swap(true, Ordering::SeqCst) {
+            assert!(remover.remove(&name()).unwrap());
+            return Err(io::Error::from_raw_os_error(5));
+        }
+        Ok(())
+    });
+    let failed = loop {
+        match cleaning.step() {
+            Ok(Step::More(_)) => {}
+            done => break done,
+        }
+    };
+    disk.clear();
+    assert!(failed.is_err(), "{failed:?}");
+    assert_eq!(*heard.0.lock().unwrap(), [""; 0]);
+}

@@ -177,7 +177,7 @@ impl Log {
         }
         let begun = self.make_durable(dirt).and_then(|()| self.cleaning_of(dirt, now));
         if let Err(error) = &begun {
-            self._dir.watch.note(Task::Cleaning, Some(self.partition()), &begun);
+            self._dir.watch.note_log(Task::Cleaning, &self.inner, &begun);
             self.note_cleaning_failed(error);
         }
         if !matches!(begun, Ok(Some(_))) {
@@ -287,7 +287,7 @@ impl Cleaning {
         }
         let log = &self.work.log;
         if !matches!(step, Ok(Step::More(_))) {
-            log._dir.watch.note(Task::Cleaning, Some(log.partition()), &step);
+            log._dir.watch.note_log(Task::Cleaning, &log.inner, &step);
         }
         step.inspect_err(|error| log.note_cleaning_failed(error))
     }

@@ -246,11 +246,11 @@ struct Round<'a> {
 }
 
 impl Round<'_> {
-    /// Notes how a task has ended, and returns what it did. Whatever a log fails with that was closed meanwhile is no news.
+    /// Notes how a task has ended, and returns what it did.
     fn note<T>(&mut self, task: Task, log: Option<&Log>, done: Result<T, LogError>) -> Option<T> {
-        let was_closed = log.is_some_and(|log| log.inner.is_closed());
-        if done.is_ok() || !was_closed {
-            self.watch.note(task, log.map(Log::partition), &done);
+        match log {
+            Some(log) => self.watch.note_log(task, &log.inner, &done),
+            None => self.watch.note(task, None, &done),
         }
         match done {
             Ok(done) => Some(done),

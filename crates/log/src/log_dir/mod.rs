@@ -330,7 +330,7 @@ impl LogDir {
                 Ok(dirt) => dirt,
                 Err(error) => {
                     let failure = Err::<(), _>(error);
-                    self.shared.watch.note(Task::Cleaning, Some(log.partition()), &failure);
+                    self.shared.watch.note_log(Task::Cleaning, &log.inner, &failure);
                     let Err(error) = failure else { continue };
                     log.note_cleaning_failed(&error);
                     failed.get_or_insert(error);
