@@ -215,9 +215,10 @@ impl Shared {
         let results = in_parallel(self.config.recovery_threads, logs, |log| log.sync_for_close());
         self.write_checkpoints(logs, |_| true)?;
         results.into_iter().collect::<Result<(), _>>()?;
-        // A repair changes logs that had been closed cleanly.
-        let stays_clean = self.was_clean && self.config.on_damage == OnDamage::Refuse;
-        if stays_clean || self.unopened.is_empty() {
+        // A repair changes logs that had been closed cleanly, and so does who writes to one and
+        // releases it.
+        let is_unchanged = self.config.on_damage == OnDamage::Refuse && !self.unopened.has_modified();
+        if self.was_clean && is_unchanged || self.unopened.is_empty() {
             self.folder.replace(CLEAN_SHUTDOWN, self.marker.text())?;
         }
         Ok(())

@@ -284,9 +284,11 @@ impl LogDir {
     pub fn release(&self, partition: &TopicPartition) {
         let _turn = self.shared.changing.lock();
         let released = self.shared.logs.write().remove(partition);
-        if let Some(log) = released {
-            self.shared.unopened.pass_over(partition.clone());
-            log.close();
+        let Some(log) = released else { return };
+        log.close();
+        match log.owner.is_modified() {
+            true => self.shared.unopened.release_modified(partition.clone()),
+            false => self.shared.unopened.pass_over(partition.clone()),
         }
     }
 
