@@ -156,3 +156,20 @@ fn a_cleaning_that_fails_because_its_log_is_removed_is_no_failure() {
     assert!(failed.is_err(), "{failed:?}");
     assert_eq!(*heard.0.lock().unwrap(), [""; 0]);
 }
+
+#[test]
+fn a_directory_that_is_closed_removes_nothing_of_the_next_who_opens_it() {
+    let root = tempfile::tempdir().unwrap();
+    let closed = open(root.path(), LogConfig::default());
+    filled(&closed, 0, 10);
+    closed.close().unwrap();
+    let dir = open(root.path(), LogConfig::default());
+    let log = filled(&dir, 0, 10);
+    let removed = closed.remove(&name());
+    assert!(matches!(removed, Err(LogError::Closed { .. })), "{removed:?}");
+    assert!(root.path().join("t-0").is_dir());
+    log.append(&NewRecord::new("more"), Durability::Synced).unwrap();
+    dir.close().unwrap();
+    let log = open(root.path(), LogConfig::default()).log("t", 0).unwrap();
+    assert_eq!(values(&log).len(), 21);
+}

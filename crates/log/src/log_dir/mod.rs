@@ -304,7 +304,8 @@ impl LogDir {
     /// whether it was there.
     ///
     /// # Errors
-    /// [`LogError`] when its folder cannot be renamed.
+    /// [`LogError::Closed`] when the directory of logs is closed, [`LogError`] when the log's
+    /// cannot be renamed.
     pub fn remove(&self, partition: &TopicPartition) -> Result<bool, LogError> {
         self.remove_many(std::slice::from_ref(partition))?.pop().unwrap_or(Ok(false))
     }
