@@ -91,8 +91,9 @@ impl Log {
         }
     }
 
-    /// Hides the records before `offset`, if all of them are durable; says whether they are. They need not be: the
-    /// log may have been truncated and written to since it was synced, or the commit bound was lower then.
+    /// Hides the records before `offset`, if all of them are durable; says whether they are. They
+    /// need not be: the log may have been truncated and written to since it was synced, or the
+    /// commit bound was lower then.
     fn hide_durable(&self, offset: Offset) -> Result<bool, LogError> {
         let mut appender = self.inner.lock_appender().map_err(unwrap_log)?;
         let mut published = self.inner.published.write();
@@ -160,7 +161,7 @@ impl Inner {
         let begun = removed.and_then(|()| appender.begin(offset));
         let segment = begun.map_err(|error| self.fail(error))?;
         self.group.lower(Offset::ZERO);
-        self.publish_moved(SegmentList::new(vec![segment]), 0, |_| Bounds::new(offset, offset));
+        self.publish_moved(SegmentList::new(vec![segment]), 0, |bounds| bounds.restarted_at(offset));
         self.published.write().epoch = None;
         Ok(())
     }

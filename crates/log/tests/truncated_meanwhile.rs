@@ -6,11 +6,14 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-use klamm_log::{Durability, LogConfig, NewRecord, Offset, ReadLimit, Visibility};
+use klamm_log::{Clock, Durability, Log, LogConfig, NewRecord, Offset, ReadLimit, SystemClock, Visibility};
+use klamm_record::{BatchBuilder, BatchOptions, BatchProducer, EndTransaction, Outcome};
 use klamm_sim::HookDisk;
-use support::{append, open, open_hook};
+use klamm_types::{ProducerEpoch, ProducerId};
+use support::{append, epoch, open, open_hook};
 
-/// Does something at the first sync of a segment's file whose name ends so, and notes which of these files are synced.
+/// Does something at the first sync of a segment's file whose name ends so, and notes which of
+/// these files are synced.
 fn at_sync(disk: &HookDisk, end: &'static str, work: impl Fn() + Send + Sync + 'static) -> Synced {
     let (synced, once) = (Synced::default(), AtomicBool::new(false));
     let noted = synced.clone();
@@ -28,7 +31,8 @@ fn at_sync(disk: &HookDisk, end: &'static str, work: impl Fn() + Send + Sync + '
 
 type Synced = Arc<Mutex<Vec<PathBuf>>>;
 
-/// Segments 0 and 2. While segment 2 is synced, the log is cut inside segment 0, appended to and rolled at 2 again.
+/// Segments 0 and 2. While segment 2 is synced, the log is cut inside segment 0, appended to and
+/// rolled at 2 again.
 #[test]
 fn a_segment_that_is_rolled_again_during_a_sync_is_synced_by_the_next() {
     let root = tempfile::tempdir().unwrap();
@@ -68,4 +72,39 @@ fn the_records_before_a_start_are_durable_whatever_is_truncated_meanwhile() {
     disk.clear();
     assert_eq!(log.bounds().start(), Offset::from(5));
     assert!(log.recovery_point() >= Offset::from(5), "{}", log.recovery_point());
+}
+
+/// A follower that is told to begin anew has nothing that is known to be committed.
+#[test]
+fn a_commit_bound_stays_set_when_a_log_begins_anew() {
+    let root = tempfile::tempdir().unwrap();
+    let log = open(root.path(), LogConfig::default()).log("t", 0).unwrap();
+    (0..10).for_each(|n| _ = append(&log, &n.to_string()));
+    log.set_committed(Some(Offset::from(5)));
+    log.restart_at(Offset::from(50)).unwrap();
+    append(&log, "not committed");
+    assert_eq!(log.bounds().committed(), Offset::from(50));
+    log.set_committed(None);
+    log.restart_at(Offset::from(60)).unwrap();
+    append(&log, "committed at once");
+    assert_eq!(log.bounds().committed(), Offset::from(61));
+}
+
+/// Appends a record of a transaction and the marker that aborts it, as a follower copies them.
+fn abort_transaction(log: &Log, producer: ProducerId) {
+    let options = BatchOptions {
+        producer: Some(BatchProducer { id: producer, epoch: ProducerEpoch::new(0).unwrap() }),
+        leader_epoch: Some(epoch(0)),
+        transactional: true,
+        ..BatchOptions::default()
+    };
+    let append = |options, record: &NewRecord<'_>| {
+        let mut batch = BatchBuilder::new(Vec::new(), options);
+        batch.append(&record.at(SystemClock.now())).unwrap();
+        log.append_as_follower(&batch.finish().unwrap().buffer, Durability::Written).unwrap();
+    };
+    append(BatchOptions { base_sequence: Some(0), ..options.clone() }, &NewRecord::new("aborted"));
+    let options = BatchOptions { base_offset: log.bounds().end(), control: true, ..options };
+    let end = EndTransaction { outcome: Outcome::Abort, coordinator_epoch: 1 };
+    append(options, &NewRecord::new(&end.value()).key(&end.key()));
 }
