@@ -103,8 +103,41 @@ fn abort_transaction(log: &Log, producer: ProducerId) {
         batch.append(&record.at(SystemClock.now())).unwrap();
         log.append_as_follower(&batch.finish().unwrap().buffer, Durability::Written).unwrap();
     };
-    append(BatchOptions { base_sequence: Some(0), ..options.clone() }, &NewRecord::new("aborted"));
+    append(BatchOptions { base_sequence: Some(0), ..options }, &NewRecord::new("aborted"));
     let options = BatchOptions { base_offset: log.bounds().end(), control: true, ..options };
     let end = EndTransaction { outcome: Outcome::Abort, coordinator_epoch: 1 };
     append(options, &NewRecord::new(&end.value()).key(&end.key()));
+}
+
+/// While the index of aborted transactions is compared with the batches, some of them are cut off.
+/// They are not damaged: the comparison is made again.
+#[test]
+fn an_index_of_aborted_transactions_is_compared_again_after_a_truncation() {
+    let root = tempfile::tempdir().unwrap();
+    let producer = ProducerId::new(1).unwrap();
+    {
+        let dir = open(root.path(), LogConfig::default());
+        let log = dir.log("t", 0).unwrap();
+        abort_transaction(&log, producer);
+        (0..10).for_each(|n| _ = append(&log, &n.to_string()));
+        dir.close().unwrap();
+    }
+    let index = root.path().join("t-0/00000000000000000000.txnindex");
+    let mut bytes = std::fs::read(&index).unwrap();
+    bytes[9] = 9; // The producer's id.
+    std::fs::write(&index, bytes).unwrap();
+    let (disk, dir) = open_hook(root.path(), LogConfig::default());
+    let log = dir.log("t", 0).unwrap();
+    let (cut, once) = (log.clone(), AtomicBool::new(false));
+    disk.set(move |operation, path: &Path| {
+        let is_read = operation == "read" && path.extension().is_some_and(|kind| kind == "log");
+        if is_read && !once.swap(true, Ordering::SeqCst) {
+            cut.truncate_to(Offset::from(5)).unwrap();
+        }
+        Ok(())
+    });
+    let found = log.aborted_transactions(Offset::ZERO, log.bounds().end()).unwrap();
+    disk.clear();
+    assert_eq!(log.bounds().end(), Offset::from(5));
+    assert_eq!(found.iter().map(|aborted| aborted.producer_id).collect::<Vec<_>>(), [producer]);
 }
