@@ -289,6 +289,7 @@ impl Segment {
         });
         cut.map_err(|error| self.failed("index", std::io::Error::other(error)))??;
         self.forget_largest_timestamp();
+        self.cut_order(position);
         self.set_size(position);
         self.cut_file(position)?;
         let mut pace = IndexPace::new(self.base(), interval, largest.map(|mark| mark.entry));

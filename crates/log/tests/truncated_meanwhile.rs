@@ -74,6 +74,24 @@ fn the_records_before_a_start_are_durable_whatever_is_truncated_meanwhile() {
     assert!(log.recovery_point() >= Offset::from(5), "{}", log.recovery_point());
 }
 
+/// What was read before a truncation says nothing about the batches that are written in its place.
+#[test]
+fn a_read_after_a_truncation_ends_with_a_whole_batch() {
+    let root = tempfile::tempdir().unwrap();
+    let dir = open(root.path(), LogConfig::default());
+    let log = dir.log("t", 0).unwrap();
+    (0..20).for_each(|_| _ = append(&log, "ten bytes."));
+    let size = usize::try_from(log.bytes().unwrap() / 20).unwrap();
+    drop((log, dir));
+    let log = open(root.path(), LogConfig::default()).log("t", 0).unwrap();
+    let limit = |max_bytes| ReadLimit { max_bytes, visibility: Visibility::All };
+    assert_eq!(log.read(Offset::ZERO, limit(15 * size)).unwrap().len(), 15 * size);
+    log.truncate_to(Offset::from(10)).unwrap();
+    (0..20).for_each(|_| _ = append(&log, "seventeen bytes.."));
+    let slice = log.read(Offset::ZERO, limit(1 << 20)).unwrap();
+    assert_eq!((slice.len() as u64, slice.reaches_end()), (log.bytes().unwrap(), true));
+}
+
 /// A follower that is told to begin anew has nothing that is known to be committed.
 #[test]
 fn a_commit_bound_stays_set_when_a_log_begins_anew() {
