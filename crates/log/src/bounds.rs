@@ -62,6 +62,12 @@ impl Bounds {
         Bounds { start, committed: self.committed.map(|c| c.max(start)), ..self }.checked()
     }
 
+    /// The bounds of a log that begins anew at `offset`, without records. A commit bound that is
+    /// set stays set.
+    pub(crate) fn restarted_at(self, offset: Offset) -> Bounds {
+        Bounds::new(offset, offset).with_committed(self.committed.map(|_| offset))
+    }
+
     /// A new commit bound, brought to between start and end; `None` lets it follow the end.
     pub(crate) fn with_committed(self, committed: Option<Offset>) -> Bounds {
         Bounds { committed: committed.map(|c| c.clamp(self.start, self.end)), ..self }.checked()

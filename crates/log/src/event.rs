@@ -8,6 +8,7 @@ use klamm_types::{Offset, TopicPartition};
 use parking_lot::Mutex;
 
 use crate::LogError;
+use crate::log::Inner;
 
 /// Is told what happens in the background. It is called on the thread that does the work, which may hold a log's lock: it must
 /// return soon, and not call the log.
@@ -116,12 +117,25 @@ impl Watch {
         self.observer.on_event(event);
     }
 
-    /// Notes how a task has ended.
+    /// Notes how a task of a log has ended. Failures of a log that is closed or removed are not
+    /// kept: no later task of the log would say that it has recovered.
+    pub(crate) fn note_log<T>(&self, task: Task, log: &Inner, done: &Result<T, LogError>) {
+        if done.is_err() && log.is_closed() {
+            return;
+        }
+        self.note(task, Some(&log.partition), done);
+        if done.is_err() && log.is_closed() {
+            self.forget(&log.partition);
+        }
+    }
+
+    /// Notes how a task has ended. A failure is told before it is kept, so that whoever forgets it
+    /// tells of that later.
     pub(crate) fn note<T>(&self, task: Task, log: Option<&TopicPartition>, done: &Result<T, LogError>) {
         match done {
             Err(error) => {
-                self.failing.lock().insert((task, log.cloned()));
                 self.tell(&LogEvent::Failed { task, log, error });
+                self.failing.lock().insert((task, log.cloned()));
             }
             Ok(_) => {
                 let mut failing = self.failing.lock();

@@ -309,19 +309,28 @@ impl Inner {
     /// Syncs what has been written until now. The lock is not held while the disk works.
     fn sync_now(&self) -> Result<Offset, LogError> {
         self.check_sound()?;
-        let (end, active, older, snapshots) = {
+        let (end, active, older, snapshots, truncations) = {
             let appender = self.appender.lock();
             let older = appender.unsynced.clone();
             let snapshots = older.first().map(|_| appender.snapshots.clone());
-            (appender.next, Arc::clone(&appender.active), older, snapshots)
+            (appender.next, Arc::clone(&appender.active), older, snapshots, appender.truncations)
         };
         let synced = self.sync_older(&older, snapshots.as_ref());
         let synced = synced.and_then(|()| self.sync_active(&active));
         synced.map_err(|error| self.fail(error))?;
         // Only now: a checkpoint that is written meanwhile must not pass them.
-        let is_synced = |segment: &Arc<Segment>| older.iter().any(|done| Arc::ptr_eq(done, segment));
-        self.appender.lock().unsynced.retain(|segment| !is_synced(segment));
+        self.note_synced(&older, truncations);
         Ok(end)
+    }
+
+    /// Notes that rolled segments are synced. After a truncation they stay unsynced: one of them
+    /// may have been cut, appended to and rolled again since.
+    fn note_synced(&self, older: &[Arc<Segment>], truncations: u64) {
+        let is_synced = |segment: &Arc<Segment>| older.iter().any(|done| Arc::ptr_eq(done, segment));
+        let mut appender = self.appender.lock();
+        if appender.truncations == truncations {
+            appender.unsynced.retain(|segment| !is_synced(segment));
+        }
     }
 
     /// Syncs the segments before the active one, and the snapshots that were taken since they were begun.
@@ -470,6 +479,16 @@ impl Inner {
         self.health.closed.load(Ordering::Acquire)
     }
 
+    /// Fails for a log that is closed or removed. While the caller holds the appender, a log that
+    /// is open stays open.
+    pub(crate) fn check_open(&self) -> Result<(), LogError> {
+        if self.is_closed() { Err(self.closed()) } else { Ok(()) }
+    }
+
+    fn closed(&self) -> LogError {
+        LogError::Closed { partition: self.partition.to_string() }
+    }
+
     /// Whether no write or sync has failed.
     fn check_sound(&self) -> Result<(), LogError> {
         match self.health.failure.lock().clone() {
@@ -485,8 +504,7 @@ impl Inner {
 
     #[cold]
     fn unwell(&self) -> LogError {
-        let closed = LogError::Closed { partition: self.partition.to_string() };
-        self.check_sound().err().unwrap_or(closed)
+        self.check_sound().err().unwrap_or_else(|| self.closed())
     }
 }
 

@@ -76,6 +76,8 @@ fn read(published: &Published, offset: Offset, limit: ReadLimit) -> Result<Slice
         for (at, segment) in segments.iter().enumerate() {
             let next_segment = segments.get(at + 1).map(|next| next.base());
             match segment.find(offset)? {
+                // It was appended since.
+                Some(first) if first.position >= published.size_of(segment)? => break,
                 Some(first) if is_beyond(&first, next_segment, bounds.end()) => {
                     return Err(segment.out_of_place(&first, offset));
                 }
@@ -121,4 +123,25 @@ fn slice(
     let ends_here = is_active || visible < published.bounds.end();
     let reaches_end = ends_here && until >= end;
     Ok(Slice { segment: Arc::clone(segment), file, position: first.position, length, start, reaches_end })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Durability, LogDir, NewRecord};
+
+    /// The log ends with a gap and an empty segment. What is appended after a reader has looked at
+    /// the bounds of the log lies at their end.
+    #[test]
+    fn a_batch_that_is_appended_during_a_read_is_not_damage() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = LogDir::open(folder.path()).unwrap().log("t", 0).unwrap();
+        log.append(&NewRecord::new("before"), Durability::Written).unwrap();
+        log.inner.roll_at(&mut log.inner.appender.lock(), Offset::from(50)).unwrap();
+        let seen = log.inner.published.read().clone();
+        assert_eq!(log.append(&NewRecord::new("behind"), Durability::Written).unwrap(), Offset::from(50));
+        let limit = ReadLimit { max_bytes: 1000, visibility: Visibility::All };
+        let slice = read(&seen, Offset::from(40), limit).unwrap();
+        assert_eq!((slice.len(), slice.base_offset(), slice.reaches_end()), (0, Offset::from(40), true));
+    }
 }

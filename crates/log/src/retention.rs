@@ -58,26 +58,32 @@ fn plan_retention<E>(
 }
 
 impl Log {
-    /// Takes segments out of the log that are older or more than the settings allow, or that lie before its start, and
-    /// returns how many. Their files are removed `file.delete.delay.ms` later, by a later call.
+    /// Takes segments out of the log that are older or more than the settings allow, or that lie
+    /// before its start, and returns how many. Their files are removed `file.delete.delay.ms`
+    /// later, by a later call. A log that is truncated or compacted meanwhile, or gets other
+    /// settings, is left to the next call.
     ///
     /// # Errors
     /// [`LogError`] when a segment cannot be read or renamed.
     pub fn enforce_retention(&self, now: Timestamp) -> Result<usize, LogError> {
+        self.inner.remove_due()?;
+        let choice = self.choose_expired(now)?;
+        self.retire_chosen(&choice)
+    }
+
+    /// Takes the chosen segments out of the log, as far as the choice still holds, and returns how
+    /// many.
+    fn retire_chosen(&self, choice: &Choice) -> Result<usize, LogError> {
         let inner = &self.inner;
-        inner.remove_due()?;
-        let chosen = self.choose_expired(now)?;
-        if chosen.is_empty() {
+        if choice.sizes.is_empty() {
             return Ok(0);
         }
         let mut appender = inner.appender.lock();
         let (count, bases) = {
             let published = inner.published.read().clone();
             let bases: Vec<Offset> = published.segments.iter().map(|segment| segment.base()).collect();
-            (still_there(&chosen, &published)?, bases)
+            (choice.still_holds_for(&published, &appender.config)?, bases)
         };
-        // A segment in someone's hands would stay open.
-        drop(chosen);
         if count == 0 {
             return Ok(0);
         }
@@ -100,12 +106,13 @@ impl Log {
     }
 
     /// The oldest segments that can go. Batches are read for it, so that no lock is held.
-    fn choose_expired(&self, now: Timestamp) -> Result<Vec<Chosen>, ReadError> {
-        let published = self.inner.published.read().clone();
-        match choose(&published, &self.config(), now) {
-            Err(_) if self.has_moved(&published) => Ok(Vec::new()),
-            chosen => chosen,
-        }
+    fn choose_expired(&self, now: Timestamp) -> Result<Choice, ReadError> {
+        let (published, config) = (self.inner.published.read().clone(), self.config());
+        let sizes = match choose(&published, &config, now) {
+            Err(_) if self.has_moved(&published) => Vec::new(),
+            chosen => chosen?,
+        };
+        Ok(Choice { sizes, generation: published.generation, config })
     }
 }
 
@@ -116,11 +123,34 @@ fn roll_error(active: &Segment, error: crate::AppendError) -> FileError {
     }
 }
 
-/// A segment that can go, and its size when it was chosen.
-type Chosen = (Arc<Segment>, u64);
+/// The oldest segments of a log that can go, and by what that was judged.
+#[derive(Debug)]
+struct Choice {
+    /// Bytes of each of them.
+    sizes: Vec<u64>,
+    /// [`Published::generation`]: while it is the same, batches and segments were only added at the
+    /// end.
+    generation: u64,
+    config: Arc<LogConfig>,
+}
 
-/// The oldest segments that can go.
-fn choose(published: &Published, config: &LogConfig, now: Timestamp) -> Result<Vec<Chosen>, ReadError> {
+impl Choice {
+    /// How many of the segments can still go: none that was appended to since, or is no longer
+    /// committed. A log with another generation or other settings has to be judged again.
+    fn still_holds_for(&self, published: &Published, config: &Arc<LogConfig>) -> Result<usize, FileError> {
+        if published.generation != self.generation || !Arc::ptr_eq(config, &self.config) {
+            return Ok(0);
+        }
+        let facts = facts(published)?;
+        let can_go = |(facts, size): &(&Facts, &u64)| {
+            facts.bytes == **size && facts.end <= published.bounds.committed()
+        };
+        Ok(facts.iter().zip(&self.sizes).take_while(can_go).count())
+    }
+}
+
+/// The sizes of the oldest segments that can go.
+fn choose(published: &Published, config: &LogConfig, now: Timestamp) -> Result<Vec<u64>, ReadError> {
     let facts = facts(published)?;
     let segments: Vec<_> = published.segments.iter().cloned().collect();
     let count = plan_retention(&facts, published.bounds, config, |at, most| {
@@ -128,7 +158,7 @@ fn choose(published: &Published, config: &LogConfig, now: Timestamp) -> Result<V
         let is_begun = at + 1 == facts.len() && facts[at].bytes == 0;
         if is_begun { Ok(false) } else { is_expired(&segments[at], now, most) }
     })?;
-    Ok(segments.into_iter().zip(facts.iter().map(|facts| facts.bytes)).take(count).collect())
+    Ok(facts.iter().map(|facts| facts.bytes).take(count).collect())
 }
 
 /// Whether all records of a segment are older than `most`. The time index alone can only say no. Before a yes all batches
@@ -142,20 +172,7 @@ fn is_expired(segment: &Segment, now: Timestamp, most: Duration) -> Result<bool,
     Ok(is_old(segment.largest_timestamp_read(check)?))
 }
 
-/// How many of the chosen segments are the oldest of the log still, as they were.
-fn still_there(chosen: &[Chosen], published: &Published) -> Result<usize, ReadError> {
-    let mut count = 0;
-    for ((segment, size), facts) in chosen.iter().zip(facts(published)?) {
-        let is_same = published.segments.iter().nth(count).is_some_and(|s| Arc::ptr_eq(s, segment));
-        if !is_same || facts.bytes != *size || facts.end > published.bounds.committed() {
-            break;
-        }
-        count += 1;
-    }
-    Ok(count)
-}
-
-fn facts(published: &Published) -> Result<Vec<Facts>, ReadError> {
+fn facts(published: &Published) -> Result<Vec<Facts>, FileError> {
     let segments = &published.segments;
     let ends = segments.iter().skip(1).map(|next| next.base()).chain([published.bounds.end()]);
     let fact = |(segment, end): (&Arc<Segment>, Offset)| {
@@ -322,5 +339,59 @@ mod tests {
         log.append(&crate::NewRecord::new("kept"), crate::Durability::Written).unwrap();
         let chosen = choose(&seen, &log.config(), Timestamp::from_millis(0)).unwrap();
         assert!(chosen.is_empty(), "{chosen:?}");
+    }
+
+    /// A directory with a log of two segments, of which retention takes the first.
+    fn two_segments() -> (tempfile::TempDir, Log) {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = crate::LogDir::open(folder.path()).unwrap();
+        let log = dir.log("t", 0).unwrap();
+        log.set_config(LogConfig { retention_time: Some(Duration::from_secs(1)), ..LogConfig::default() })
+            .unwrap();
+        append(&log, OLD);
+        append(&log, OLD);
+        log.roll().unwrap();
+        append(&log, NOW);
+        (folder, log)
+    }
+
+    fn append(log: &Log, millis: i64) {
+        let record = crate::NewRecord::new("value").at(Timestamp::from_millis(millis));
+        log.append(&record, crate::Durability::Written).unwrap();
+    }
+
+    const NOW: i64 = 1_700_000_000_000;
+    const OLD: i64 = NOW - 10_000;
+
+    #[test]
+    fn a_choice_holds_while_the_log_is_appended_to() {
+        let (_folder, log) = two_segments();
+        let choice = log.choose_expired(Timestamp::from_millis(NOW)).unwrap();
+        append(&log, NOW);
+        log.roll().unwrap();
+        append(&log, NOW);
+        assert_eq!(log.retire_chosen(&choice).unwrap(), 1);
+        assert_eq!(log.bounds().start(), Offset::from(2));
+    }
+
+    /// The segment is cut and has as many bytes again, all of them young.
+    #[test]
+    fn a_choice_does_not_hold_for_a_log_that_was_truncated_and_filled_again() {
+        let (_folder, log) = two_segments();
+        let choice = log.choose_expired(Timestamp::from_millis(NOW)).unwrap();
+        log.truncate_to(Offset::from(1)).unwrap();
+        append(&log, NOW);
+        log.roll().unwrap();
+        assert_eq!(log.retire_chosen(&choice).unwrap(), 0);
+        assert_eq!(log.bounds().start(), Offset::ZERO);
+    }
+
+    #[test]
+    fn a_choice_does_not_hold_for_other_settings() {
+        let (_folder, log) = two_segments();
+        let choice = log.choose_expired(Timestamp::from_millis(NOW)).unwrap();
+        log.set_config(LogConfig { retention_time: None, ..LogConfig::default() }).unwrap();
+        assert_eq!(log.retire_chosen(&choice).unwrap(), 0);
+        assert_eq!(log.bounds().start(), Offset::ZERO);
     }
 }

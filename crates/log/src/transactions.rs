@@ -111,7 +111,7 @@ impl Log {
         match self.read_aborts(segments, segment) {
             Ok(aborts) => Ok(segment.settle_aborted(aborts, cuts)?),
             Err(ReadError::Damage(_)) => {
-                segment.pass_over_aborted_check();
+                segment.pass_over_aborted_check(cuts);
                 Ok(true)
             }
             Err(error) => Err(error),

@@ -72,9 +72,8 @@ impl Log {
             let is_its = |at: &usize| done[*at].is_ok() && Arc::ptr_eq(&starts[*at].0._dir, &directory);
             let own: Vec<usize> = (0..starts.len()).filter(is_its).collect();
             let logs = own.iter().map(|at| Arc::clone(&starts[*at].0.inner)).collect();
-            if let Err(error) = directory.note_starts(logs) {
-                own.iter().for_each(|at| done[*at] = Err(again(&error).into()));
-            }
+            let noted = directory.note_starts(logs);
+            own.iter().for_each(|at| done[*at] = outcome(&starts[*at].0, &noted));
         }
         done
     }
@@ -82,10 +81,20 @@ impl Log {
     /// Hides the records before `offset`, which are synced first: a start on the disk never lies beyond the end there.
     fn hide_before(&self, offset: Offset) -> Result<(), LogError> {
         self.inner.check_writable()?;
-        let committed = self.bounds().committed();
-        if offset <= committed {
-            self.inner.sync_to(offset)?;
+        loop {
+            if offset <= self.bounds().committed() {
+                self.inner.sync_to(offset)?;
+            }
+            if self.hide_durable(offset)? {
+                return Ok(());
+            }
         }
+    }
+
+    /// Hides the records before `offset`, if all of them are durable; says whether they are. They
+    /// need not be: the log may have been truncated and written to since it was synced, or the
+    /// commit bound was lower then.
+    fn hide_durable(&self, offset: Offset) -> Result<bool, LogError> {
         let mut appender = self.inner.lock_appender().map_err(unwrap_log)?;
         let mut published = self.inner.published.write();
         let bounds = published.bounds;
@@ -93,12 +102,15 @@ impl Log {
             let (start, end) = (bounds.start(), bounds.committed());
             return Err(LogError::OutOfRange { asked: offset, start, end });
         }
+        if self.inner.group.synced() < offset {
+            return Ok(false);
+        }
         if offset > bounds.start() {
             published.bounds = bounds.with_start(offset);
             published.generation += 1;
             appender.epochs.advance_start(offset);
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Closes the active segment and begins a new one, unless it is empty.
@@ -124,6 +136,14 @@ fn unwrap_log(error: crate::AppendError) -> LogError {
     }
 }
 
+/// The result for one of the logs whose starts were noted. Of a closed log nothing is noted.
+fn outcome(log: &Log, noted: &Result<(), FileError>) -> Result<(), LogError> {
+    match noted {
+        Ok(()) => log.inner.check_open(),
+        Err(error) => Err(again(error).into()),
+    }
+}
+
 /// An error for each log that it concerns.
 fn again(error: &FileError) -> FileError {
     let source = std::io::Error::new(error.source.kind(), error.source.to_string());
@@ -141,7 +161,7 @@ impl Inner {
         let begun = removed.and_then(|()| appender.begin(offset));
         let segment = begun.map_err(|error| self.fail(error))?;
         self.group.lower(Offset::ZERO);
-        self.publish_moved(SegmentList::new(vec![segment]), 0, |_| Bounds::new(offset, offset));
+        self.publish_moved(SegmentList::new(vec![segment]), 0, |bounds| bounds.restarted_at(offset));
         self.published.write().epoch = None;
         Ok(())
     }
@@ -269,6 +289,7 @@ impl Segment {
         });
         cut.map_err(|error| self.failed("index", std::io::Error::other(error)))??;
         self.forget_largest_timestamp();
+        self.cut_order(position);
         self.set_size(position);
         self.cut_file(position)?;
         let mut pace = IndexPace::new(self.base(), interval, largest.map(|mark| mark.entry));

@@ -177,7 +177,7 @@ impl Log {
         }
         let begun = self.make_durable(dirt).and_then(|()| self.cleaning_of(dirt, now));
         if let Err(error) = &begun {
-            self._dir.watch.note(Task::Cleaning, Some(self.partition()), &begun);
+            self._dir.watch.note_log(Task::Cleaning, &self.inner, &begun);
             self.note_cleaning_failed(error);
         }
         if !matches!(begun, Ok(Some(_))) {
@@ -213,7 +213,9 @@ impl Log {
 
     /// `None` when the log was truncated since it was looked at.
     fn cleaning_of(&self, dirt: Dirtiness, now: Timestamp) -> Result<Option<Cleaning>, LogError> {
+        // Held until the checkpoint is written, so that the log is not removed before.
         let appender = self.inner.appender.lock();
+        self.inner.check_writable()?;
         let published = self.inner.published.read().clone();
         let (segments, end) = (published.segments, dirt.first_uncleanable);
         let is_border = segments.iter().any(|segment| segment.base() == end);
@@ -285,7 +287,7 @@ impl Cleaning {
         }
         let log = &self.work.log;
         if !matches!(step, Ok(Step::More(_))) {
-            log._dir.watch.note(Task::Cleaning, Some(log.partition()), &step);
+            log._dir.watch.note_log(Task::Cleaning, &log.inner, &step);
         }
         step.inspect_err(|error| log.note_cleaning_failed(error))
     }
@@ -346,8 +348,9 @@ impl Work {
     }
 
     fn end(&mut self) -> Result<Cleaned, LogError> {
-        // Held, so that the log is not truncated before it is noted.
+        // Held, so that the log is neither truncated nor removed before it is noted.
         let appender = self.log.inner.appender.lock();
+        self.log.inner.check_open()?;
         if !self.is_refused && appender.truncations == self.truncations {
             self.report.end = self.end_of_map();
             self.log.inner.owner.note_cleaned(self.log.partition(), self.report.end)?;
@@ -395,4 +398,30 @@ const RETRY: Duration = Duration::from_secs(60);
 fn secret() -> [u64; 2] {
     use std::hash::{BuildHasher, RandomState};
     [0u8, 1].map(|n| RandomState::new().hash_one(n))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{CleanupPolicy, DirConfig, Durability, LogDir, NewRecord};
+
+    #[test]
+    fn a_cleaning_that_ends_after_its_log_was_removed_notes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = LogConfig {
+            cleanup_policy: CleanupPolicy::Compact,
+            min_cleanable_dirty_ratio: 0.0,
+            ..LogConfig::default()
+        };
+        let config = DirConfig { log, ..DirConfig::default() };
+        let dir = LogDir::open_with(folder.path(), config).unwrap();
+        let log = dir.log("t", 0).unwrap();
+        log.append(&NewRecord::new("value").key("key"), Durability::Written).unwrap();
+        log.roll().unwrap();
+        let mut cleaning = dir.start_cleaning(Timestamp::from_millis(0)).unwrap().unwrap();
+        dir.remove(log.partition()).unwrap();
+        let ended = cleaning.work.end();
+        assert!(matches!(ended, Err(LogError::Closed { .. })), "{ended:?}");
+        assert_eq!(log.inner.owner.cleaned(log.partition()), None);
+    }
 }

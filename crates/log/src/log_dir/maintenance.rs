@@ -68,8 +68,10 @@ impl Shared {
         })
     }
 
-    /// Notes on the disk where logs start. Their appenders are held, so that none is truncated meanwhile: in the order of
-    /// their names, since this is the only place that holds several.
+    /// Notes on the disk where logs start. Their appenders are held, so that none is truncated or
+    /// closed meanwhile: in the order of their names, since this is the only place that holds
+    /// several. A closed log is passed over: it may be removed, and then another log may have its
+    /// name.
     pub(crate) fn note_starts(&self, mut logs: Vec<Arc<Inner>>) -> Result<(), FileError> {
         logs.sort_by(|a, b| a.partition.cmp(&b.partition));
         logs.dedup_by(|a, b| Arc::ptr_eq(a, b));
@@ -78,7 +80,7 @@ impl Shared {
         state.changes += 1;
         self.change_checkpoint(START_OFFSETS, &mut state.start_offsets, |starts| {
             let mut changed = false;
-            for log in &logs {
+            for log in logs.iter().filter(|log| !log.is_closed()) {
                 changed |= log.note_start(starts);
             }
             changed
@@ -213,9 +215,10 @@ impl Shared {
         let results = in_parallel(self.config.recovery_threads, logs, |log| log.sync_for_close());
         self.write_checkpoints(logs, |_| true)?;
         results.into_iter().collect::<Result<(), _>>()?;
-        // A repair changes logs that had been closed cleanly.
-        let stays_clean = self.was_clean && self.config.on_damage == OnDamage::Refuse;
-        if stays_clean || self.unopened.is_empty() {
+        // A repair changes logs that had been closed cleanly, and so does who writes to one and
+        // releases it.
+        let is_unchanged = self.config.on_damage == OnDamage::Refuse && !self.unopened.has_modified();
+        if self.was_clean && is_unchanged || self.unopened.is_empty() {
             self.folder.replace(CLEAN_SHUTDOWN, self.marker.text())?;
         }
         Ok(())
@@ -244,11 +247,11 @@ struct Round<'a> {
 }
 
 impl Round<'_> {
-    /// Notes how a task has ended, and returns what it did. Whatever a log fails with that was closed meanwhile is no news.
+    /// Notes how a task has ended, and returns what it did.
     fn note<T>(&mut self, task: Task, log: Option<&Log>, done: Result<T, LogError>) -> Option<T> {
-        let was_closed = log.is_some_and(|log| log.inner.is_closed());
-        if done.is_ok() || !was_closed {
-            self.watch.note(task, log.map(Log::partition), &done);
+        match log {
+            Some(log) => self.watch.note_log(task, &log.inner, &done),
+            None => self.watch.note(task, None, &done),
         }
         match done {
             Ok(done) => Some(done),

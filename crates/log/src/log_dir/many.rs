@@ -84,31 +84,44 @@ impl LogDir {
         }
     }
 
-    /// Removes logs: at once they are no longer there, their files go `file.delete.delay.ms` later. The checkpoints are written
-    /// once, and the directory is synced once.
+    /// Removes logs: at once they are no longer there, their files go `file.delete.delay.ms` later.
+    /// The checkpoints are written once for 256 logs, and the directory is synced once.
     ///
     /// The result has an entry for each of `partitions`, in their order, that says whether the log was there.
     ///
     /// # Errors
-    /// [`LogError`] when the checkpoints cannot be written; no log is removed then, but all are closed.
+    /// [`LogError::Closed`] when the directory is closed. [`LogError`] when the checkpoints cannot
+    /// be written: of 256 logs none is removed then, but all are closed; those before them are
+    /// removed.
     pub fn remove_many(
         &self,
         partitions: &[TopicPartition],
     ) -> Result<Vec<Result<bool, LogError>>, LogError> {
+        let mut done = Vec::with_capacity(partitions.len());
+        let removed = partitions.chunks(AT_A_TIME).try_for_each(|some| {
+            // Held until the directories have their other names, so that nobody opens one, creates
+            // another log of its name, or closes the directory meanwhile.
+            let _turn = self.shared.changing.lock();
+            done.extend(self.remove_some(some)?);
+            Ok(())
+        });
+        if done.iter().any(|removed| !matches!(removed, Ok(false))) {
+            self.shared.folder.sync()?;
+        }
+        removed.map(|()| done)
+    }
+
+    /// Removes logs, and writes each checkpoint once. The caller holds `changing`.
+    fn remove_some(&self, partitions: &[TopicPartition]) -> Result<Vec<Result<bool, LogError>>, LogError> {
         let found: Vec<_> = partitions.iter().map(|partition| self.found(partition)).collect();
-        if found.iter().all(|found| matches!(found, Found::Nothing)) {
+        let Some(first) = found.iter().position(|found| !matches!(found, Found::Nothing)) else {
             return Ok(partitions.iter().map(|_| Ok(false)).collect());
+        };
+        if self.shared.lock.lock().is_none() {
+            return Err(LogError::Closed { partition: partitions[first].to_string() });
         }
         self.shared.forget(partitions, &found)?;
-        let mut done = Vec::with_capacity(partitions.len());
-        let all: Vec<_> = partitions.iter().zip(&found).collect();
-        for some in all.chunks(AT_A_TIME) {
-            // Held until the directories have their other names, so that nobody opens one meanwhile.
-            let _turn = self.shared.changing.lock();
-            done.extend(some.iter().map(|(partition, found)| self.put_away(partition, found)));
-        }
-        self.shared.folder.sync()?;
-        Ok(done)
+        Ok(partitions.iter().zip(&found).map(|(partition, found)| self.put_away(partition, found)).collect())
     }
 
     fn found(&self, partition: &TopicPartition) -> Found {

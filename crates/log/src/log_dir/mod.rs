@@ -284,9 +284,11 @@ impl LogDir {
     pub fn release(&self, partition: &TopicPartition) {
         let _turn = self.shared.changing.lock();
         let released = self.shared.logs.write().remove(partition);
-        if let Some(log) = released {
-            self.shared.unopened.pass_over(partition.clone());
-            log.close();
+        let Some(log) = released else { return };
+        log.close();
+        match log.owner.is_modified() {
+            true => self.shared.unopened.release_modified(partition.clone()),
+            false => self.shared.unopened.pass_over(partition.clone()),
         }
     }
 
@@ -302,7 +304,8 @@ impl LogDir {
     /// whether it was there.
     ///
     /// # Errors
-    /// [`LogError`] when its folder cannot be renamed.
+    /// [`LogError::Closed`] when the directory of logs is closed, [`LogError`] when the log's
+    /// cannot be renamed.
     pub fn remove(&self, partition: &TopicPartition) -> Result<bool, LogError> {
         self.remove_many(std::slice::from_ref(partition))?.pop().unwrap_or(Ok(false))
     }
@@ -330,7 +333,7 @@ impl LogDir {
                 Ok(dirt) => dirt,
                 Err(error) => {
                     let failure = Err::<(), _>(error);
-                    self.shared.watch.note(Task::Cleaning, Some(log.partition()), &failure);
+                    self.shared.watch.note_log(Task::Cleaning, &log.inner, &failure);
                     let Err(error) = failure else { continue };
                     log.note_cleaning_failed(&error);
                     failed.get_or_insert(error);

@@ -161,7 +161,9 @@ impl Shared {
         let cleaned = noted.cleaned.unwrap_or_default();
         let trust = match self.config.on_damage {
             OnDamage::Cut => Trust::Repair { gaps_before: synced.max(cleaned) },
-            OnDamage::Refuse if self.was_clean => Trust::Clean { end: noted.recovery_point },
+            OnDamage::Refuse if self.was_closed_cleanly(partition) => {
+                Trust::Clean { end: noted.recovery_point }
+            }
             OnDamage::Refuse => Trust::From { synced, cleaned },
         };
         let expected = self.expected(partition, &config, noted);
@@ -173,6 +175,14 @@ impl Shared {
         self.check_not_lost(partition, end, synced)?;
         self.note_contradictions(partition, noted, end);
         Ok(log)
+    }
+
+    /// Whether all of a log is durable and its batches end where the checkpoints say. A repair
+    /// changes logs, and one that was released may have been written to since the folder was
+    /// opened.
+    fn was_closed_cleanly(&self, partition: &TopicPartition) -> bool {
+        let is_as_it_was = !self.unopened.is_modified(partition);
+        self.was_clean && self.config.on_damage == OnDamage::Refuse && is_as_it_was
     }
 
     /// What the batches of a log have to agree with.
@@ -196,7 +206,7 @@ impl Shared {
     }
 
     fn note_contradictions(&self, partition: &TopicPartition, noted: Noted, end: Offset) {
-        let is_clean = self.was_clean && self.config.on_damage == OnDamage::Refuse;
+        let is_clean = self.was_closed_cleanly(partition);
         let found = noted.contradictions(&self.folder, partition, end, is_clean);
         self.inconsistencies.lock().extend(found);
         if noted.cleaned.is_some_and(|cleaned| cleaned > end) {

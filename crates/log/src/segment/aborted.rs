@@ -72,9 +72,13 @@ impl Segment {
         Ok(has_file)
     }
 
-    /// Notes that a damaged batch prevents the comparison of the index with the batches.
-    pub(crate) fn pass_over_aborted_check(&self) {
-        self.aborted_check.store(RIGHT, Ordering::Release);
+    /// Notes that a damaged batch prevents the comparison of the index with the batches. `cuts` is
+    /// [`Segment::cuts`] from before they were read: what a truncation has cut meanwhile is not
+    /// damaged.
+    pub(crate) fn pass_over_aborted_check(&self, cuts: u64) {
+        if self.is_uncut_since(cuts) {
+            self.aborted_check.store(RIGHT, Ordering::Release);
+        }
     }
 
     /// Compares the index with the batches, and takes their entries where it differs. `cuts` is [`Segment::cuts`] from before
@@ -84,7 +88,7 @@ impl Segment {
         let is_whole = self.folder.stat(&name)?.is_none_or(|s| s.length % AbortedEntry::SIZE as u64 == 0);
         self.with_aborted(|index| {
             let was_wrong = self.aborted_check.load(Ordering::Acquire) == WRONG;
-            if was_wrong || cuts % 2 == 1 || self.cuts() != cuts {
+            if was_wrong || !self.is_uncut_since(cuts) {
                 return Ok(!was_wrong);
             }
             let (held, later) = split(index, aborts.end())?;

@@ -20,11 +20,17 @@ impl Segment {
         // By name it would soon be another's.
         self.size()?;
         let mut indexes = self.indexes.write();
-        self.with_aborted(Index::leave_file)?;
+        self.leave_aborted_file()?;
         self.file.keep(file);
-        self.retired.store(true, Ordering::Release);
         *indexes = None;
         Ok(())
+    }
+
+    /// Retired first: an index of aborted transactions that is built again from now on stays in
+    /// memory.
+    fn leave_aborted_file(&self) -> Result<(), FileError> {
+        self.retired.store(true, Ordering::Release);
+        self.with_aborted(Index::leave_file).inspect_err(|_| self.retired.store(false, Ordering::Release))
     }
 
     /// Gives a segment that a cleaning has written what it has, while its files do not have their names.
@@ -51,7 +57,7 @@ impl Segment {
     pub(crate) fn abandon(&self) {
         let mut indexes = self.indexes.write();
         // What cannot be read now is not there later.
-        let _ = self.with_aborted(Index::leave_file);
+        let _ = self.leave_aborted_file();
         let _ = self.size();
         self.file.abandon();
         self.retired.store(true, Ordering::Release);

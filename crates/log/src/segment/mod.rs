@@ -143,6 +143,11 @@ impl Segment {
         self.cuts.load(Ordering::Acquire)
     }
 
+    /// Whether no truncation was under way when [`Segment::cuts`] was `cuts`, nor began since.
+    fn is_uncut_since(&self, cuts: u64) -> bool {
+        cuts.is_multiple_of(2) && self.cuts() == cuts
+    }
+
     pub(crate) fn set_size(&self, size: u64) {
         self.size.store(size, Ordering::Release);
     }

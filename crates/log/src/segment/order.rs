@@ -92,14 +92,29 @@ struct Walked {
     next: Option<Offset>,
 }
 
+impl Walked {
+    fn nothing() -> Walked {
+        Walked { bytes: 0..0, next: None }
+    }
+}
+
 impl KnownOrder {
     pub(super) fn nothing() -> KnownOrder {
-        let walked = Walked { bytes: 0..0, next: None };
-        KnownOrder(Mutex::new(Known { walked, written_from: u64::MAX }))
+        KnownOrder(Mutex::new(Known { walked: Walked::nothing(), written_from: u64::MAX }))
     }
 
     pub(super) fn set_written_from(&self, position: u64) {
         self.0.lock().written_from = position;
+    }
+
+    /// Forgets what was walked beyond `position`, where the segment is cut. What lies behind is
+    /// written anew.
+    fn cut(&self, position: u64) {
+        let mut known = self.0.lock();
+        known.written_from = known.written_from.min(position);
+        if known.walked.bytes.end > position {
+            known.walked = Walked::nothing();
+        }
     }
 
     /// What was walked and reaches to `bytes`, or nothing; and the position up to which `bytes` have to be walked.
@@ -128,6 +143,7 @@ impl Segment {
     /// How far the bytes from `first` on, a batch in its place, to `to` can be read: up to the first batch that is out of place, or
     /// damaged, or that ends behind `limit`. What was looked at once is not looked at again.
     pub(crate) fn in_place_until(&self, first: &Scanned, to: u64, limit: Offset) -> Result<u64, ReadError> {
+        let cuts = self.cuts();
         let (mut walked, until) = self.order.before(&(first.position..to));
         if walked.bytes.end >= until {
             return Ok(to);
@@ -144,9 +160,23 @@ impl Segment {
             }
         }
         let end = walked.bytes.end;
-        self.order.0.lock().walked = walked;
+        self.note_walked(walked, cuts);
         // The index may vouch for a first batch that the one behind it contradicts.
         Ok(if end < until { end.max(first.end()).min(to) } else { to })
+    }
+
+    /// Notes what was walked, unless the segment was cut since [`Segment::cuts`] was `cuts`: a cut
+    /// counts before it takes the lock.
+    fn note_walked(&self, walked: Walked, cuts: u64) {
+        let mut known = self.order.0.lock();
+        if self.is_uncut_since(cuts) {
+            known.walked = walked;
+        }
+    }
+
+    /// Forgets the order of the batches behind `position`, where the segment is about to be cut.
+    pub(crate) fn cut_order(&self, position: u64) {
+        self.order.cut(position);
     }
 
     /// The damage of a batch that is out of place.
