@@ -1,8 +1,10 @@
-//! The six assignors, beside Kafka's own in the same run, in turn: 1,000 members, 10 topics of 1,000 partitions; then one member leaves; then half
-//! of them want one topic alone. Wall time after warm-up, medians. Then ours with up to 100,000 partitions. Both sides begin with what they are
-//! given in use: names where clients assign, numbers or ids where a broker does (each its `GroupSpec`, made beforehand), and end with the
-//! partitions of each member, by topic and number.
-//! `KAFKA_LIB=FOLDER cargo bench -p klamm-benches --bench assignors`, where the folder has the jars of Kafka 4.3.1.
+//! The six assignors, beside Kafka's own in the same run, in turn: 1,000 members, 10 topics of
+//! 1,000 partitions; then one member leaves; then half of them want one topic alone. Wall time
+//! after warm-up, medians. Then ours with up to 100,000 partitions. Both sides begin with what they
+//! are given in use: names where clients assign, numbers or ids where a broker does (each its
+//! `GroupSpec`, made beforehand), and end with the partitions of each member, by topic and number.
+//! `KAFKA_LIB=FOLDER cargo bench -p klamm-benches --bench assignors`, where the folder has the jars
+//! of Kafka 4.3.1.
 
 use std::collections::BTreeMap;
 use std::hint::black_box;
@@ -76,7 +78,8 @@ fn side(kind: &str) -> &'static str {
     if kind.starts_with('s') && kind != "sticky" { "broker" } else { "client" }
 }
 
-/// All assignors, once, with so many partitions a topic. The memory of `members` is used again: that of Java's objects is warm too.
+/// All assignors, once, with so many partitions a topic. The memory of `members` is used again:
+/// that of Java's objects is warm too.
 fn own_round(each: usize, members: &mut Vec<Subscriber>) -> BTreeMap<(String, String), f64> {
     let names: Vec<String> = (0..10).map(|topic| format!("topic-{topic}")).collect();
     let topics = names
@@ -102,7 +105,8 @@ fn own_round(each: usize, members: &mut Vec<Subscriber>) -> BTreeMap<(String, St
         let given = timed("fresh", &members);
         for (id, said) in &mut members {
             (said.user_data, said.generation) = (assignor.user_data(&given[id], 1), Some(1));
-            // A sticky member has given all up when it joins, and says what it had in its words alone.
+            // A sticky member has given all up when it joins, and says what it had in its words
+            // alone.
             said.owned = if kind == "sticky" { Vec::new() } else { given[id].clone() };
         }
         timed("leave", &members[..999]);

@@ -1,5 +1,6 @@
-//! The group coordinator without I/O: commits, replay, a large group's round, what idle groups cost. CPU time of the thread,
-//! medians of five rounds. `cargo bench -p klamm-benches --bench coordinator`
+//! The group coordinator without I/O: commits, replay, a large group's round, what idle groups
+//! cost. CPU time of the thread, medians of five rounds.
+//! `cargo bench -p klamm-benches --bench coordinator`
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,7 +41,8 @@ fn config() -> GroupConfig {
     GroupConfig { initial_rebalance_delay: Duration::ZERO, ..GroupConfig::default() }
 }
 
-/// CPU seconds of the thread, the median. The system counts them in steps of 4 ms: a round goes on for long enough.
+/// CPU seconds of the thread, the median. The system counts them in steps of 4 ms: a round goes on
+/// for long enough.
 fn seconds(mut work: impl FnMut()) -> f64 {
     let each = (0..ROUNDS).map(|_| {
         let (begun, mut times) = (thread_cpu(), 0_u32);
@@ -253,7 +255,8 @@ fn heard(
     told
 }
 
-/// Members of a group whose broker assigns come, until each has its part; then what a heartbeat costs.
+/// Members of a group whose broker assigns come, until each has its part; then what a heartbeat
+/// costs.
 fn consumers(members: u64) {
     let topics = Topics::new();
     let mut groups = GroupCoordinator::new(config());
@@ -262,7 +265,8 @@ fn consumers(members: u64) {
         for number in 0..members {
             heard(&mut groups, &beat("g", number, 0, &topics.0[..10]), topics.at(1));
         }
-        // They come again a second later: partitions are assigned anew then. The first has all, and gives up what it is to give up.
+        // They come again a second later: partitions are assigned anew then. The first has all, and
+        // gives up what it is to give up.
         let epochs =
             |groups: &GroupCoordinator| groups.describe_consumer(&"g".into()).expect("there").members;
         for round in 2..5 {

@@ -5,7 +5,8 @@
 //! cargo run --release --example broker -- --config server.properties --log-dirs /var/lib/klamm --listeners PLAINTEXT://127.0.0.1:9092
 //! ```
 //!
-//! Settings have Kafka's names: in the file as they are, in the environment as `KLAMM_LOG_DIRS`, as flags like `--log-dirs`.
+//! Settings have Kafka's names: in the file as they are, in the environment as `KLAMM_LOG_DIRS`, as
+//! flags like `--log-dirs`.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -25,7 +26,8 @@ fn main() -> ExitCode {
     klamm_examples::exit("broker", run())
 }
 
-/// `RUST_LOG=debug` tells more, `warn` less, `warn,klamm_broker::groups=debug` more of groups alone.
+/// `RUST_LOG=debug` tells more, `warn` less, `warn,klamm_broker::groups=debug` more of groups
+/// alone.
 fn log(wanted: Option<&str>) -> Result<Targets, Box<dyn Error>> {
     let Some(wanted) = wanted else { return Ok(Targets::new().with_default(LevelFilter::INFO)) };
     let expected =

@@ -1,5 +1,6 @@
-//! An assignor of one's own: members that can do more get more. Each writes its weight beside its subscription, and the leader, whoever that
-//! is, gives out partitions by weight. Shown with the bytes that would be on the wire, so that no broker is needed:
+//! An assignor of one's own: members that can do more get more. Each writes its weight beside its
+//! subscription, and the leader, whoever that is, gives out partitions by weight. Shown with the
+//! bytes that would be on the wire, so that no broker is needed:
 //!
 //! `cargo run --release --example custom_assignor -- --partitions 12 small=1 large=3`
 

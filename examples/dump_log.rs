@@ -1,4 +1,5 @@
-//! Prints a segment, an index or a checkpoint, written by Kafka or by Klamm, without opening the log it belongs to.
+//! Prints a segment, an index or a checkpoint, written by Kafka or by Klamm, without opening the
+//! log it belongs to.
 //!
 //! ```sh
 //! cargo run --release --example dump_log -- klamm-rows/flights-0/00000000000000000000.log
@@ -39,7 +40,8 @@ struct Options {
     /// The most bytes that a batch may have once decompressed.
     #[arg(long, default_value_t = 256 << 20)]
     max_decompressed_bytes: usize,
-    /// Files: .log, .index, .timeindex, checkpoints, partition.metadata; others are named and passed over.
+    /// Files: .log, .index, .timeindex, checkpoints, partition.metadata; others are named and
+    /// passed over.
     #[arg(required = true)]
     files: Vec<PathBuf>,
 }

@@ -1,5 +1,5 @@
-//! A program that keeps its events in a log. Run it, kill it at any moment, run it again: every event that it said is on
-//! the disk is there.
+//! A program that keeps its events in a log. Run it, kill it at any moment, run it again: every
+//! event that it said is on the disk is there.
 //!
 //! ```sh
 //! cargo run --release --example embedded_log -- --dir /tmp/events

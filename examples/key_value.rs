@@ -1,5 +1,5 @@
-//! A key-value store over a changelog: the table is in memory, each change is a record, and compaction keeps the log as small as
-//! the table.
+//! A key-value store over a changelog: the table is in memory, each change is a record, and
+//! compaction keeps the log as small as the table.
 //!
 //! ```sh
 //! cargo run --release --example key_value -- set pear 3
@@ -67,7 +67,8 @@ fn run() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// A program that runs for long would call `LogDir::start_background` too: it compacts by itself when half of the log is old.
+/// A program that runs for long would call `LogDir::start_background` too: it compacts by itself
+/// when half of the log is old.
 fn compacted() -> LogConfig {
     LogConfig {
         cleanup_policy: CleanupPolicy::Compact,

@@ -38,7 +38,8 @@ struct Options {
     /// Column that is the key; without it records have none.
     #[arg(long)]
     key: Option<String>,
-    /// Column that is the time: milliseconds since 1970, or a date such as 2013-01-31 or 2013-01-31 05:00:00 (UTC).
+    /// Column that is the time: milliseconds since 1970, or a date such as 2013-01-31 or 2013-01-31
+    /// 05:00:00 (UTC).
     #[arg(long)]
     time: Option<String>,
     /// Codec: none, gzip, snappy, lz4 or zstd.

@@ -1,12 +1,13 @@
-//! Follows the end of a log: one thread appends the lines of standard input, another is woken for each and goes on, after a restart
-//! too, where it stopped.
+//! Follows the end of a log: one thread appends the lines of standard input, another is woken for
+//! each and goes on, after a restart too, where it stopped.
 //!
 //! ```sh
 //! seq 5 | cargo run --release --example tail_follower
 //! ```
 //!
-//! What the follower has done is a log of its own, of which only the last record counts, so it is compacted. A line is handled at
-//! least once: killed between handling a line and noting it, the follower does that one again.
+//! What the follower has done is a log of its own, of which only the last record counts, so it is
+//! compacted. A line is handled at least once: killed between handling a line and noting it, the
+//! follower does that one again.
 
 use std::error::Error;
 use std::io::BufRead;

@@ -1,5 +1,5 @@
-//! Reads every byte of the logs in a directory, `__cluster_metadata-0` too, and names what is wrong: file, position, offset,
-//! kind. Nothing else may have the directory open.
+//! Reads every byte of the logs in a directory, `__cluster_metadata-0` too, and names what is
+//! wrong: file, position, offset, kind. Nothing else may have the directory open.
 //!
 //! ```sh
 //! cargo run --release --example verify_log -- ./klamm-rows
@@ -16,8 +16,8 @@ use klamm_log::{Depth, DirConfig, LogDir, OnDamage};
 /// Verifies all logs of a folder. Exits with 1 when records are damaged or lost.
 #[derive(Parser)]
 struct Options {
-    /// Cut each log at its first damaged batch, and tell what is dropped. Without it a folder that was not closed cleanly is
-    /// recovered as usual, and nothing that was synced is changed.
+    /// Cut each log at its first damaged batch, and tell what is dropped. Without it a folder that
+    /// was not closed cleanly is recovered as usual, and nothing that was synced is changed.
     #[arg(long)]
     repair: bool,
     /// Look at headers and checksums only, not at each record.

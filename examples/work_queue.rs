@@ -5,7 +5,8 @@
 //! cargo run --release --example work_queue -- work
 //! ```
 //!
-//! A job is done at least once: killed between doing a job and noting it, the worker does that one again.
+//! A job is done at least once: killed between doing a job and noting it, the worker does that one
+//! again.
 
 use std::error::Error;
 use std::path::PathBuf;

@@ -1,4 +1,5 @@
-//! Appending to many partitions in turn, with fewer and with more open log files than there are partitions.
+//! Appending to many partitions in turn, with fewer and with more open log files than there are
+//! partitions.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -43,7 +44,8 @@ pub(crate) fn run(which: &[Which], kafka: &Path) {
     }
 }
 
-/// Appends a second, and microseconds of the broker's CPU for each. A request has a batch for each partition.
+/// Appends a second, and microseconds of the broker's CPU for each. A request has a batch for each
+/// partition.
 fn appends(node: &mut Node) -> [f64; 2] {
     let (mut client, frame) = (Client::connect(node.address), frame());
     let (begun, cpu, mut count) = (Instant::now(), node.cpu(), 0);

@@ -1,3 +1,5 @@
+//! How fast consumers read, beside Kafka.
+
 use std::time::Instant;
 
 use klamm_record::Compression;

@@ -37,7 +37,8 @@ pub(crate) fn run(which: &[Which], kafka: &Path) {
     }
 }
 
-/// The number of produces that so many clients had acknowledged in a round, each waiting for one before it sends the next.
+/// The number of produces that so many clients had acknowledged in a round, each waiting for one
+/// before it sends the next.
 fn acknowledged(address: SocketAddr, clients: usize) -> usize {
     let (batch, _) = batch(1024, 1024, Compression::None);
     let frame = &produce_frame(TOPIC, batch);

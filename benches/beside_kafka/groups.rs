@@ -1,4 +1,5 @@
-//! Groups at the broker: offsets that are committed, groups that are idle, and offsets that are read again after a restart.
+//! Groups at the broker: offsets that are committed, groups that are idle, and offsets that are
+//! read again after a restart.
 
 use std::time::Instant;
 

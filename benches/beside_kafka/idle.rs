@@ -1,3 +1,5 @@
+//! What a broker takes that has nothing to do, beside Kafka.
+
 use crate::beside;
 use crate::load::Client;
 use crate::node::Node;

@@ -1,3 +1,5 @@
+//! Latency of produce requests at a given rate, beside Kafka.
+
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
@@ -72,7 +74,8 @@ fn send(address: std::net::SocketAddr, frame: &[u8], tell: &mpsc::Sender<Instant
 
 /// The offset after the last record of a Fetch 4: the batches follow each other to the end.
 fn end_of(answer: &[u8], offset: i64) -> i64 {
-    // Correlation id, throttle time, topics, name, partitions, index, error, two ends, aborted transactions, length.
+    // Correlation id, throttle time, topics, name, partitions, index, error, two ends, aborted
+    // transactions, length.
     let mut at = 4 + 4 + 4 + (2 + 1) + 4 + 4 + 2 + 8 + 8 + 4 + 4;
     let mut next = offset;
     while at + 61 <= answer.len() {

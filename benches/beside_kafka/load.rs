@@ -21,7 +21,8 @@ pub(crate) struct Client {
     answer: Vec<u8>,
 }
 
-/// A batch of records of `size` bytes each, some `bytes` in all before compression. The values are words, which compress as text does.
+/// A batch of records of `size` bytes each, some `bytes` in all before compression. The values are
+/// words, which compress as text does.
 pub(crate) fn batch(size: usize, bytes: usize, compression: Compression) -> (Vec<u8>, usize) {
     let options = BatchOptions { compression, ..BatchOptions::default() };
     let mut builder = BatchBuilder::new(Vec::with_capacity(bytes + 1024), options);
@@ -166,7 +167,8 @@ impl Client {
         crate::groups::ready(self);
     }
 
-    /// Deletes a topic, and its files with it: pages that were never used before cost more than all that is measured.
+    /// Deletes a topic, and its files with it: pages that were never used before cost more than all
+    /// that is measured.
     pub(crate) fn delete(&mut self, topic: &str) {
         let request =
             DeleteTopicsRequest { topic_names: vec![topic.into()], timeout_ms: 30_000, ..Default::default() };
@@ -175,7 +177,8 @@ impl Client {
     }
 }
 
-/// The error of the one partition of a Produce 9: correlation id, tags, topics, name, partitions, index.
+/// The error of the one partition of a Produce 9: correlation id, tags, topics, name, partitions,
+/// index.
 pub(crate) fn error_of_produce(answer: &[u8], topic: &str) -> i16 {
     let at = 4 + 1 + 1 + 1 + topic.len() + 1 + 4;
     i16::from_be_bytes([answer[at], answer[at + 1]])

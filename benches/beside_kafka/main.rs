@@ -1,11 +1,13 @@
 //! The broker beside a real Kafka: the same bytes from the same client, in turn, on one machine.
 //!
-//! `cargo build --release --examples && cargo bench -p klamm-benches --bench beside_kafka -- FOLDER-OF-KAFKA [PART...]`, where the folder is
-//! what `tests/clients/tools` makes (`.cache/kafka`): its `bin` and `lib`; `alone` in its place measures without Kafka, for a profile.
-//! `chart FROM.md TO.svg` draws the tables that were printed.
-//! Parts: produce, durable, consume, latency, idle, partitions, topics, groups, active, thousands.
+//! `cargo build --release --examples && cargo bench -p klamm-benches --bench beside_kafka -- FOLDER-OF-KAFKA [PART...]`,
+//! where the folder is what `tests/clients/tools` makes (`.cache/kafka`): its `bin` and `lib`;
+//! `alone` in its place measures without Kafka, for a profile. `chart FROM.md TO.svg` draws the
+//! tables that were printed. Parts: produce, durable, consume, latency, idle, partitions, topics,
+//! groups, active, thousands.
 //!
-//! The client costs next to nothing: requests are encoded before the clock runs, answers are counted and thrown away.
+//! The client costs next to nothing: requests are encoded before the clock runs, answers are
+//! counted and thrown away.
 #![allow(
     missing_docs,
     clippy::cast_precision_loss,
@@ -79,7 +81,8 @@ fn main() {
     }
 }
 
-/// Calls `measure` for each node in turn, so many rounds long, and prints the medians and their ratio.
+/// Calls `measure` for each node in turn, so many rounds long, and prints the medians and their
+/// ratio.
 fn beside(
     what: &str,
     units: [&str; 2],

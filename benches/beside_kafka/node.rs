@@ -1,3 +1,5 @@
+//! A broker under measurement, as a process.
+
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -114,8 +116,9 @@ impl Node {
         self.launch();
     }
 
-    /// Waits until the files of deleted topics are gone, and no longer: their pages are used by who writes next. A hypervisor takes back
-    /// what is free for long, and to touch such a page again costs more than all that is measured.
+    /// Waits until the files of deleted topics are gone, and no longer: their pages are used by who
+    /// writes next. A hypervisor takes back what is free for long, and to touch such a page again
+    /// costs more than all that is measured.
     pub(crate) fn wait_until_deleted(&self) {
         let is_left =
             || self.directories().iter().any(|name| name.starts_with("p-") || name.ends_with("-delete"));
@@ -161,9 +164,9 @@ impl Drop for Node {
     }
 }
 
-/// A new directory in `above` whose files lie apart from all others on ext4, as those of a top-level directory do: what was deleted
-/// elsewhere on the disk slows the creation of files nearby. Its name, which is random, decides where. On other file systems it is
-/// like any other.
+/// A new directory in `above` whose files lie apart from all others on ext4, as those of a
+/// top-level directory do: what was deleted elsewhere on the disk slows the creation of files
+/// nearby. Its name, which is random, decides where. On other file systems it is like any other.
 fn apart(above: &Path) -> PathBuf {
     let _ = Command::new("chattr").arg("+T").arg(above).stderr(Stdio::null()).status();
     tempfile::tempdir_in(above).expect("writable").keep()

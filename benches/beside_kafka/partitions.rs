@@ -1,3 +1,5 @@
+//! Producing to a topic of many partitions, beside Kafka.
+
 use crate::load::Client;
 use crate::node::{Node, Which};
 

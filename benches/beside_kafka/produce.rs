@@ -1,3 +1,5 @@
+//! How fast producers write, beside Kafka.
+
 use std::time::Instant;
 
 use klamm_record::Compression;

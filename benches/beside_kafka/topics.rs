@@ -1,7 +1,8 @@
 //! Creating and deleting many partitions with one request each.
 //!
-//! Each round has brokers of its own, whose data directories lie apart from those before. On ext4 a new file passes over the
-//! inodes that were freed near it within the last minutes, one by one: what an earlier round has deleted would decide the figures.
+//! Each round has brokers of its own, whose data directories lie apart from those before. On ext4 a
+//! new file passes over the inodes that were freed near it within the last minutes, one by one:
+//! what an earlier round has deleted would decide the figures.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -10,7 +11,8 @@ use crate::load::Client;
 use crate::node::{Node, Which};
 use crate::{ROUNDS, print_row};
 
-/// Partitions of a request; Kafka takes the first alone: it answers soon, and creates the directories for minutes then.
+/// Partitions of a request; Kafka takes the first alone: it answers soon, and creates the
+/// directories for minutes then.
 const COUNTS: [usize; 3] = [1_000, 5_000, 10_000];
 /// Partitions of a topic.
 const A_TOPIC: usize = 100;
@@ -35,8 +37,8 @@ pub(crate) fn run(which: &[Which], kafka: &Path) {
     }
 }
 
-/// Milliseconds until topics were created, and deleted: until the response, and until their directories have the names that they
-/// are to have.
+/// Milliseconds until topics were created, and deleted: until the response, and until their
+/// directories have the names that they are to have.
 fn measure(node: &Node, count: usize) -> ([f64; 2], [f64; 2]) {
     let names: Vec<String> = (0..count / A_TOPIC).map(|topic| format!("many-{topic}")).collect();
     let mut client = Client::connect(node.address);

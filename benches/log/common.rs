@@ -60,7 +60,8 @@ pub(crate) fn show(unit: &str, figures: &[Figures]) {
     }
 }
 
-/// Writes `buffer` `count` times to a new file, which is emptied afterwards; each counts as so many `units`.
+/// Writes `buffer` `count` times to a new file, which is emptied afterwards; each counts as so many
+/// `units`.
 pub(crate) fn raw_writes<'a>(root: &Path, buffer: &[u8], count: u64, units: u64) -> Round<'a> {
     let mut file = File::create(root.join("raw")).expect("writable");
     (0..count).for_each(|_| file.write_all(buffer).expect("written"));

@@ -1,4 +1,5 @@
-//! Compaction beside the reads and writes that it cannot do without: all that is dirty twice, what is left once. CPU time of the thread, in turn, medians.
+//! Compaction beside the reads and writes that it cannot do without: all that is dirty twice, what
+//! is left once. CPU time of the thread, in turn, medians.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;

@@ -1,5 +1,5 @@
-//! Durable appends: group commit beside `fdatasync` of as many bytes, with one, eight and 64 threads. Wall clock, for the disk is
-//! what is waited for; short runs in turn, medians.
+//! Durable appends: group commit beside `fdatasync` of as many bytes, with one, eight and 64
+//! threads. Wall clock, for the disk is what is waited for; short runs in turn, medians.
 
 use std::fs::File;
 use std::num::NonZeroU32;

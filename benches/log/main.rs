@@ -1,9 +1,12 @@
-//! `klamm-log` beside the system calls it cannot do without. `cargo bench -p klamm-benches --bench log [-- PART...]`
+//! `klamm-log` beside the system calls it cannot do without.
+//! `cargo bench -p klamm-benches --bench log [-- PART...]`
 //!
-//! Figures are per CPU second of the thread; the ratio is to the raw limit in the same round; medians. What a round wrote is
-//! cut before the next one: the first touch of a page that the host took back would else be most of what is measured.
+//! Figures are per CPU second of the thread; the ratio is to the raw limit in the same round;
+//! medians. What a round wrote is cut before the next one: the first touch of a page that the host
+//! took back would else be most of what is measured.
 //!
-//! Parts: `batches`, `single`, `writer`, `reads`, `reopen`, `durable`, `compaction`, `partitions`. `BENCH_DIR` says where the files are (default: here).
+//! Parts: `batches`, `single`, `writer`, `reads`, `reopen`, `durable`, `compaction`, `partitions`.
+//! `BENCH_DIR` says where the files are (default: here).
 #![allow(
     missing_docs,
     clippy::cast_possible_truncation,

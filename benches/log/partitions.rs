@@ -1,5 +1,5 @@
-//! Many logs in one folder: what each costs to open, to keep, to close and to recover. Wall clock, for the disk is most of it.
-//! `PARTITIONS` says how many, `1000,10000` otherwise.
+//! Many logs in one folder: what each costs to open, to keep, to close and to recover. Wall clock,
+//! for the disk is most of it. `PARTITIONS` says how many, `1000,10000` otherwise.
 
 use std::path::Path;
 use std::time::Instant;

@@ -1,4 +1,5 @@
-//! Where allocations are counted, `alloc_counter` in the bench itself is the global allocator; it reports here.
+//! Where allocations are counted, `alloc_counter` in the bench itself is the global allocator; it
+//! reports here.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

@@ -1,5 +1,5 @@
-//! Batches and records as `kafka-dump-log --deep-iteration --print-data-log` prints them, so that the two can be compared
-//! line by line.
+//! Batches and records as `kafka-dump-log --deep-iteration --print-data-log` prints them, so that
+//! the two can be compared line by line.
 
 use std::fmt::{self, Write};
 

@@ -1,4 +1,5 @@
-//! What the example programs and the tests share: the text form of what lies in a partition's folder.
+//! What the example programs and the tests share: the text form of what lies in a partition's
+//! folder.
 #![forbid(unsafe_code)]
 
 use std::error::Error;

@@ -2,7 +2,8 @@
 
 use klamm_types::Timestamp;
 
-/// Milliseconds since 1970, or `YYYY-MM-DD` with or without ` HH:MM:SS` (a `T` between and a `Z` behind are fine), UTC.
+/// Milliseconds since 1970, or `YYYY-MM-DD` with or without ` HH:MM:SS` (a `T` between and a `Z`
+/// behind are fine), UTC.
 #[must_use]
 pub fn parse_time(text: &str) -> Option<Timestamp> {
     let text = text.trim();
@@ -23,7 +24,8 @@ fn numbers<const N: usize>(text: &str, separator: char) -> Option<[i64; N]> {
     parts?.try_into().ok().filter(|numbers: &[i64; N]| numbers.iter().all(|n| (0..10_000).contains(n)))
 }
 
-/// Days in the Gregorian calendar, counted in years that begin in March, so that the leap day comes last.
+/// Days in the Gregorian calendar, counted in years that begin in March, so that the leap day comes
+/// last.
 fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
     let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
     let days_before_month = (153 * month + 2) / 5;

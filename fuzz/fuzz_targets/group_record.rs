@@ -1,5 +1,5 @@
-//! Any key and value as a record of a group: no panic; what is read is written and read again the same, and groups can be
-//! made of it, to which members come.
+//! Any key and value as a record of a group: no panic; what is read is written and read again the
+//! same, and groups can be made of it, to which members come.
 #![no_main]
 
 use std::time::Duration;

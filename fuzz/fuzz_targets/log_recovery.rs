@@ -1,5 +1,5 @@
-//! Any bytes as a segment, an index or a checkpoint, found after an unclean stop: opening is an error or a log that reads to
-//! its end, and opening again finds the same.
+//! Any bytes as a segment, an index or a checkpoint, found after an unclean stop: opening is an
+//! error or a log that reads to its end, and opening again finds the same.
 #![no_main]
 
 use std::sync::atomic::{AtomicU64, Ordering};

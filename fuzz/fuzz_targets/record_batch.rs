@@ -1,4 +1,5 @@
-//! Any bytes, with the CRC mended so that the walk gets past it: no panic, and the shallow and the deep check agree.
+//! Any bytes, with the CRC mended so that the walk gets past it: no panic, and the shallow and the
+//! deep check agree.
 #![no_main]
 
 use klamm_record::{Batches, ControlRecord, Depth, validate};

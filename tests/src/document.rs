@@ -18,7 +18,8 @@ pub fn text(path: &str) -> String {
     std::fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// The sentences and table rows of a document in Markdown, by section. Code blocks, and the heads of tables, are not among them.
+/// The sentences and table rows of a document in Markdown, by section. Code blocks, and the heads
+/// of tables, are not among them.
 #[must_use]
 pub fn sections(document: &str) -> BTreeMap<String, Vec<String>> {
     let mut sections: BTreeMap<String, Vec<String>> = BTreeMap::new();

@@ -1,4 +1,5 @@
-//! The folders that Apache Kafka 4.3.1 wrote, and what its own tool says about them (`fixtures/README.md`).
+//! The folders that Apache Kafka 4.3.1 wrote, and what its own tool says about them
+//! (`fixtures/README.md`).
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -47,7 +48,8 @@ pub fn segments(partition: &str) -> Vec<SegmentFile> {
     names.into_iter().map(read).collect()
 }
 
-/// Lines of a partition's dump that follow `Dumping FILE`, up to the next such line, line breaks in payloads included.
+/// Lines of a partition's dump that follow `Dumping FILE`, up to the next such line, line breaks in
+/// payloads included.
 ///
 /// # Panics
 /// When the dump does not speak of that file.
@@ -83,8 +85,8 @@ pub fn lines_of(bytes: &Bytes, mut position: u64, with_records: bool) -> Vec<Str
     lines
 }
 
-/// The lines of a dump that speak of batches and, unless it is an internal topic whose records are printed decoded, of
-/// records.
+/// The lines of a dump that speak of batches and, unless it is an internal topic whose records are
+/// printed decoded, of records.
 #[must_use]
 pub fn wanted_lines(partition: &str, file: &str) -> Vec<String> {
     let mut want = dump_of(partition, file);

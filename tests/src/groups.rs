@@ -214,7 +214,8 @@ pub fn wait_until_loaded(client: &mut Client) {
     }
 }
 
-/// The groups `a` and `b` commit twenty times: of two partitions `a` belongs to the second, `b` to the first.
+/// The groups `a` and `b` commit twenty times: of two partitions `a` belongs to the second, `b` to
+/// the first.
 ///
 /// # Panics
 /// When the broker does not take the commits.

@@ -1,4 +1,5 @@
-//! Frames to do harm with: what well-meaning clients send, in every API and version that the broker serves.
+//! Frames to do harm with: what well-meaning clients send, in every API and version that the broker
+//! serves.
 
 mod groups;
 mod many;
@@ -80,7 +81,8 @@ pub fn good_frames(served: &[ApiVersion], topic: &str, id: Uuid) -> Vec<GoodFram
     frames
 }
 
-/// The request in `frame`, of a flexible version and without tagged fields, with one of `bytes` bytes that nobody knows.
+/// The request in `frame`, of a flexible version and without tagged fields, with one of `bytes`
+/// bytes that nobody knows.
 ///
 /// # Panics
 /// When there are tagged fields already.
@@ -147,7 +149,8 @@ fn data_frames(topic: &str, id: Uuid) -> Vec<GoodFrame> {
     frames
 }
 
-/// Those of topics are about topics whose names begin with `topic`, those of settings change nothing that others feel.
+/// Those of topics are about topics whose names begin with `topic`, those of settings change
+/// nothing that others feel.
 fn admin_frames(topic: &str) -> Vec<GoodFrame> {
     let name = format!("{topic}x");
     let wanted = CreatableTopic {

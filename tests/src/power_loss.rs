@@ -1,5 +1,5 @@
-//! A script of requests against a broker, what each answer promises, and whether a broker on a disk that was found after a power loss
-//! keeps the promises.
+//! A script of requests against a broker, what each answer promises, and whether a broker on a disk
+//! that was found after a power loss keeps the promises.
 //!
 //! | answered | promise |
 //! |---|---|
@@ -43,7 +43,8 @@ use crate::requests::produce;
 #[allow(missing_docs)]
 #[derive(Clone, Copy, Debug)]
 pub enum Step {
-    /// Creates a topic with these settings; `flush` is the value of `flush.messages` that it has, whoever gave it.
+    /// Creates a topic with these settings; `flush` is the value of `flush.messages` that it has,
+    /// whoever gave it.
     Create { topic: &'static str, flush: usize, configs: &'static [(&'static str, &'static str)] },
     /// Gives a topic so many partitions in all.
     Grow { topic: &'static str, partitions: i32 },

@@ -22,7 +22,8 @@ pub fn batch_of(values: &[&str]) -> Records {
     Records::Bytes(builder.finish().expect("has records").buffer.into())
 }
 
-/// A request for the versions that are served. From version 3 on the client's software needs a name.
+/// A request for the versions that are served. From version 3 on the client's software needs a
+/// name.
 #[must_use]
 pub fn api_versions() -> ApiVersionsRequest {
     ApiVersionsRequest {

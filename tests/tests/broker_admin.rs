@@ -289,7 +289,8 @@ fn threads_come_and_go_while_clients_are_served() {
                 assert_eq!(produce(other, "t", id, batch_of(&["v"]), -1, 13).error_code, 0);
                 assert_eq!(on_an_io_thread(other), 0);
             }
-            // The thread of the first connection may have been taken away: it is served all the same.
+            // The thread of the first connection may have been taken away: it is served all the
+            // same.
             assert_eq!(on_an_io_thread(&mut client), 0);
         }
     }

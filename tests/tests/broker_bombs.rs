@@ -1,5 +1,6 @@
-//! Small requests that become much work: batches that decompress to a multiple of their size, and thousands of items. They
-//! are worked on in slices on worker threads, others are answered meanwhile, and they are cancelled when nobody waits.
+//! Small requests that become much work: batches that decompress to a multiple of their size, and
+//! thousands of items. They are worked on in slices on worker threads, others are answered
+//! meanwhile, and they are cancelled when nobody waits.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -186,7 +187,8 @@ fn of_a_partition_that_is_produced_to_twice_in_a_request_the_last_counts() {
     drop(broker);
 }
 
-/// A lookup by time decompresses the batch that it finds: that takes decompression memory, as producing it did.
+/// A lookup by time decompresses the batch that it finds: that takes decompression memory, as
+/// producing it did.
 #[test]
 fn a_lookup_by_time_takes_decompression_memory() {
     let (broker, mut client) = start(config());
@@ -213,7 +215,8 @@ fn a_lookup_by_time_takes_decompression_memory() {
     assert_eq!(after.memory, 0);
 }
 
-/// Sends a request with many items; returns the items that were counted, and the slices on worker threads.
+/// Sends a request with many items; returns the items that were counted, and the slices on worker
+/// threads.
 fn slices(broker: &TestBroker, client: &mut Client, api: ApiKey, frame: &[u8]) -> (u64, u64) {
     let before = broker.work();
     client.raw(frame);

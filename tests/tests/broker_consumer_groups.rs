@@ -1,5 +1,5 @@
-//! Groups whose broker assigns (KIP-848) at the broker: versions, errors, expressions, offsets, restarts, both protocols in a group, and what hostile
-//! members say.
+//! Groups whose broker assigns (KIP-848) at the broker: versions, errors, expressions, offsets,
+//! restarts, both protocols in a group, and what hostile members say.
 
 use klamm_broker::{Broker, BrokerConfig};
 use klamm_protocol::messages::consumer_group_describe_request::ConsumerGroupDescribeRequest;
@@ -354,7 +354,8 @@ fn a_subscription_of_a_hundred_thousand_topics_is_heard() {
     assert_eq!((one.beat(), one.count()), (0, 2));
 }
 
-/// Java's consumer and confluent-kafka's ask so for topics of which they know only the ids, with names that are empty.
+/// Java's consumer and confluent-kafka's ask so for topics of which they know only the ids, with
+/// names that are empty.
 #[test]
 fn topics_are_found_by_their_ids_whatever_their_names_are() {
     let (_broker, mut client) = start();

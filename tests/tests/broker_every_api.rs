@@ -1,4 +1,5 @@
-//! Every API that a Kafka broker has gets an answer, in every version, and the connection stays usable.
+//! Every API that a Kafka broker has gets an answer, in every version, and the connection stays
+//! usable.
 
 use klamm_broker::{Broker, BrokerConfig};
 use klamm_protocol::messages::add_offsets_to_txn_request::AddOffsetsToTxnRequest;
@@ -83,7 +84,8 @@ const OF_CONTROLLERS: [ApiKey; 13] = [
     ApiKey::UnregisterController,
 ];
 
-/// Versions that no release of Kafka up to 4.3 serves. Kafka and this broker close the connection on them.
+/// Versions that no release of Kafka up to 4.3 serves. Kafka and this broker close the connection
+/// on them.
 const LATER: [(ApiKey, i16); 2] = [(ApiKey::InitProducerId, 6), (ApiKey::DeleteGroups, 3)];
 
 /// The APIs that are refused item by item, each of them in a test of its own.
@@ -107,7 +109,8 @@ fn start() -> (Broker, Client) {
     (broker, client)
 }
 
-/// Sends the request in each version, and gives each response to `code`, which must find the same code.
+/// Sends the request in each version, and gives each response to `code`, which must find the same
+/// code.
 fn each<R: Request>(client: &mut Client, request: &R, want: i16, code: impl Fn(&R::Response) -> i16) {
     for version in R::KEY.versions() {
         let response = client.call(request, version);

@@ -1,4 +1,5 @@
-//! The features of the cluster: ranges, finalized levels, upgrades and downgrades, and what a level turns off.
+//! The features of the cluster: ranges, finalized levels, upgrades and downgrades, and what a level
+//! turns off.
 
 use std::path::Path;
 

@@ -1,5 +1,5 @@
-//! Fetch sessions (KIP-227) through a socket: a fetch names what changed, an answer tells what is new, in both ways of naming
-//! topics.
+//! Fetch sessions (KIP-227) through a socket: a fetch names what changed, an answer tells what is
+//! new, in both ways of naming topics.
 
 use klamm_broker::{Broker, BrokerConfig};
 use klamm_protocol::Uuid;

@@ -1,4 +1,5 @@
-//! Several folders (`log.dirs`): partitions are spread, found again wherever they are, and a folder that fails takes only its own.
+//! Several folders (`log.dirs`): partitions are spread, found again wherever they are, and a folder
+//! that fails takes only its own.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,5 @@
-//! Groups of consumers at the broker: every API in every version, restarts, what Kafka has logged, and one group beside another.
+//! Groups of consumers at the broker: every API in every version, restarts, what Kafka has logged,
+//! and one group beside another.
 
 use std::time::{Duration, Instant};
 
@@ -184,7 +185,8 @@ fn coordinators_of_transactions_and_share_groups_are_refused_with_a_code_that_is
     }
 }
 
-/// librdkafka takes no other code than those of authorization for final, and shows the message beside it.
+/// librdkafka takes no other code than those of authorization for final, and shows the message
+/// beside it.
 #[test]
 fn every_version_that_refuses_a_coordinator_of_transactions_says_why() {
     let (_broker, mut client) = start();
@@ -510,7 +512,8 @@ fn who_leaves_a_group_that_is_not_there_is_told_by_itself() {
     }
 }
 
-/// A small request must not make a large answer: a name, or a number of four bytes, may stand for kilobytes.
+/// A small request must not make a large answer: a name, or a number of four bytes, may stand for
+/// kilobytes.
 #[test]
 fn what_is_asked_for_many_times_is_answered_once() {
     let (broker, mut client) = start();

@@ -1,4 +1,5 @@
-//! Frames that are cut, flipped, or random in part: whatever comes, the broker goes on for everyone else.
+//! Frames that are cut, flipped, or random in part: whatever comes, the broker goes on for everyone
+//! else.
 
 use klamm_broker::{Broker, BrokerConfig};
 use klamm_protocol::messages::create_topics_request::{CreatableTopic, CreateTopicsRequest};
@@ -90,8 +91,8 @@ fn a_long_command_keeps_nobody_waiting() {
     assert!(answered > 10, "{answered} answers while a thousand partitions were created");
 }
 
-/// A declared length reserves nothing: ninety connections that each promise the largest frame there may be, and send a
-/// little of it, leave room for the others.
+/// A declared length reserves nothing: ninety connections that each promise the largest frame there
+/// may be, and send a little of it, leave room for the others.
 #[test]
 fn promised_bytes_take_no_memory() {
     let config = BrokerConfig { max_queued_bytes: 100 << 20, ..BrokerConfig::for_test() };

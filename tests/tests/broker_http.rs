@@ -231,7 +231,8 @@ fn connections_that_ask_for_nothing_keep_nobody_out() {
         let open = |_| {
             let mut stream = TcpStream::connect(address).unwrap();
             stream.set_nonblocking(true).unwrap();
-            // As much as the broker takes, or nothing when it has closed the connection for another one.
+            // As much as the broker takes, or nothing when it has closed the connection for another
+            // one.
             let _taken = stream.write(begun.as_bytes());
             stream
         };

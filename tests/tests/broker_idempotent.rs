@@ -1,4 +1,5 @@
-//! Idempotent producers at the broker: each batch is stored once, however often it is sent, restarts included.
+//! Idempotent producers at the broker: each batch is stored once, however often it is sent,
+//! restarts included.
 
 use klamm_broker::{Broker, BrokerConfig};
 use klamm_protocol::Records;
@@ -129,7 +130,8 @@ fn a_producer_id_without_an_epoch_and_an_epoch_without_an_id_are_invalid() {
     }
 }
 
-/// Without transactions all that is committed is stable, and a reader of committed transactions sees it all.
+/// Without transactions all that is committed is stable, and a reader of committed transactions
+/// sees it all.
 #[test]
 fn readers_of_committed_transactions_see_what_others_do() {
     let broker = Broker::start(BrokerConfig::for_test()).unwrap();

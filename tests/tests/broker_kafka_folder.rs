@@ -1,5 +1,5 @@
-//! The data folder of a Kafka node under this broker: everything is there, or the start is refused by name before a byte changes.
-//! `tests/clients/turns` does the same with a real Kafka, both ways.
+//! The data folder of a Kafka node under this broker: everything is there, or the start is refused
+//! by name before a byte changes. `tests/clients/turns` does the same with a real Kafka, both ways.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -94,7 +94,8 @@ fn topic(client: &mut Client, name: &str) -> (Uuid, i32) {
     (found.topic_id, found.partitions[0].leader_epoch)
 }
 
-/// Error, offset and epoch of the end of partition 0, asked for by a client that believes in `epoch`.
+/// Error, offset and epoch of the end of partition 0, asked for by a client that believes in
+/// `epoch`.
 fn end(client: &mut Client, name: &str, epoch: i32) -> (i16, i64, i32) {
     let partition = ListOffsetsPartition {
         timestamp: -1,
@@ -202,7 +203,8 @@ fn a_log_without_the_snapshot_that_it_needs_is_refused() {
     }
 }
 
-/// Kafka's log may have been cut back to before its snapshot: what is decided now must not come before the snapshot's end.
+/// Kafka's log may have been cut back to before its snapshot: what is decided now must not come
+/// before the snapshot's end.
 #[test]
 fn a_log_that_ends_before_its_snapshot_goes_on_behind_it() {
     for is_empty in [false, true] {
@@ -244,7 +246,8 @@ fn logged(path: &Path) -> Vec<Logged> {
     all.filter(|batch| !batch.is_control()).map(read).collect()
 }
 
-/// Kafka's controllers read no batch whose records differ in time, and do not start when they find one.
+/// Kafka's controllers read no batch whose records differ in time, and do not start when they find
+/// one.
 #[test]
 fn all_records_of_a_batch_of_metadata_bear_one_time() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,4 +1,5 @@
-//! Settings of Kafka's brokers that have no effect here are stored, returned, and kept over a restart.
+//! Settings of Kafka's brokers that have no effect here are stored, returned, and kept over a
+//! restart.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};

@@ -71,7 +71,8 @@ fn until_groups_are_loaded_requests_are_told_so_and_classic_heartbeats_succeed()
     assert_eq!(loading(&broker), "0");
 }
 
-/// Commits an offset that says nothing of the topic's id, as those do that have a time to live of their own.
+/// Commits an offset that says nothing of the topic's id, as those do that have a time to live of
+/// their own.
 fn commit_without_id(client: &mut Client, offset: i64) -> i16 {
     let partition = OffsetCommitRequestPartition { committed_offset: offset, ..Default::default() };
     let topic =
@@ -86,7 +87,8 @@ fn commit_without_id(client: &mut Client, offset: i64) -> i16 {
     client.call(&request, 2).topics[0].partitions[0].error_code
 }
 
-/// A topic is deleted while the offsets of its groups are being loaded; another has its name before they are.
+/// A topic is deleted while the offsets of its groups are being loaded; another has its name before
+/// they are.
 #[test]
 fn offsets_of_a_topic_that_is_deleted_while_they_are_loaded_are_not_those_of_the_next() {
     let (directory, disk) = (tempfile::tempdir().unwrap(), HookDisk::default());

@@ -1,5 +1,5 @@
-//! What the broker logs for its operator, as `docs/operating.md` states it. The lines of a whole process are captured, so each
-//! test looks for names of its own.
+//! What the broker logs for its operator, as `docs/operating.md` states it. The lines of a whole
+//! process are captured, so each test looks for names of its own.
 
 use std::io::{self, Write};
 use std::sync::{Mutex, Once, PoisonError};

@@ -1,4 +1,5 @@
-//! A partition whose log cannot be opened is offline, by name; the broker starts and serves the others.
+//! A partition whose log cannot be opened is offline, by name; the broker starts and serves the
+//! others.
 
 use std::path::{Path, PathBuf};
 
@@ -117,7 +118,8 @@ fn an_epoch_checkpoint_that_a_kill_left_empty_is_no_reason_not_to_serve() {
     assert_eq!((send(&mut client, "t"), send(&mut client, "u")), (0, 0));
 }
 
-/// Makes the directory what a kill leaves before the first checkpoint, with a bit flipped in the only batch of `t`.
+/// Makes the directory what a kill leaves before the first checkpoint, with a bit flipped in the
+/// only batch of `t`.
 fn killed_with_a_flipped_bit(root: &Path, at: usize) {
     filled(root);
     std::fs::remove_file(root.join(".kafka_cleanshutdown")).unwrap();

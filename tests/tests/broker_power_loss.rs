@@ -1,10 +1,13 @@
-//! Whatever a broker has acknowledged survives a power loss at any moment, as far as it was promised to.
+//! Whatever a broker has acknowledged survives a power loss at any moment, as far as it was
+//! promised to.
 //!
-//! A script of requests is run against a broker on a simulated disk, once for each operation on the disk, which is then the last before
-//! the power is lost. A broker is started on each disk that the machine could find then, and held against what was acknowledged.
+//! A script of requests is run against a broker on a simulated disk, once for each operation on the
+//! disk, which is then the last before the power is lost. A broker is started on each disk that the
+//! machine could find then, and held against what was acknowledged.
 //!
 //! A run of the tests takes every fifth operation, `POWER_LOSS_EVERY=1` takes all of them.
-//! `POWER_LOSS_AT=N cargo test -p klamm-tests --test broker_power_loss -- --nocapture` runs one point.
+//! `POWER_LOSS_AT=N cargo test -p klamm-tests --test broker_power_loss -- --nocapture` runs one
+//! point.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -73,7 +76,8 @@ fn number(name: &str) -> Option<usize> {
     std::env::var(name).ok().map(|text| text.parse().expect("a number"))
 }
 
-/// Runs the script with each operation as the crash point; says how many points and disks there were.
+/// Runs the script with each operation as the crash point; says how many points and disks there
+/// were.
 fn enumerate(config: &BrokerConfig, script: &[Step]) -> (usize, usize) {
     let whole = Run::of(SimDisk::default(), config, script);
     assert_eq!(whole.promises.answers, script.len());
@@ -118,7 +122,8 @@ fn is_log_in(path: &Path, directory: &str) -> bool {
     path.starts_with(Path::new("/data").join(directory)) && path.extension().is_some_and(|kind| kind == "log")
 }
 
-/// The check would see a sync that is missing: wherever the disk only claims to have synced, something acknowledged is lost.
+/// The check would see a sync that is missing: wherever the disk only claims to have synced,
+/// something acknowledged is lost.
 #[test]
 fn the_check_sees_every_sync_that_is_missing() {
     // Without a clean stop, which would sync all once more.

@@ -1,4 +1,5 @@
-//! Quotas: who has more than its share is told for how long, and its connection is not read from meanwhile; others go on.
+//! Quotas: who has more than its share is told for how long, and its connection is not read from
+//! meanwhile; others go on.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -210,7 +211,8 @@ fn what_is_asked_for_in_a_wrong_way_is_refused() {
     }
 }
 
-/// Whether a new connection is served. One that is too many for its address is closed without an answer.
+/// Whether a new connection is served. One that is too many for its address is closed without an
+/// answer.
 fn is_served(address: SocketAddr) -> bool {
     let mut stream = TcpStream::connect(address).unwrap();
     // ApiVersions 0 without a client id.

@@ -1,4 +1,5 @@
-//! The broker, request by request: every API in every version that it serves, order, waiting, limits, bad input.
+//! The broker, request by request: every API in every version that it serves, order, waiting,
+//! limits, bad input.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,5 @@
-//! Each setting of a topic has its effect: a test each, with the setting changed while the broker runs.
+//! Each setting of a topic has its effect: a test each, with the setting changed while the broker
+//! runs.
 
 use std::time::{Duration, Instant};
 

@@ -1,5 +1,5 @@
-//! On a real disk: with `flush.messages=1` each response to a produce or a commit comes after a sync of its log, and requests that
-//! wait at the same time share syncs.
+//! On a real disk: with `flush.messages=1` each response to a produce or a commit comes after a
+//! sync of its log, and requests that wait at the same time share syncs.
 
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex};
@@ -35,7 +35,8 @@ struct Seen {
     is_held: bool,
 }
 
-/// A broker on the operating system's disk that syncs each record, and what it does to the logs of one topic.
+/// A broker on the operating system's disk that syncs each record, and what it does to the logs of
+/// one topic.
 struct Counted {
     seen: Arc<(Mutex<Seen>, Condvar)>,
     broker: TestBroker,
@@ -159,7 +160,8 @@ fn each_commit_is_synced_before_it_is_acknowledged() {
     }
 }
 
-/// Holds the sync of the first request until all others have written, and returns the number of syncs after it.
+/// Holds the sync of the first request until all others have written, and returns the number of
+/// syncs after it.
 fn syncs_of_others(
     counted: &Counted,
     send: impl Fn(&mut Client),

@@ -1,4 +1,5 @@
-//! The broker for other people's tests: it fails on demand, its clock is the test's, and it tells what came.
+//! The broker for other people's tests: it fails on demand, its clock is the test's, and it tells
+//! what came.
 
 use std::time::{Duration, Instant};
 

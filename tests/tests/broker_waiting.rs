@@ -1,5 +1,5 @@
-//! A request that waits keeps nothing of its frame: other requests find the memory of `queued.max.request.bytes` free,
-//! however large the frames of those that wait were.
+//! A request that waits keeps nothing of its frame: other requests find the memory of
+//! `queued.max.request.bytes` free, however large the frames of those that wait were.
 
 use klamm_broker::testing::request_footprint;
 use klamm_broker::{Broker, BrokerConfig};
@@ -170,7 +170,8 @@ fn a_sync_that_waits_for_the_leader_keeps_no_memory_of_its_frame() {
     produces(&broker);
 }
 
-/// A waiting fetch of many partitions has memory of its own. When another request needs it, the fetch is answered.
+/// A waiting fetch of many partitions has memory of its own. When another request needs it, the
+/// fetch is answered.
 #[test]
 fn a_large_fetch_that_waits_gives_its_memory_to_others() {
     const PARTITIONS: i32 = 200;

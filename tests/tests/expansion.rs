@@ -1,5 +1,6 @@
-//! What a request takes in memory while it is answered, for every API and version: never more than the broker has counted
-//! for it before it decodes anything. The allocator counts, so that this test is alone in its process. It prints the table:
+//! What a request takes in memory while it is answered, for every API and version: never more than
+//! the broker has counted for it before it decodes anything. The allocator counts, so that this
+//! test is alone in its process. It prints the table:
 //!
 //! ```sh
 //! cargo test -p klamm-tests --test expansion -- --nocapture
@@ -45,7 +46,8 @@ fn measure(stream: &mut TcpStream, frame: &[u8], broker: &Broker) -> Option<Took
     Some(Took { peak, counted, wire: frame.len() })
 }
 
-/// The head of a frame, and a body that declares as many elements as it can, or is full of the smallest.
+/// The head of a frame, and a body that declares as many elements as it can, or is full of the
+/// smallest.
 fn stuffed(good: &GoodFrame) -> Vec<Vec<u8>> {
     let (_, _, frame) = good;
     let flexible =
@@ -95,7 +97,8 @@ fn malformed((api, version, frame): &GoodFrame) -> GoodFrame {
     (*api, *version, frame)
 }
 
-/// Frames with long names that are malformed throughout: once replaced they take most of the request's memory.
+/// Frames with long names that are malformed throughout: once replaced they take most of the
+/// request's memory.
 fn long_malformed_frames() -> Vec<GoodFrame> {
     let names = |count: usize| -> Vec<ByteString> { vec!["~".repeat(10_900).as_str().into(); count] };
     let topic = |name| metadata::MetadataRequestTopic { name: Some(name), ..Default::default() };
@@ -116,7 +119,8 @@ fn replaced<R: Request>(request: &R, version: i16) -> GoodFrame {
     (R::KEY.code(), version, frame)
 }
 
-/// Whether every request of the API has a response at once, whatever it says: none waits, and none asks for silence.
+/// Whether every request of the API has a response at once, whatever it says: none waits, and none
+/// asks for silence.
 fn is_answered(good: &GoodFrame) -> bool {
     let others = [ApiKey::Produce, ApiKey::Fetch, ApiKey::JoinGroup, ApiKey::SyncGroup];
     others.iter().all(|api| api.code() != good.0)

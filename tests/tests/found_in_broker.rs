@@ -248,7 +248,8 @@ fn the_latest_time_is_that_of_the_records_whatever_the_header_claims() {
 fn a_producer_does_not_decide_that_its_records_bear_the_time_of_the_append() {
     let broker = TestBroker::start().unwrap();
     let mut client = Client::connect(broker.running());
-    // As in Kafka, a topic with CreateTime takes the batch, with its records' times, and one with LogAppendTime refuses it.
+    // As in Kafka, a topic with CreateTime takes the batch, with its records' times, and one with
+    // LogAppendTime refuses it.
     for (name, policy, error) in [("a", "CreateTime", 0), ("b", "LogAppendTime", 32)] {
         create(&mut client, name, 1, &[("message.timestamp.type", policy)]);
         let id = topic(&mut client, name);

@@ -1,5 +1,6 @@
-//! Settings of a single group (`kafka-configs --entity-type groups`), as Kafka 4.3.1 has them: whether it is there or not, within the broker's
-//! bounds, from the next heartbeat on, after a restart.
+//! Settings of a single group (`kafka-configs --entity-type groups`), as Kafka 4.3.1 has them:
+//! whether it is there or not, within the broker's bounds, from the next heartbeat on, after a
+//! restart.
 
 use std::time::{Duration, Instant};
 
@@ -118,7 +119,8 @@ fn members_are_told_with_the_next_heartbeat() {
     assert_eq!(set(&mut client, GROUP, "other", HEARTBEAT, Some("300")).0, 0);
     let beat = one.beat.clone();
     assert_eq!(one.call(&beat).heartbeat_interval_ms, 250);
-    // A session that was begun before keeps its length; from the next heartbeat on it has the new one.
+    // A session that was begun before keeps its length; from the next heartbeat on it has the new
+    // one.
     assert_eq!(set(&mut client, GROUP, "g", SESSION, Some("300")).0, 0);
     let began = Instant::now();
     assert_eq!(one.beat(), 0);

@@ -76,7 +76,8 @@ fn words_of_members_are_carried_as_they_are() {
     assert_undisturbed(&mut own);
 }
 
-/// Of a group that is too large for a batch the assignment is refused, as Kafka does, and the group goes on without it.
+/// Of a group that is too large for a batch the assignment is refused, as Kafka does, and the group
+/// goes on without it.
 #[test]
 fn words_that_cannot_be_logged_are_refused() {
     let (broker, _client) = start();
@@ -116,8 +117,8 @@ fn a_subscription_of_a_hundred_thousand_topics_is_carried() {
     assert_undisturbed(&mut own);
 }
 
-/// Who names another's `group.instance.id`, or the id of one that has been replaced, is fenced; ids of dynamic members are no secret, and
-/// as good from whoever sends them.
+/// Who names another's `group.instance.id`, or the id of one that has been replaced, is fenced; ids
+/// of dynamic members are no secret, and as good from whoever sends them.
 #[test]
 fn members_that_send_each_others_ids_are_told() {
     let (broker, _client) = start();

@@ -1,4 +1,5 @@
-//! Groups while topics, and the topic that groups are logged in, come, go and are damaged; and what a comparison with a real Kafka has found.
+//! Groups while topics, and the topic that groups are logged in, come, go and are damaged; and what
+//! a comparison with a real Kafka has found.
 
 use klamm_broker::{Broker, BrokerConfig};
 use klamm_protocol::ErrorCode;

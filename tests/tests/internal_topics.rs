@@ -1,5 +1,5 @@
-//! What Kafka's coordinators wrote into their internal topics, read with our schemas: each record is what Kafka's own decoders print of
-//! it, and written again it is the same bytes.
+//! What Kafka's coordinators wrote into their internal topics, read with our schemas: each record
+//! is what Kafka's own decoders print of it, and written again it is the same bytes.
 
 use std::collections::BTreeMap;
 
@@ -70,8 +70,8 @@ fn snake(name: &str) -> String {
     name.chars().map(lower).collect()
 }
 
-/// Each number, string and list of numbers under a name in `json` stands under that name in `said`. Bytes and ids, which Kafka prints in
-/// base64, are held to by writing them again.
+/// Each number, string and list of numbers under a name in `json` stands under that name in `said`.
+/// Bytes and ids, which Kafka prints in base64, are held to by writing them again.
 fn check(said: &str, json: &Value) {
     let Value::Object(fields) = json else { return };
     for (name, value) in fields {
@@ -142,7 +142,8 @@ fn each_record_is_what_kafkas_decoders_say() {
     }
 }
 
-/// What a coordinator makes of Kafka's records it writes as Kafka has written them: offsets, groups of either protocol, members.
+/// What a coordinator makes of Kafka's records it writes as Kafka has written them: offsets, groups
+/// of either protocol, members.
 #[test]
 fn records_of_groups_are_written_as_kafka_writes_them() {
     let root = tempfile::tempdir().unwrap();

@@ -1,12 +1,15 @@
-//! Compaction held against Kafka's own cleaner: the same folder, cleaned by both, is the same afterwards: which batches and records
-//! are left, byte for byte where they are not compressed, and the transaction index.
+//! Compaction held against Kafka's own cleaner: the same folder, cleaned by both, is the same
+//! afterwards: which batches and records are left, byte for byte where they are not compressed, and
+//! the transaction index.
 //!
-//! Where the map is full in the middle of a segment, Kafka 4.3.1 goes on there with the aborted transactions of the whole segment, and
-//! takes committed records of the same producers for aborted ones, so that what they replace stays. Klamm does not, so there are no
-//! transactions in the cases with a small map.
+//! Where the map is full in the middle of a segment, Kafka 4.3.1 goes on there with the aborted
+//! transactions of the whole segment, and takes committed records of the same producers for aborted
+//! ones, so that what they replace stays. Klamm does not, so there are no transactions in the cases
+//! with a small map.
 //!
-//! `fixtures/cleaner.txt` is what Kafka 4.3.1 made of folders with seeds 1 to 12. With `KAFKA_LIB`, a folder with Kafka's jars, it
-//! is asked anew, with `CLEANER_SEED` for the first seed: what `.ci/run oracle` does. To write the file again:
+//! `fixtures/cleaner.txt` is what Kafka 4.3.1 made of folders with seeds 1 to 12. With `KAFKA_LIB`,
+//! a folder with Kafka's jars, it is asked anew, with `CLEANER_SEED` for the first seed: what
+//! `.ci/run oracle` does. To write the file again:
 //! `KAFKA_LIB=.cache/kafka/lib CLEANER_SEED=1 CLEANER_WRITE=1 cargo test -p klamm-tests --test kafka_cleaner`.
 
 #![allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap, clippy::cast_sign_loss)]
@@ -53,7 +56,8 @@ struct Scribe {
     random: Random,
     log: Log,
     now: i64,
-    /// Next sequence numbers of four producers, the last two of which have transactions; whether one is open.
+    /// Next sequence numbers of four producers, the last two of which have transactions; whether
+    /// one is open.
     producers: [(u32, bool); 4],
     has_transactions: bool,
 }
@@ -317,8 +321,9 @@ fn kafka(lib: &str, cases: &[Case]) -> String {
     String::from_utf8(done.stdout).unwrap()
 }
 
-/// Without the empty batches that hold the last sequence of a producer whose batch has no time: to Kafka that was in 1969, and
-/// the producer forgotten. Here one is forgotten a day after it was seen silent (`ARCHITECTURE.md`).
+/// Without the empty batches that hold the last sequence of a producer whose batch has no time: to
+/// Kafka that was in 1969, and the producer forgotten. Here one is forgotten a day after it was
+/// seen silent (`ARCHITECTURE.md`).
 fn comparable(batches: &str) -> String {
     let held_by_a_timeless = |line: &&str| line.ends_with(" records") && line.contains(" time -1 ");
     batches.lines().filter(|line| !held_by_a_timeless(line)).map(|line| format!("{line}\n")).collect()

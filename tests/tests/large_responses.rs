@@ -1,5 +1,6 @@
-//! Responses that grow with the state of the broker, not with the request: their memory is taken from
-//! `queued.max.request.bytes` before they are built. The allocator counts, so that these tests hold a lock.
+//! Responses that grow with the state of the broker, not with the request: their memory is taken
+//! from `queued.max.request.bytes` before they are built. The allocator counts, so that these tests
+//! hold a lock.
 
 use std::io::Write;
 use std::sync::{Mutex, PoisonError};

@@ -1,5 +1,6 @@
-//! The folder that Apache Kafka 4.3.1 left behind, opened as a folder of logs: it reads as Kafka's dump says, knows the
-//! offsets that the broker answered, and what we build anew is what Kafka built.
+//! The folder that Apache Kafka 4.3.1 left behind, opened as a folder of logs: it reads as Kafka's
+//! dump says, knows the offsets that the broker answered, and what we build anew is what Kafka
+//! built.
 
 use std::fs;
 use std::path::Path;
@@ -112,8 +113,9 @@ fn topic_ids_and_epochs_are_kafkas() {
     }
 }
 
-/// Without a marker and without indexes all is recovered; the indexes are then byte for byte those that Kafka wrote, where
-/// the batches are as they were appended (a cleaner indexes by other steps).
+/// Without a marker and without indexes all is recovered; the indexes are then byte for byte those
+/// that Kafka wrote, where the batches are as they were appended (a cleaner indexes by other
+/// steps).
 #[test]
 fn rebuilt_indexes_are_kafkas() {
     let root = copied();
@@ -130,7 +132,8 @@ fn rebuilt_indexes_are_kafkas() {
     let log = LogConfig { index_interval_bytes: 512, ..LogConfig::default() };
     LogDir::open_with(root.path(), DirConfig { log, ..DirConfig::default() }).unwrap().close().unwrap();
     let mut compared = 0;
-    // These have `index.interval.bytes=512`, and one run of the broker: another one begins its count anew.
+    // These have `index.interval.bytes=512`, and one run of the broker: another one begins its
+    // count anew.
     for partition in ["segments-0", "segments-zstd-0"] {
         for entry in fs::read_dir(fixtures::root().join(partition)).unwrap() {
             let name = entry.unwrap().file_name().into_string().unwrap();
@@ -180,8 +183,9 @@ fn records_are_found_by_time() {
     );
 }
 
-/// Without snapshots and transaction indexes, and after a kill, both are made anew from the batches: the snapshot at the end
-/// holds what Kafka's does, each transaction index is byte for byte Kafka's. A cleaner removes batches, so that less is known.
+/// Without snapshots and transaction indexes, and after a kill, both are made anew from the
+/// batches: the snapshot at the end holds what Kafka's does, each transaction index is byte for
+/// byte Kafka's. A cleaner removes batches, so that less is known.
 #[test]
 fn producer_state_from_the_batches_is_kafkas() {
     let root = copied();

@@ -1,5 +1,5 @@
-//! Error codes of Produce, held against Kafka's (`fixtures/produce_codes.txt`). They decide whether a producer
-//! sends a batch again or drops its records.
+//! Error codes of Produce, held against Kafka's (`fixtures/produce_codes.txt`). They decide whether
+//! a producer sends a batch again or drops its records.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
-//! `docs/operating.md` promises nothing without a test: `tests/promises.txt` names one for each sentence, and the tables and defaults
-//! of the document are those of the broker.
+//! `docs/operating.md` promises nothing without a test: `tests/promises.txt` names one for each
+//! sentence, and the tables and defaults of the document are those of the broker.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! Batches that Apache Kafka wrote, with each codec, read as Kafka's own dump says; and built again from their records
-//! they are byte for byte the same.
+//! Batches that Apache Kafka wrote, with each codec, read as Kafka's own dump says; and built again
+//! from their records they are byte for byte the same.
 
 use klamm_record::{
     BatchBuilder, BatchOptions, Batches, Compression, Depth, Header, NewRecord, RecordBatch, TimestampType,

@@ -1,5 +1,6 @@
-//! What values a setting of a topic can have, beside what Kafka takes (`fixtures/topic_settings.txt`): a folder with a topic's setting
-//! that Kafka cannot read is one on which Kafka does not start.
+//! What values a setting of a topic can have, beside what Kafka takes
+//! (`fixtures/topic_settings.txt`): a folder with a topic's setting that Kafka cannot read is one
+//! on which Kafka does not start.
 
 use klamm_broker::{Broker, BrokerConfig};
 use klamm_tests::admin::create;

@@ -1,3 +1,5 @@
+//! Kafka's published jars.
+
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::Command;

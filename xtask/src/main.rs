@@ -16,8 +16,8 @@ use clap::Parser;
 /// Chores of the workspace.
 #[derive(Parser)]
 enum Chore {
-    /// Generates `crates/protocol/src/generated` anew from the message definitions inside Kafka's published jars, which
-    /// Maven fetches into `target/kafka-jars`.
+    /// Generates `crates/protocol/src/generated` anew from the message definitions inside Kafka's
+    /// published jars, which Maven fetches into `target/kafka-jars`.
     Protocol,
     /// Has Kafka's own classes write random messages: test vectors, "name version hex" a line.
     Vectors {

@@ -1,6 +1,7 @@
 //! Kafka's names as Rust's.
 
-/// `TopicName` as `topic_name`; a run of capitals stays together except for its last (`ISRCount`: `isr_count`).
+/// `TopicName` as `topic_name`; a run of capitals stays together except for its last (`ISRCount`:
+/// `isr_count`).
 pub fn snake(name: &str) -> String {
     let chars: Vec<char> = name.chars().collect();
     let mut out = String::new();

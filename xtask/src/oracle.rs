@@ -1,3 +1,5 @@
+//! Running Kafka's own message classes.
+
 use std::error::Error;
 use std::io::Write;
 use std::path::Path;

@@ -37,7 +37,8 @@ pub struct Spec {
 }
 
 impl Spec {
-    /// What Kafka calls the Java class; those of requests, responses and headers have a word behind.
+    /// What Kafka calls the Java class; those of requests, responses and headers have a word
+    /// behind.
     pub fn java_name(&self) -> String {
         let suffix =
             if matches!(self.kind.as_str(), "request" | "response" | "header") { "Data" } else { "" };

@@ -30,7 +30,8 @@ impl Consumer {
         Consumer { link, shared, group, id: format!("member-{number}"), epoch: 0, has: Vec::new() }
     }
 
-    /// Heartbeats and commits every few seconds and fetches in between, until the connection breaks.
+    /// Heartbeats and commits every few seconds and fetches in between, until the connection
+    /// breaks.
     pub(super) async fn run(&mut self) -> io::Result<()> {
         loop {
             self.heartbeat().await?;

@@ -1,7 +1,9 @@
-//! Thousands of connected clients: half of them produce, half consume in groups, and one beside them is timed.
+//! Thousands of connected clients: half of them produce, half consume in groups, and one beside
+//! them is timed.
 //!
-//! `CLIENTS=500` in the environment measures with fewer. Each producer sends ten records of 100 bytes every three seconds; each
-//! consumer is a member of a group of up to 250, heartbeats and commits every three seconds, and fetches all the time.
+//! `CLIENTS=500` in the environment measures with fewer. Each producer sends ten records of 100
+//! bytes every three seconds; each consumer is a member of a group of up to 250, heartbeats and
+//! commits every three seconds, and fetches all the time.
 
 mod consumer;
 mod link;
@@ -111,8 +113,8 @@ fn wait_for_partitions(client: &mut Client) {
     }
 }
 
-/// Connects clients and lets them work until `stop`; the connections that were refused or closed, and records consumed a second in
-/// the time that is measured.
+/// Connects clients and lets them work until `stop`; the connections that were refused or closed,
+/// and records consumed a second in the time that is measured.
 fn load(address: SocketAddr, clients: usize, stop: &AtomicBool) -> [f64; 2] {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("starts");
     let shared = Rc::new(Shared::new(clients.div_ceil(2 * MEMBERS)));
@@ -175,7 +177,8 @@ fn frame_to(index: i32, batch: Vec<u8>) -> Vec<u8> {
     frame.into_bytes().expect("no files").to_vec()
 }
 
-/// p50 and p99 in milliseconds of a client that writes a record and reads it back every ten milliseconds.
+/// p50 and p99 in milliseconds of a client that writes a record and reads it back every ten
+/// milliseconds.
 fn beside(address: SocketAddr) -> [f64; 2] {
     let mut client = Client::connect(address);
     let (one, _) = batch(100, 100, Compression::None);

@@ -1,3 +1,5 @@
+//! fjall as a log.
+
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 

@@ -1,3 +1,5 @@
+//! `klamm-log` as a contestant.
+
 use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::Mutex;
@@ -9,7 +11,8 @@ use klamm_record::{BatchBuilder, BatchOptions};
 
 use crate::peer::{Durable, Peer, touch};
 
-/// Bytes of batches that reads at random keep: all that is read here, as redb's 1 GiB and the system's page cache do.
+/// Bytes of batches that reads at random keep: all that is read here, as redb's 1 GiB and the
+/// system's page cache do.
 const MEMORY: usize = 256 << 20;
 
 struct Klamm {

@@ -1,4 +1,5 @@
-//! One `append` at a time, which syncs inside. A batch over 1 MiB could be written, but not opened again.
+//! One `append` at a time, which syncs inside. A batch over 1 MiB could be written, but not opened
+//! again.
 
 use std::path::Path;
 use std::sync::Mutex;

@@ -1,12 +1,14 @@
-//! Klamm's log beside others that a program can embed: appends, reads and durable appends, each contestant in a process of its own,
-//! in turn. Prints the table of the README.
+//! Klamm's log beside others that a program can embed: appends, reads and durable appends, each
+//! contestant in a process of its own, in turn. Prints the table of the README.
 //!
-//! `cargo run --release [-- NAME...]` in this folder; `BENCH_DIR` says where the files are. Rates of appends and reads are per CPU second
-//! of the process, those of durable appends per second; medians of five rounds, and ratios to Klamm in the same round. With `QUICK` set
-//! there is one round of a tenth of the work, to see that all runs.
+//! `cargo run --release [-- NAME...]` in this folder; `BENCH_DIR` says where the files are. Rates
+//! of appends and reads are per CPU second of the process, those of durable appends per second;
+//! medians of five rounds, and ratios to Klamm in the same round. With `QUICK` set there is one
+//! round of a tenth of the work, to see that all runs.
 //!
-//! What an append promises is as near as the crates allow: the page cache for the first four figures (redb: the process's memory), the
-//! disk for the others. What a crate cannot do is left out.
+//! What an append promises is as near as the crates allow: the page cache for the first four
+//! figures (redb: the process's memory), the disk for the others. What a crate cannot do is left
+//! out.
 
 mod commitlog;
 mod fjall;

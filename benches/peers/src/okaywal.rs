@@ -1,5 +1,6 @@
-//! Each entry is synced, there is no other way. It drops what was checkpointed, so it never is here. An open log is read by position,
-//! which the caller has to keep, and the file is opened for each read; reading in order is measured as its recovery, which is.
+//! Each entry is synced, there is no other way. It drops what was checkpointed, so it never is
+//! here. An open log is read by position, which the caller has to keep, and the file is opened for
+//! each read; reading in order is measured as its recovery, which is.
 
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};

@@ -1,3 +1,5 @@
+//! What a log has to do to be measured.
+
 use std::path::Path;
 
 /// Whether an append returns once the record is on the disk.

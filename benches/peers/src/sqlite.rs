@@ -1,3 +1,5 @@
+//! SQLite as a log.
+
 use std::path::Path;
 use std::sync::Mutex;
 

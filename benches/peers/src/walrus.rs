@@ -1,5 +1,6 @@
-//! A topic is read once, by a cursor, so that there is no reading at random; a batch is synced always. The log is opened anew before it is
-//! read: beside a writer its batch reads leave records out.
+//! A topic is read once, by a cursor, so that there is no reading at random; a batch is synced
+//! always. The log is opened anew before it is read: beside a writer its batch reads leave records
+//! out.
 
 use std::path::{Path, PathBuf};
 

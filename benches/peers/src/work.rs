@@ -1,3 +1,5 @@
+//! The work that each log is measured at.
+
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};

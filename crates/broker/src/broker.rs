@@ -1,3 +1,5 @@
+//! The broker: starting, running and stopping it.
+
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak, mpsc};
@@ -101,13 +103,15 @@ impl Broker {
     /// Starts a broker; it answers when this returns.
     ///
     /// # Errors
-    /// [`StartError`]: the port is in use, the folder is in use, damaged or cannot be written, and so on.
+    /// [`StartError`]: the port is in use, the folder is in use, damaged or cannot be written, and
+    /// so on.
     #[allow(clippy::needless_pass_by_value)]
     pub fn start(config: BrokerConfig) -> Result<Broker, StartError> {
         Broker::start_in(&config, &Environment::default())
     }
 
-    /// Like [`Broker::start`], with levels of the log that `kafka-configs --entity-type broker-loggers` changes.
+    /// Like [`Broker::start`], with levels of the log that
+    /// `kafka-configs --entity-type broker-loggers` changes.
     ///
     /// # Errors
     /// [`StartError`], as [`Broker::start`].
@@ -217,7 +221,8 @@ impl Broker {
         self.shared.work.figures()
     }
 
-    /// Does what is due at `now`: in all folders, compaction too, and what groups have committed and nobody uses.
+    /// Does what is due at `now`: in all folders, compaction too, and what groups have committed
+    /// and nobody uses.
     pub(crate) fn maintain(&self, now: Timestamp) -> Result<(), LogError> {
         self.shared.groups.expire();
         self.storage.maintain(now)
@@ -321,14 +326,16 @@ fn spawn(
     Ok(thread)
 }
 
-/// The runtime is made on its own thread: whoever starts a broker may be in one, where another must not be dropped.
+/// The runtime is made on its own thread: whoever starts a broker may be in one, where another must
+/// not be dropped.
 fn serve(
     listener: TcpListener,
     http: Option<TcpListener>,
     shared: Arc<Shared>,
     stop: watch::Receiver<bool>,
 ) -> std::io::Result<(Runtime, Server)> {
-    // More threads for commands. They stay: what a thread has allocated and given back is used by the same thread alone.
+    // More threads for commands. They stay: what a thread has allocated and given back is used by
+    // the same thread alone.
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     runtime.enable_all().max_blocking_threads(MOST_THREADS + COMMANDS).thread_keep_alive(Duration::MAX);
     let runtime = runtime.thread_name("klamm-io").build()?;

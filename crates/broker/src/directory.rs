@@ -1,5 +1,5 @@
-//! What the broker reads and writes in a directory beside the logs, through the same [`Disk`] as the logs: a test that loses unsynced
-//! writes sees all of it.
+//! What the broker reads and writes in a directory beside the logs, through the same [`Disk`] as
+//! the logs: a test that loses unsynced writes sees all of it.
 
 use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
@@ -42,7 +42,8 @@ pub(crate) fn read_text(disk: &dyn Disk, path: &Path) -> io::Result<String> {
     Ok(text)
 }
 
-/// Writes a text in the place of what the file holds, in one step that survives a power loss: a draft, synced, renamed over it.
+/// Writes a text in the place of what the file holds, in one step that survives a power loss: a
+/// draft, synced, renamed over it.
 pub(crate) fn replace_text(disk: &dyn Disk, path: &Path, text: &str) -> io::Result<()> {
     let mut draft = path.to_owned().into_os_string();
     draft.push(".tmp");

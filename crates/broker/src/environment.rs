@@ -1,3 +1,5 @@
+//! The broker's surroundings: disk, clock and log levels.
+
 use std::sync::Arc;
 
 use klamm_log::disk::{Disk, OsDisk};

@@ -62,7 +62,8 @@ impl WireError for BatchError {
     fn wire(&self) -> ErrorCode {
         match self {
             BatchError::Compression(CompressionError::TooLarge { .. }) => ErrorCode::MessageTooLarge,
-            // The checksum is right: what the producer wrote cannot be read, and Kafka has no code for it.
+            // The checksum is right: what the producer wrote cannot be read, and Kafka has no code
+            // for it.
             BatchError::Codec { .. } | BatchError::Compression(_) => ErrorCode::UnknownServerError,
             BatchError::Field { .. } | BatchError::Record(_) => ErrorCode::InvalidRecord,
             _ => ErrorCode::CorruptMessage,
@@ -82,7 +83,8 @@ impl WireError for ProducerError {
     }
 }
 
-/// What a coordinator tells when it cannot log: who asked finds the coordinator again, or asks again.
+/// What a coordinator tells when it cannot log: who asked finds the coordinator again, or asks
+/// again.
 pub(crate) fn coordinator_error(error: &AppendError) -> GroupError {
     match error.wire() {
         ErrorCode::MessageTooLarge | ErrorCode::RecordListTooLarge => GroupError::TooLarge,

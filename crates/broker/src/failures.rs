@@ -1,5 +1,6 @@
-//! What fails beside requests: the maintenance of the logs, and reads of damaged batches. Each failure is logged when it begins
-//! and when it ends, counted, and shown by `/healthz` as long as it lasts.
+//! What fails beside requests: the maintenance of the logs, and reads of damaged batches. Each
+//! failure is logged when it begins and when it ends, counted, and shown by `/healthz` as long as
+//! it lasts.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -25,7 +26,8 @@ pub(crate) struct Failures {
 const READ: &str = "read";
 
 impl Failures {
-    /// A fetch could not read the batch at `offset`. An offset that is not there is the client's fault, and no failure.
+    /// A fetch could not read the batch at `offset`. An offset that is not there is the client's
+    /// fault, and no failure.
     pub(crate) fn read_failed(&self, partition: &TopicPartition, offset: Offset, error: &ReadError) {
         if matches!(error, ReadError::OutOfRange { .. }) {
             return;
@@ -53,7 +55,8 @@ impl Failures {
         }
     }
 
-    /// What fails now, a line each, for `/healthz`. `start` is where a log starts, if it is there: what was deleted since is no failure any more.
+    /// What fails now, a line each, for `/healthz`. `start` is where a log starts, if it is there:
+    /// what was deleted since is no failure any more.
     #[cfg(any(test, feature = "http"))]
     pub(crate) fn lines(&self, start: impl Fn(&TopicPartition) -> Option<Offset>) -> Vec<String> {
         let mut reads = self.reads.lock();

@@ -1,5 +1,5 @@
-//! Fetch sessions (KIP-227): the broker remembers which partitions a client reads, so that a fetch names only what changed and
-//! an answer tells only what is new.
+//! Fetch sessions (KIP-227): the broker remembers which partitions a client reads, so that a fetch
+//! names only what changed and an answer tells only what is new.
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
@@ -125,7 +125,8 @@ impl FetchSessions {
         Ok(FetchContext { kind: Kind::Incremental { id, epoch }, session_id: id, partitions })
     }
 
-    /// What of `found`, the partitions' data in the order of the context's, has to be told; and the session's id.
+    /// What of `found`, the partitions' data in the order of the context's, has to be told; and the
+    /// session's id.
     pub(crate) async fn answer(
         &self,
         context: FetchContext,
@@ -219,7 +220,8 @@ fn key(topic: &str, id: Uuid, by_id: bool) -> TopicKey {
     if by_id { TopicKey::Id(id) } else { TopicKey::Name(topic.into()) }
 }
 
-/// The session's partitions with those of the request in their places or behind them, and without those that it forgets.
+/// The session's partitions with those of the request in their places or behind them, and without
+/// those that it forgets.
 async fn changed(
     known: Vec<SessionPartition>,
     request: &FetchRequest,

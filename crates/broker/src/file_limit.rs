@@ -18,8 +18,8 @@ pub(crate) fn check(config: &BrokerConfig) {
     }
 }
 
-/// The number of files that may be needed, if `limit` is below it. Log files that are in use can be twice
-/// `log.max.open.files` in each directory.
+/// The number of files that may be needed, if `limit` is below it. Log files that are in use can be
+/// twice `log.max.open.files` in each directory.
 fn shortage(config: &BrokerConfig, limit: u64) -> Option<u64> {
     let logs = config.max_open_files.saturating_mul(2).saturating_mul(config.log_dirs.len().max(1));
     let needed = u64::try_from(config.max_connections.saturating_add(logs)).unwrap_or(u64::MAX);

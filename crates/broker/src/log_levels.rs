@@ -1,8 +1,9 @@
-//! Levels of the broker's log, which Kafka's tools change while it runs (the resource `BROKER_LOGGER`, KIP-412).
+//! Levels of the broker's log, which Kafka's tools change while it runs (the resource
+//! `BROKER_LOGGER`, KIP-412).
 //!
-//! A logger is a module of this workspace, with dots in its name, such as `klamm_broker.groups`: Kafka's tools accept no
-//! colons. `root` is all of them. A logger without a level has that of the nearest one above it. As in Kafka, changes
-//! are not kept over a restart.
+//! A logger is a module of this workspace, with dots in its name, such as `klamm_broker.groups`:
+//! Kafka's tools accept no colons. `root` is all of them. A logger without a level has that of the
+//! nearest one above it. As in Kafka, changes are not kept over a restart.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,7 +15,8 @@ use tracing::level_filters::LevelFilter;
 
 /// The levels of loggers, and how they are put into effect.
 ///
-/// The program that runs a broker makes one and hands it to [`Broker::start_with_log_levels`](crate::Broker::start_with_log_levels).
+/// The program that runs a broker makes one and hands it to
+/// [`Broker::start_with_log_levels`](crate::Broker::start_with_log_levels).
 ///
 /// ```
 /// use klamm_broker::LogLevels;
@@ -68,8 +70,9 @@ pub(crate) enum LevelError {
 }
 
 impl LogLevels {
-    /// Levels that begin with `root` for all loggers. `apply` is called with the levels after each change: those of
-    /// loggers that have one of their own, by module path (`klamm_broker::groups`), and that of `root`.
+    /// Levels that begin with `root` for all loggers. `apply` is called with the levels after each
+    /// change: those of loggers that have one of their own, by module path
+    /// (`klamm_broker::groups`), and that of `root`.
     pub fn new(
         root: LevelFilter,
         apply: impl Fn(&BTreeMap<String, LevelFilter>) + Send + Sync + 'static,

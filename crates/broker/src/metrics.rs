@@ -209,8 +209,8 @@ impl Metrics {
         self.count(&self.bytes_out, &TopicLabels::of(topic), bytes as u64);
     }
 
-    /// Adds to a counter of a topic. The topic is noted with its first counter, so that its counters are found when it is
-    /// deleted.
+    /// Adds to a counter of a topic. The topic is noted with its first counter, so that its
+    /// counters are found when it is deleted.
     fn count(&self, family: &Family<TopicLabels, Counter>, labels: &TopicLabels, by: u64) {
         if let Some(counter) = family.get(labels) {
             counter.inc_by(by);
@@ -228,7 +228,8 @@ impl Metrics {
         self.groups.tally.clone()
     }
 
-    /// All figures as text, as Prometheus reads it; those of partitions and groups are looked up now.
+    /// All figures as text, as Prometheus reads it; those of partitions and groups are looked up
+    /// now.
     pub(crate) fn text(&self, metadata: &Metadata, groups: &Arc<Groups>) -> String {
         let _reading = self.reading.lock();
         self.forget_deleted(&metadata.image());
@@ -291,7 +292,8 @@ impl Metrics {
 }
 
 impl Publisher for Metrics {
-    /// Removes the counters of deleted topics. A topic that is created again under the same name counts from 0.
+    /// Removes the counters of deleted topics. A topic that is created again under the same name
+    /// counts from 0.
     fn publish(&self, delta: &Delta, image: &MetadataImage) {
         if !delta.removed.is_empty() {
             self.forget_deleted(image);

@@ -1,4 +1,5 @@
-//! What a test asks of a broker that runs: faults for requests to come, and which came. Off unless a test turns it on.
+//! What a test asks of a broker that runs: faults for requests to come, and which came. Off unless
+//! a test turns it on.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;

@@ -1,4 +1,5 @@
-//! Where fetches wait for more to read. A produce wakes those that wait for its partitions, and no others.
+//! Where fetches wait for more to read. A produce wakes those that wait for its partitions, and no
+//! others.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
@@ -24,8 +25,8 @@ pub(crate) struct Watch<'a> {
 }
 
 impl Purgatory {
-    /// Has `waiter` notified once when one of the partitions grows, as long as the watch is held. It must look again after
-    /// registering, since a partition may have grown just before.
+    /// Has `waiter` notified once when one of the partitions grows, as long as the watch is held.
+    /// It must look again after registering, since a partition may have grown just before.
     pub(crate) fn watch<'a>(
         &'a self,
         partitions: &'a [TopicPartition],

@@ -1,3 +1,5 @@
+//! State that all connections and handlers share.
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -48,8 +50,8 @@ impl Shared {
         self.clock.now()
     }
 
-    /// Notes that a client used so much of a quota, and for how long its request has occupied a thread; milliseconds that it
-    /// has to wait, for its answer.
+    /// Notes that a client used so much of a quota, and for how long its request has occupied a
+    /// thread; milliseconds that it has to wait, for its answer.
     pub(crate) fn charge(&self, head: &RequestHead, quota: Quota, amount: usize, since: Instant) -> i32 {
         let image = self.metadata.image();
         if image.quotas().is_empty() {
@@ -63,7 +65,8 @@ impl Shared {
         i32::try_from(wait.as_millis()).unwrap_or(i32::MAX)
     }
 
-    /// For how long the client of an answered request has to wait. The time of those that do not [`Shared::charge`] is noted.
+    /// For how long the client of an answered request has to wait. The time of those that do not
+    /// [`Shared::charge`] is noted.
     pub(crate) fn wait_after(&self, head: &RequestHead, took: Duration) -> Duration {
         let image = self.metadata.image();
         if image.quotas().is_empty() {
@@ -81,7 +84,8 @@ impl Shared {
         Shared { fault: Some(error), ..self.clone() }
     }
 
-    /// Whether consumer-protocol groups (KIP-848) are enabled, by the settings and by the feature level.
+    /// Whether consumer-protocol groups (KIP-848) are enabled, by the settings and by the feature
+    /// level.
     pub(crate) fn serves_consumer_protocol(&self) -> bool {
         self.config().rebalance_protocols.consumer && self.metadata.image().has_consumer_protocol()
     }
@@ -91,7 +95,8 @@ impl Shared {
         self.fault.map_or(Ok(()), |error| Err(TopicError::Fault(error)))
     }
 
-    /// The code of a request that is refused in any case: `otherwise`, unless a test wants another one.
+    /// The code of a request that is refused in any case: `otherwise`, unless a test wants another
+    /// one.
     pub(crate) fn refusal(&self, otherwise: ErrorCode) -> ErrorCode {
         self.permit().err().map_or(otherwise, |error| error.wire())
     }

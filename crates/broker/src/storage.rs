@@ -1,4 +1,5 @@
-//! The folders of the logs (`log.dirs`). One that fails when the broker starts takes its partitions with it; the others go on.
+//! The folders of the logs (`log.dirs`). One that fails when the broker starts takes its partitions
+//! with it; the others go on.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -55,7 +56,8 @@ pub(crate) struct Wanted {
 pub(crate) struct Maintenance(#[allow(dead_code)] Vec<Background>);
 
 impl Storage {
-    /// Opens the folders at `paths`, the first of which must not fail. `logs` is what the metadata log says of the logs in them.
+    /// Opens the folders at `paths`, the first of which must not fail. `logs` is what the metadata
+    /// log says of the logs in them.
     pub(crate) fn open(
         paths: &[PathBuf],
         config: &BrokerConfig,
@@ -146,8 +148,8 @@ impl Storage {
         Placer(self.folders.iter().filter_map(size).collect())
     }
 
-    /// Creates the logs of partitions, each in the directory that it names, unless they are there already. The results are in the
-    /// order of `wanted`; `None` where the directory is not there.
+    /// Creates the logs of partitions, each in the directory that it names, unless they are there
+    /// already. The results are in the order of `wanted`; `None` where the directory is not there.
     pub(crate) fn create_many(&self, wanted: &[Wanted]) -> Vec<Option<Result<Log, OpenError>>> {
         let mut results: Vec<_> = wanted.iter().map(|one| self.log(&one.log.partition).map(Ok)).collect();
         for (number, dir) in self.folders.iter().enumerate() {

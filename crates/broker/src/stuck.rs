@@ -1,3 +1,5 @@
+//! Partitions that take no writes, told to the operator once.
+
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -5,7 +7,8 @@ use klamm_log::AppendError;
 use klamm_types::TopicPartition;
 use parking_lot::Mutex;
 
-/// Partitions that cannot be written to. The operator is told once, and again when it goes on: a full disk has every produce refused.
+/// Partitions that cannot be written to. The operator is told once, and again when it goes on: a
+/// full disk has every produce refused.
 #[derive(Debug, Default)]
 pub(crate) struct Stuck {
     /// With the error that records were refused for.
@@ -40,7 +43,8 @@ impl Stuck {
         was_stuck
     }
 
-    /// The partitions that refuse records, and why. Those that are not there any more are forgotten.
+    /// The partitions that refuse records, and why. Those that are not there any more are
+    /// forgotten.
     #[cfg(any(feature = "http", test))]
     pub(crate) fn refusing(
         &self,

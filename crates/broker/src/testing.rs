@@ -1,6 +1,7 @@
-//! A real broker inside a test: it starts in milliseconds, many of them in one process, each with a port and a folder of its own that
-//! go with it. On demand it fails: with an error for the next request of an API, late, with a closed connection, with a full disk.
-//! Its clock is the test's, so that retention and compaction come when the test says, and it tells which requests came.
+//! A real broker inside a test: it starts in milliseconds, many of them in one process, each with a
+//! port and a folder of its own that go with it. On demand it fails: with an error for the next
+//! request of an API, late, with a closed connection, with a full disk. Its clock is the test's, so
+//! that retention and compaction come when the test says, and it tells which requests came.
 //!
 //! ```
 //! use std::time::Duration;
@@ -37,7 +38,8 @@
 //! | reading the broker's log to see what was sent | [`TestBroker::requests`] |
 //! | stop and start to test a reconnect | [`TestBroker::restart`], the same port and records |
 //!
-//! What a Klamm broker does not have yet, it does not have in a test either: transactions, more than one node.
+//! What a Klamm broker does not have yet, it does not have in a test either: transactions, more
+//! than one node.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -62,8 +64,9 @@ mod full_disk;
 
 use full_disk::FullDisk;
 
-/// Bytes of memory that a broker takes from `queued.max.request.bytes` to decode and answer this request, beside its frame;
-/// 0 when it is small enough for the connection's own allowance. `frame` begins behind the frame's length.
+/// Bytes of memory that a broker takes from `queued.max.request.bytes` to decode and answer this
+/// request, beside its frame; 0 when it is small enough for the connection's own allowance. `frame`
+/// begins behind the frame's length.
 ///
 /// # Errors
 /// [`DecodeError`] when the frame holds no request that can be read.
@@ -123,7 +126,8 @@ impl TestBroker {
         TestBroker::start_with(BrokerConfig::for_test())
     }
 
-    /// Starts a broker with these settings; its folder is a temporary one, its port a free one unless the listener names one.
+    /// Starts a broker with these settings; its folder is a temporary one, its port a free one
+    /// unless the listener names one.
     ///
     /// # Errors
     /// [`StartError`] as [`Broker::start`].
@@ -134,8 +138,8 @@ impl TestBroker {
         Ok(TestBroker { _folder: Some(folder), ..broker })
     }
 
-    /// Starts a broker whose files are on `disk`, in the directories that `config` names: for a test that counts syncs, fails an
-    /// operation, or keeps the disk to start another broker on it.
+    /// Starts a broker whose files are on `disk`, in the directories that `config` names: for a
+    /// test that counts syncs, fails an operation, or keeps the disk to start another broker on it.
     ///
     /// # Errors
     /// [`StartError`] as [`Broker::start`].
@@ -182,13 +186,14 @@ impl TestBroker {
         self.running().path()
     }
 
-    /// Has this happen to the next request of `api` that has no fault yet; faults for more requests queue up.
+    /// Has this happen to the next request of `api` that has no fault yet; faults for more requests
+    /// queue up.
     pub fn fault(&self, api: ApiKey, fault: Fault) {
         self.environment.probe.add(api, fault);
     }
 
-    /// The requests of one kind that came, in order, those that failed too. The last 10,000 of all kinds are remembered, as far
-    /// as they have 256 MiB together.
+    /// The requests of one kind that came, in order, those that failed too. The last 10,000 of all
+    /// kinds are remembered, as far as they have 256 MiB together.
     ///
     /// # Panics
     /// When one cannot be read, which a client of this process would have to have written by hand.
@@ -204,7 +209,8 @@ impl TestBroker {
         self.environment.probe.requests()
     }
 
-    /// Returns what the requests since the start have become: items, decompressed bytes, slices on each kind of thread.
+    /// Returns what the requests since the start have become: items, decompressed bytes, slices on
+    /// each kind of thread.
     ///
     /// # Panics
     /// When it is stopped.
@@ -229,7 +235,8 @@ impl TestBroker {
         self.clock.now()
     }
 
-    /// Moves the broker's clock, and does what is due then: retention, compaction, removal of files, offsets of groups that expire.
+    /// Moves the broker's clock, and does what is due then: retention, compaction, removal of
+    /// files, offsets of groups that expire.
     ///
     /// # Errors
     /// [`LogError`] of the first log that could not be seen to.
@@ -249,7 +256,8 @@ impl TestBroker {
         self.broker.take().map_or(Ok(()), Broker::stop)
     }
 
-    /// Stops it, if it runs, and starts it again on the same port with the same records, clock and faults.
+    /// Stops it, if it runs, and starts it again on the same port with the same records, clock and
+    /// faults.
     ///
     /// # Errors
     /// [`StartError`] when it does not start.

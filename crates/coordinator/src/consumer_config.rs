@@ -1,3 +1,5 @@
+//! Settings of consumer groups (KIP-848).
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -15,22 +17,26 @@ pub struct ConsumerGroupConfig {
     pub own: Arc<BTreeMap<GroupId, ConsumerTimes>>,
     /// The most members of a group; any number (`group.consumer.max.size`).
     pub max_size: usize,
-    /// By what partitions can be assigned; the first where members do not say (`group.consumer.assignors`).
+    /// By what partitions can be assigned; the first where members do not say
+    /// (`group.consumer.assignors`).
     pub assignors: Assignors,
-    /// Whether groups may change from one protocol to the other while they have members; both ways (`group.consumer.migration.policy`).
+    /// Whether groups may change from one protocol to the other while they have members; both ways
+    /// (`group.consumer.migration.policy`).
     pub migration: MigrationPolicy,
 }
 
 /// How often members of a group come, and how often its partitions are assigned.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ConsumerTimes {
-    /// Silence after which a member is taken for dead; 45 seconds (`group.consumer.session.timeout.ms`, of a single group
-    /// `consumer.session.timeout.ms`). A change counts from the member's next heartbeat on.
+    /// Silence after which a member is taken for dead; 45 seconds
+    /// (`group.consumer.session.timeout.ms`, of a single group `consumer.session.timeout.ms`). A
+    /// change counts from the member's next heartbeat on.
     pub session_timeout: Duration,
-    /// How often members are to come; 5 seconds (`group.consumer.heartbeat.interval.ms`, `consumer.heartbeat.interval.ms`).
+    /// How often members are to come; 5 seconds (`group.consumer.heartbeat.interval.ms`,
+    /// `consumer.heartbeat.interval.ms`).
     pub heartbeat_interval: Duration,
-    /// Partitions are not assigned anew more often than this; 1 second (`group.consumer.assignment.interval.ms`,
-    /// `consumer.assignment.interval.ms`, KIP-1263).
+    /// Partitions are not assigned anew more often than this; 1 second
+    /// (`group.consumer.assignment.interval.ms`, `consumer.assignment.interval.ms`, KIP-1263).
     pub assignment_interval: Duration,
 }
 

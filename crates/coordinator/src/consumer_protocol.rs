@@ -1,6 +1,6 @@
-//! What consumers put into a group's opaque bytes: what each wants and has, and what the leader gives it (`ConsumerProtocol`, versions 0
-//! to 3). The bytes begin with their version; those of a later one are read as the latest that is known, and what is behind is
-//! passed over.
+//! What consumers put into a group's opaque bytes: what each wants and has, and what the leader
+//! gives it (`ConsumerProtocol`, versions 0 to 3). The bytes begin with their version; those of a
+//! later one are read as the latest that is known, and what is behind is passed over.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -73,7 +73,8 @@ impl Subscription {
         })
     }
 
-    /// Reads the topics alone, which all versions begin with: of some clients the rest lacks what its version has.
+    /// Reads the topics alone, which all versions begin with: of some clients the rest lacks what
+    /// its version has.
     pub(crate) fn decode_topics(bytes: &Bytes) -> Result<Vec<Topic>, ConsumerProtocolError> {
         let read: ConsumerProtocolSubscription = decode_as(bytes, 0)?;
         Ok(read.topics.iter().map(|topic| Topic::new(topic)).collect())
@@ -99,8 +100,8 @@ impl Subscription {
         })
     }
 
-    /// The member as an assignor sees it that goes by this alone; [`Assignor::subscriber`](crate::assignor::Assignor::subscriber) is each
-    /// assignor's own way.
+    /// The member as an assignor sees it that goes by this alone;
+    /// [`Assignor::subscriber`](crate::assignor::Assignor::subscriber) is each assignor's own way.
     #[must_use]
     pub fn subscriber(self, id: MemberId, instance: Option<InstanceId>) -> Subscriber {
         let Subscription { topics, owned, generation, rack, user_data } = self;

@@ -8,8 +8,9 @@ use crate::{GroupError, GroupId, GroupRecord, InstanceId, MemberId, News, Notice
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Waiter(pub u64);
 
-/// What the driver has to do: log the records, hand each to [`apply`](crate::GroupCoordinator::apply), then give the answers. When they cannot
-/// be logged, [`not_logged`](crate::GroupCoordinator::not_logged) says what to answer instead.
+/// What the driver has to do: log the records, hand each to
+/// [`apply`](crate::GroupCoordinator::apply), then give the answers. When they cannot be logged,
+/// [`not_logged`](crate::GroupCoordinator::not_logged) says what to answer instead.
 #[derive(Clone, PartialEq, Debug, Default)]
 #[must_use = "the records are to be logged, the answers to be given"]
 pub struct Effects {
@@ -17,7 +18,8 @@ pub struct Effects {
     pub records: Vec<GroupRecord>,
     /// To be given once the records are logged.
     pub answers: Vec<(Waiter, Answer)>,
-    /// What has become of groups by this, once the records are logged. To be told or counted, or left.
+    /// What has become of groups by this, once the records are logged. To be told or counted, or
+    /// left.
     pub notices: Vec<Notice>,
 }
 
@@ -108,7 +110,8 @@ impl Effects {
         self.notices.extend(more.notices);
     }
 
-    /// The same in portions of so many records, for those that need not be logged together. All else goes with the last.
+    /// The same in portions of so many records, for those that need not be logged together. All
+    /// else goes with the last.
     pub fn in_portions(mut self, records: usize) -> impl Iterator<Item = Effects> {
         let mut rest = std::mem::take(&mut self.records).into_iter().peekable();
         std::iter::from_fn(move || {

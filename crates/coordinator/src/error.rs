@@ -1,3 +1,5 @@
+//! The coordinator's errors.
+
 use thiserror::Error;
 
 /// Why a coordinator does not do what a client asks. Each is one of Kafka's errors.
@@ -10,7 +12,8 @@ pub enum GroupError {
     /// `GROUP_ID_NOT_FOUND`.
     #[error("there is no such group")]
     GroupIdNotFound,
-    /// `GROUP_ID_NOT_FOUND`: a share or streams group has the name ([`ForeignRecord`](crate::ForeignRecord)).
+    /// `GROUP_ID_NOT_FOUND`: a share or streams group has the name
+    /// ([`ForeignRecord`](crate::ForeignRecord)).
     #[error("the name is that of a share or streams group, which is not looked after here")]
     ForeignGroup,
     /// `INVALID_SESSION_TIMEOUT`.

@@ -1,5 +1,6 @@
-//! Groups of protocols that are not spoken here: share (KIP-932) and streams (KIP-1071). What they have logged is left as it is, and their names
-//! are not to be had: Kafka does not load a partition in which a group is of two kinds.
+//! Groups of protocols that are not spoken here: share (KIP-932) and streams (KIP-1071). What they
+//! have logged is left as it is, and their names are not to be had: Kafka does not load a partition
+//! in which a group is of two kinds.
 
 use bytes::Bytes;
 
@@ -16,8 +17,8 @@ pub enum ForeignRecord {
 }
 
 impl ForeignRecord {
-    /// Reads a record that is none of [`GroupRecord`](crate::GroupRecord)'s; `None` for one of a kind that is not known, and for one that takes away
-    /// something of a group but not the group.
+    /// Reads a record that is none of [`GroupRecord`](crate::GroupRecord)'s; `None` for one of a
+    /// kind that is not known, and for one that takes away something of a group but not the group.
     ///
     /// # Errors
     /// [`RecordError::NoKind`] without a kind, [`RecordError::NoGroup`] without a name behind it.

@@ -1,5 +1,5 @@
-//! What Java makes of texts and hash tables. Where groups belong comes from it, and where Kafka's assignors choose by the order of a hash table,
-//! so does that.
+//! What Java makes of texts and hash tables. Where groups belong comes from it, and where Kafka's
+//! assignors choose by the order of a hash table, so does that.
 
 use std::collections::BTreeMap;
 
@@ -8,8 +8,9 @@ pub(crate) fn string_hash(text: &str) -> i32 {
     text.encode_utf16().fold(0, |hash: i32, unit| hash.wrapping_mul(31).wrapping_add(unit.into()))
 }
 
-/// Keys in the order in which a `HashSet` goes through them: by bucket, then as they came. The buckets are doubled when more than three quarters
-/// of them are taken, and become no fewer. (Where eight share a bucket Java makes a tree of it; this does not.)
+/// Keys in the order in which a `HashSet` goes through them: by bucket, then as they came. The
+/// buckets are doubled when more than three quarters of them are taken, and become no fewer. (Where
+/// eight share a bucket Java makes a tree of it; this does not.)
 #[derive(Debug)]
 pub(crate) struct HashOrder<K> {
     buckets: u32,

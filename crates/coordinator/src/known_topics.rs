@@ -1,6 +1,9 @@
+//! Topic names that were decoded before, to be shared.
+
 use crate::Topic;
 
-/// Topics that were read already. Whoever names one of them again shares it; mostly they come in the same order.
+/// Topics that were read already. Whoever names one of them again shares it; mostly they come in
+/// the same order.
 #[derive(Debug)]
 pub(crate) struct KnownTopics<'a> {
     known: &'a [Topic],

@@ -1,7 +1,9 @@
+//! A point in time on a monotonic clock.
+
 use std::time::Duration;
 
-/// A point on a clock that never goes back, as the time that has passed since it began. Timers go by it; what is logged bears a
-/// [`Timestamp`](klamm_types::Timestamp).
+/// A point on a clock that never goes back, as the time that has passed since it began. Timers go
+/// by it; what is logged bears a [`Timestamp`](klamm_types::Timestamp).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct Moment(Duration);
 

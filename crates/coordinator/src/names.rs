@@ -61,7 +61,8 @@ name! {
     MemberId
 }
 name! {
-    /// What a member calls itself for good (`group.instance.id`, KIP-345): it is then static, and keeps its partitions over a restart.
+    /// What a member calls itself for good (`group.instance.id`, KIP-345): it is then static, and
+    /// keeps its partitions over a restart.
     InstanceId
 }
 name! {
@@ -74,8 +75,9 @@ name! {
 }
 
 impl GroupId {
-    /// Where in an `__consumer_offsets` of so many partitions the group belongs, as every broker and tool of Kafka's finds it: the absolute value of
-    /// Java's hash of its name (0 for the least there is), divided among them.
+    /// Where in an `__consumer_offsets` of so many partitions the group belongs, as every broker
+    /// and tool of Kafka's finds it: the absolute value of Java's hash of its name (0 for the least
+    /// there is), divided among them.
     ///
     /// # Panics
     /// When there is no partition.
@@ -103,7 +105,8 @@ impl Topic {
 mod tests {
     use super::GroupId;
 
-    /// What Kafka's `Utils.abs(group.hashCode()) % partitions` gives. A negative hash was once cut of its sign, which is another partition.
+    /// What Kafka's `Utils.abs(group.hashCode()) % partitions` gives. A negative hash was once cut
+    /// of its sign, which is another partition.
     #[test]
     fn a_group_belongs_where_kafka_looks_for_it() {
         let table = [

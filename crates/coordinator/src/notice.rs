@@ -1,3 +1,5 @@
+//! Events of groups for logs and counters.
+
 use std::fmt;
 
 use crate::{GroupId, GroupKind, MemberId};
@@ -19,8 +21,8 @@ pub enum News {
     Joined(MemberId),
     /// Somebody is none any more.
     Gone(MemberId, Departure),
-    /// Partitions are to be assigned anew. Of a classic group, whose members are to join again, it is the generation that ends; of one whose
-    /// broker assigns, the epoch that begins.
+    /// Partitions are to be assigned anew. Of a classic group, whose members are to join again, it
+    /// is the generation that ends; of one whose broker assigns, the epoch that begins.
     Rebalances(GroupKind, i32),
     /// Partitions are assigned to so many members, in this generation or up to this epoch.
     Assigned(GroupKind, i32, usize),
@@ -38,7 +40,8 @@ pub enum Departure {
     Left,
     /// It was not heard for a whole session.
     SessionOver,
-    /// It did not join again, ask for its assignment, or give up what it had to, in the time that it has.
+    /// It did not join again, ask for its assignment, or give up what it had to, in the time that
+    /// it has.
     TooSlow,
     /// There may be fewer members than there were.
     NoRoom,

@@ -1,3 +1,5 @@
+//! The time and the topics that a decision is made with.
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -12,8 +14,9 @@ use crate::{Moment, Topic};
 pub struct Present<'a> {
     /// By the clock that never goes back: timers go by it.
     pub moment: Moment,
-    /// By the clock on the wall: what is logged bears it, and what counts across restarts goes by it, such as when offsets expire and how
-    /// often a group is assigned anew ([`ConsumerTimes::assignment_interval`](crate::ConsumerTimes)).
+    /// By the clock on the wall: what is logged bears it, and what counts across restarts goes by
+    /// it, such as when offsets expire and how often a group is assigned anew
+    /// ([`ConsumerTimes::assignment_interval`](crate::ConsumerTimes)).
     pub time: Timestamp,
     /// The topics; `&()` has none, which is enough for classic groups.
     pub topics: &'a dyn Catalog,

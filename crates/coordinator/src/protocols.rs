@@ -1,4 +1,5 @@
-//! What members say of the protocols that they can do: names, what they like best first, each with what they want by it.
+//! What members say of the protocols that they can do: names, what they like best first, each with
+//! what they want by it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +11,8 @@ use crate::java::{HashOrder, string_hash};
 /// The protocol type of consumers.
 pub(crate) const CONSUMER: &str = "consumer";
 
-/// The name that has most votes. Of equals the first in the order of a Java hash table, as Kafka counts.
+/// The name that has most votes. Of equals the first in the order of a Java hash table, as Kafka
+/// counts.
 pub(crate) fn most_wanted<'a>(votes: impl Iterator<Item = &'a ProtocolName>) -> Option<ProtocolName> {
     let mut counted: BTreeMap<&ProtocolName, usize> = BTreeMap::new();
     votes.for_each(|name| *counted.entry(name).or_default() += 1);

@@ -1,7 +1,8 @@
-//! The records of `__consumer_offsets`: what a coordinator decides, and what it is made of again after a restart.
+//! The records of `__consumer_offsets`: what a coordinator decides, and what it is made of again
+//! after a restart.
 //!
-//! A key begins with two bytes that tell its kind, a value with two that tell its version; a record without a value takes away what the key
-//! names.
+//! A key begins with two bytes that tell its kind, a value with two that tell its version; a record
+//! without a value takes away what the key names.
 
 use std::sync::Arc;
 
@@ -82,7 +83,8 @@ impl GroupRecord {
     /// Reads a record.
     ///
     /// # Errors
-    /// [`RecordError`]; [`RecordError::Unknown`] is none of the log's, which may hold records of other kinds: [`ForeignRecord`](crate::ForeignRecord).
+    /// [`RecordError`]; [`RecordError::Unknown`] is none of the log's, which may hold records of
+    /// other kinds: [`ForeignRecord`](crate::ForeignRecord).
     pub fn decode(key: &Bytes, value: Option<&Bytes>) -> Result<GroupRecord, RecordError> {
         let (kind, key) = split(key)?;
         match kind {

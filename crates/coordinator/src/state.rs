@@ -1,3 +1,5 @@
+//! The state of a group, whatever its protocol.
+
 use std::fmt;
 
 use crate::ClassicState;

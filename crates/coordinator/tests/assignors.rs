@@ -1,7 +1,9 @@
-//! What Kafka 4.3.1's own classes have assigned, and what ours do with the same input. `assignors.txt` has a line a case: topics with the
-//! racks of each partition, and perhaps an id; members as `id;instance;rack;topics;owned;generation`; who got what. Ours is the same, in sticky too,
-//! but where Kafka's sticky gives somebody what it does not want, for a while or at the end. `ASSIGNORS=FILE` takes other cases, such as
-//! `tests/kafka/oracle/AssignorOracle.java` makes with any seed: `.ci/run oracle`.
+//! What Kafka 4.3.1's own classes have assigned, and what ours do with the same input.
+//! `assignors.txt` has a line a case: topics with the racks of each partition, and perhaps an id;
+//! members as `id;instance;rack;topics;owned;generation`; who got what. Ours is the same, in sticky
+//! too, but where Kafka's sticky gives somebody what it does not want, for a while or at the end.
+//! `ASSIGNORS=FILE` takes other cases, such as `tests/kafka/oracle/AssignorOracle.java` makes with
+//! any seed: `.ci/run oracle`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -75,8 +77,9 @@ impl Case {
         check(&self.topics, &self.members, given)
     }
 
-    /// Whether Kafka's sticky goes astray: it gives a partition back to who had it in an earlier generation, wanted or not, and may give some to
-    /// a member that wants nothing. Its answer may be valid again at the end, by detours that are not to be followed.
+    /// Whether Kafka's sticky goes astray: it gives a partition back to who had it in an earlier
+    /// generation, wanted or not, and may give some to a member that wants nothing. Its answer may
+    /// be valid again at the end, by detours that are not to be followed.
     fn leads_kafkas_astray(&self) -> bool {
         let latest = self.members.iter().map(|member| member.generation).max().flatten();
         let has_unwanted = |member: &Subscriber| {

@@ -25,7 +25,8 @@ fn logged(record: ConsumerRecord) -> GroupRecord {
     GroupRecord::Consumer { group: GROUP.into(), record }
 }
 
-/// A world whose log says that members of a classic group have these partitions of `t`, which has two.
+/// A world whose log says that members of a classic group have these partitions of `t`, which has
+/// two.
 fn classic(generation: i32, members: &[(&str, Option<&str>, &[i32])]) -> ConsumerWorld {
     let mut world = world();
     world.topics.set("t", 2);
@@ -154,7 +155,8 @@ fn members_of_many_topics_come_and_go() {
     assert_eq!(world.consumer("m0").owned, Partitions::default());
 }
 
-/// What a client commits may be of a topic that was deleted since it asked, and made again: the next one begins without.
+/// What a client commits may be of a topic that was deleted since it asked, and made again: the
+/// next one begins without.
 #[test]
 fn a_commit_for_a_topic_that_is_gone_is_refused_whatever_has_its_name() {
     let mut world = world();
@@ -216,7 +218,8 @@ fn an_assignment_of_another_group_is_none() {
     assert!(world.consumer("a").assignment.is_empty());
 }
 
-/// Kafka does not load a partition of `__consumer_offsets` in which a group is of two kinds, and with it no other group of that partition.
+/// Kafka does not load a partition of `__consumer_offsets` in which a group is of two kinds, and
+/// with it no other group of that partition.
 #[test]
 fn the_name_of_a_share_or_streams_group_is_not_to_be_had() {
     let mut world = world();
@@ -356,7 +359,8 @@ fn mixed(topics: &str, classic: &[&str]) -> ConsumerWorld {
     world
 }
 
-/// The group is classic then, and its members are to join anew: those that come after a restart too, for nobody has what the one that left had.
+/// The group is classic then, and its members are to join anew: those that come after a restart
+/// too, for nobody has what the one that left had.
 #[test]
 fn a_restart_after_a_downgrade_leaves_no_partition_without_an_owner() {
     let mut world = mixed("t", &["c"]);
@@ -375,7 +379,8 @@ fn a_restart_after_a_downgrade_leaves_no_partition_without_an_owner() {
     assert_eq!(world.state(), "classic: PreparingRebalance, generation 4");
 }
 
-/// What is logged of a decision that is larger than a batch may be less than all of it: the group's epoch is first, so that the rest follows.
+/// What is logged of a decision that is larger than a batch may be less than all of it: the group's
+/// epoch is first, so that the rest follows.
 #[test]
 fn a_member_whose_joining_was_logged_in_part_gets_its_partitions() {
     for records in 1..5 {
@@ -421,7 +426,8 @@ fn join_with(world: &mut ConsumerWorld, name: &str, protocols: &[String]) -> Res
     }
 }
 
-/// Each has one with each other, and there is none that all have: without the broker they could not go on.
+/// Each has one with each other, and there is none that all have: without the broker they could not
+/// go on.
 #[test]
 fn classic_members_have_a_protocol_in_common() {
     let mut world = mixed("t", &[]);
@@ -461,7 +467,8 @@ fn members_of_many_topics_leave_at_once() {
     assert_eq!(world.groups.describe_consumer(&GroupId::new(GROUP)).unwrap().members.len(), 1);
 }
 
-/// The only member that speaks the newer protocol is static and away: a classic one has what is free assigned anew, by joining.
+/// The only member that speaks the newer protocol is static and away: a classic one has what is
+/// free assigned anew, by joining.
 #[test]
 fn a_member_that_is_away_is_not_waited_for_to_assign() {
     let mut world = world();
@@ -479,7 +486,8 @@ fn a_member_that_is_away_is_not_waited_for_to_assign() {
     assert_eq!(world.classic_beat("c"), Err(GroupError::RebalanceInProgress));
 }
 
-/// One that speaks the newer protocol from now on has no time in which it is to ask for its assignment.
+/// One that speaks the newer protocol from now on has no time in which it is to ask for its
+/// assignment.
 #[test]
 fn timers_of_the_classic_protocol_end_with_it() {
     let mut world = mixed("t", &["c"]);

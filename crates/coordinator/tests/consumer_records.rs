@@ -1,4 +1,5 @@
-//! Records of groups whose broker assigns, as Kafka 4.3.1's own classes write them: kind by kind, byte by byte.
+//! Records of groups whose broker assigns, as Kafka 4.3.1's own classes write them: kind by kind,
+//! byte by byte.
 
 use std::sync::Arc;
 use std::time::Duration;

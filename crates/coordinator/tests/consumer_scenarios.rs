@@ -1,5 +1,6 @@
-//! Each file in `consumer_scenarios/` tells what happens to a group whose broker assigns (KIP-848) and what comes of it.
-//! `UPDATE=1 cargo test -p klamm-coordinator --test consumer_scenarios` writes what is said now.
+//! Each file in `consumer_scenarios/` tells what happens to a group whose broker assigns (KIP-848)
+//! and what comes of it. `UPDATE=1 cargo test -p klamm-coordinator --test consumer_scenarios`
+//! writes what is said now.
 
 mod support;
 

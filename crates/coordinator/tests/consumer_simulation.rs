@@ -1,6 +1,8 @@
-//! Members of a group whose broker assigns: they join, leave, stall, crash, do not hear answers, change what they want; topics come, grow and
-//! go; the coordinator crashes at any record, or its log is full, in an order that a seed decides. Some members speak the classic protocol.
-//! `SEED=7 cargo test -p klamm-coordinator --test consumer_simulation -- --nocapture` replays one, `SEEDS=10000` runs more.
+//! Members of a group whose broker assigns: they join, leave, stall, crash, do not hear answers,
+//! change what they want; topics come, grow and go; the coordinator crashes at any record, or its
+//! log is full, in an order that a seed decides. Some members speak the classic protocol.
+//! `SEED=7 cargo test -p klamm-coordinator --test consumer_simulation -- --nocapture` replays one,
+//! `SEEDS=10000` runs more.
 
 mod consumer_invariants;
 mod support;
@@ -109,7 +111,8 @@ impl Simulation {
         self.hear(at, done);
     }
 
-    /// A client that does not know what was heard of it says all that it could. It has not taken what it was told since.
+    /// A client that does not know what was heard of it says all that it could. It has not taken
+    /// what it was told since.
     fn say_all(&mut self, name: &str) -> Result<(), GroupError> {
         let consumer = self.world.consumer(name).clone();
         let beat = ConsumerHeartbeat {

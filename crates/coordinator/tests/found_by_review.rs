@@ -121,8 +121,8 @@ fn a_group_that_has_more_members_than_it_may_assigns_anew_after_a_restart() {
     assert_eq!(world.state(), "PreparingRebalance, generation 1");
 }
 
-/// Two of three have joined the round; the third leaves together with one of them: it was given the generation first, and the other was
-/// asked to join again.
+/// Two of three have joined the round; the third leaves together with one of them: it was given the
+/// generation first, and the other was asked to join again.
 #[test]
 fn who_leaves_together_is_not_joined_on_the_way() {
     let mut world = stable();

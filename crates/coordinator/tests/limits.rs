@@ -1,4 +1,5 @@
-//! The memory of a group is bounded: of one member, of all members, and of those that were given an id.
+//! The memory of a group is bounded: of one member, of all members, and of those that were given an
+//! id.
 
 mod support;
 

@@ -1,5 +1,5 @@
-//! What each event does in each state: the whole table, as `matrix.txt` has it. `UPDATE=1 cargo test -p klamm-coordinator --test matrix`
-//! writes what is so now.
+//! What each event does in each state: the whole table, as `matrix.txt` has it.
+//! `UPDATE=1 cargo test -p klamm-coordinator --test matrix` writes what is so now.
 
 mod support;
 

@@ -1,4 +1,5 @@
-//! What a coordinator tells of its groups, for a log and to be counted: in words, in the order in which it becomes so.
+//! What a coordinator tells of its groups, for a log and to be counted: in words, in the order in
+//! which it becomes so.
 
 mod support;
 

@@ -1,5 +1,6 @@
-//! Each file in `scenarios/` tells what happens to a group and what comes of it: lines that begin with a word are done, lines that are
-//! indented are what was said. `UPDATE=1 cargo test -p klamm-coordinator --test scenarios` writes what is said now.
+//! Each file in `scenarios/` tells what happens to a group and what comes of it: lines that begin
+//! with a word are done, lines that are indented are what was said.
+//! `UPDATE=1 cargo test -p klamm-coordinator --test scenarios` writes what is said now.
 
 mod support;
 

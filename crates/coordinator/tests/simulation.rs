@@ -1,5 +1,7 @@
-//! Members that join, leave, stall, crash and ask twice, and a coordinator that crashes at any record, in an order that a seed decides.
-//! `SEED=7 cargo test -p klamm-coordinator --test simulation -- --nocapture` replays one, `SEEDS=10000` runs more.
+//! Members that join, leave, stall, crash and ask twice, and a coordinator that crashes at any
+//! record, in an order that a seed decides.
+//! `SEED=7 cargo test -p klamm-coordinator --test simulation -- --nocapture` replays one,
+//! `SEEDS=10000` runs more.
 
 mod invariants;
 mod support;

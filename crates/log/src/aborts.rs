@@ -1,8 +1,8 @@
 //! Checks a transaction index against the batches of its segment.
 //!
-//! No checksum covers the file. A walk over the headers of the batches and over the abort markers says which transactions
-//! were aborted. Compaction may have removed batches of a transaction while its marker, and so its entry, stays: the walk
-//! then knows a range in which the transaction began.
+//! No checksum covers the file. A walk over the headers of the batches and over the abort markers
+//! says which transactions were aborted. Compaction may have removed batches of a transaction while
+//! its marker, and so its entry, stays: the walk then knows a range in which the transaction began.
 
 use std::collections::BTreeMap;
 
@@ -49,8 +49,9 @@ pub(crate) enum Verdict {
 }
 
 impl Aborts {
-    /// Begins at the base offset of a segment, where the producers are as in `states`. `is_first` says whether it is the
-    /// first of its log, `is_compacted` whether compaction may have removed batches.
+    /// Begins at the base offset of a segment, where the producers are as in `states`. `is_first`
+    /// says whether it is the first of its log, `is_compacted` whether compaction may have removed
+    /// batches.
     pub(crate) fn new(base: Offset, states: ProducerStates, is_first: bool, is_compacted: bool) -> Aborts {
         let (behind, entries, markers) = (BTreeMap::new(), Vec::new(), BTreeMap::new());
         let is_first = is_first && base > Offset::ZERO;

@@ -24,8 +24,8 @@ pub struct Appended {
     pub next_offset: Offset,
     /// The largest time of the records.
     pub max_timestamp: Option<Timestamp>,
-    /// Whether the log had them already, from the same idempotent producer: nothing was written then, and the offsets are
-    /// those of the first time.
+    /// Whether the log had them already, from the same idempotent producer: nothing was written
+    /// then, and the offsets are those of the first time.
     pub is_duplicate: bool,
 }
 
@@ -37,8 +37,9 @@ impl From<Duplicate> for Appended {
 }
 
 impl Log {
-    /// Appends one record as a batch of its own and returns its offset. A record without a time gets the clock's. For
-    /// many small records a [`Writer`](crate::Writer), which gathers them, is several times faster.
+    /// Appends one record as a batch of its own and returns its offset. A record without a time
+    /// gets the clock's. For many small records a [`Writer`](crate::Writer), which gathers them, is
+    /// several times faster.
     ///
     /// # Errors
     /// [`AppendError`]; the record is then not in the log, unless a sync failed.
@@ -56,8 +57,8 @@ impl Log {
         self.inner.finish(appended, durability).map(|appended| appended.base_offset)
     }
 
-    /// Appends a batch that was built here, whose CRC need not be checked, in the log's own epoch. `first_keyless` is the
-    /// index of its first record without a key.
+    /// Appends a batch that was built here, whose CRC need not be checked, in the log's own epoch.
+    /// `first_keyless` is the index of its first record without a key.
     pub(crate) fn append_built(
         &self,
         batch: &mut Finished,
@@ -76,9 +77,10 @@ impl Log {
         self.inner.finish(appended, durability).map(|appended| appended.next_offset)
     }
 
-    /// Appends one or more batches, giving them the next offsets and `epoch`, which is written into `batches`: what a
-    /// leader does with what a producer sent. `depth` says how much of them is checked. All go into one segment. A batch of
-    /// an idempotent producer that the log has already is not written again (KIP-98).
+    /// Appends one or more batches, giving them the next offsets and `epoch`, which is written into
+    /// `batches`: what a leader does with what a producer sent. `depth` says how much of them is
+    /// checked. All go into one segment. A batch of an idempotent producer that the log has already
+    /// is not written again (KIP-98).
     ///
     /// # Errors
     /// [`AppendError`]; nothing of them is then in the log, unless a sync failed.
@@ -113,8 +115,9 @@ impl Log {
         self.inner.finish(appended, durability)
     }
 
-    /// Appends batches that a leader has given their offsets and epochs: what a follower does. They must lie at or behind
-    /// the log's end, in order; a gap is allowed, for the leader's log may have been compacted. Their CRC is checked.
+    /// Appends batches that a leader has given their offsets and epochs: what a follower does. They
+    /// must lie at or behind the log's end, in order; a gap is allowed, for the leader's log may
+    /// have been compacted. Their CRC is checked.
     ///
     /// # Errors
     /// [`AppendError`]; nothing of them is then in the log, unless a sync failed.
@@ -177,7 +180,8 @@ impl Inner {
     /// Begins a new segment at `base`.
     pub(crate) fn roll_at(&self, appender: &mut Appender, base: Offset) -> Result<(), AppendError> {
         let segment = appender.roll(base, self.clock.elapsed())?;
-        // Only behind a gap that is too wide for one segment: nothing is appended before its base any more.
+        // Only behind a gap that is too wide for one segment: nothing is appended before its base
+        // any more.
         appender.next = appender.next.max(base);
         let mut published = self.published.write();
         let end = published.bounds.end().max(base);
@@ -232,7 +236,8 @@ impl Appender {
         }
     }
 
-    /// Builds a batch of one record with the next offset, in memory that is kept from the last time.
+    /// Builds a batch of one record with the next offset, in memory that is kept from the last
+    /// time.
     fn build(&mut self, record: &NewRecord<'_>, clock: &dyn crate::Clock) -> Result<Finished, AppendError> {
         self.next.checked_next().ok_or(AppendError::OffsetsExhausted { end: self.next })?;
         let timestamp = record.timestamp.unwrap_or_else(|| clock.now());

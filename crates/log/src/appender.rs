@@ -1,4 +1,5 @@
-//! What appending changes, behind one lock: the active segment, its end, the epochs, the indexes' pace.
+//! What appending changes, behind one lock: the active segment, its end, the epochs, the indexes'
+//! pace.
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -77,7 +78,8 @@ impl Appender {
         }
     }
 
-    /// Whether the batches at hand, `bytes` in all, need a new segment: by size, time, or room in offsets and index.
+    /// Whether the batches at hand, `bytes` in all, need a new segment: by size, time, or room in
+    /// offsets and index.
     pub(crate) fn must_roll(&mut self, bytes: usize, clock: &dyn Clock) -> Result<bool, ReadError> {
         let last = self.headers.last().map_or(self.next, BatchHeader::last_offset);
         let offsets_full = i32::try_from(last.since(self.active.base())).is_err();
@@ -123,15 +125,17 @@ impl Appender {
         Ok(time)
     }
 
-    /// Where the segment begins that takes the batches at hand: at the log's end, so that a gap before them lies inside it and
-    /// is not taken for a lost end; behind the gap only where offsets would not fit.
+    /// Where the segment begins that takes the batches at hand: at the log's end, so that a gap
+    /// before them lies inside it and is not taken for a lost end; behind the gap only where
+    /// offsets would not fit.
     pub(crate) fn next_base(&self) -> Offset {
         let first = self.headers.first().map_or(self.next, BatchHeader::base_offset);
         let last = self.headers.last().map_or(self.next, BatchHeader::last_offset);
         if i32::try_from(last.since(self.next)).is_ok() { self.next } else { first }
     }
 
-    /// Closes the active segment and begins one at `base`. The old one is synced later, by whoever syncs the log.
+    /// Closes the active segment and begins one at `base`. The old one is synced later, by whoever
+    /// syncs the log.
     pub(crate) fn roll(&mut self, base: Offset, now: Duration) -> Result<Arc<Segment>, AppendError> {
         self.close_indexes()?;
         self.active.trim()?;
@@ -149,7 +153,8 @@ impl Appender {
         Ok(segment)
     }
 
-    /// At a clean stop: the next opening need not read the batches. Those that were taken for nothing else go.
+    /// At a clean stop: the next opening need not read the batches. Those that were taken for
+    /// nothing else go.
     pub(crate) fn take_snapshot(&mut self, segments: &SegmentList) -> Result<(), FileError> {
         self.producers.advance_to(self.next);
         self.snapshots.take(&self.producers)?;
@@ -167,7 +172,8 @@ impl Appender {
         written.map_err(file_error)?
     }
 
-    /// Notes that the batches at hand are written in `epoch` from `start` on; a new epoch is on the disk before them.
+    /// Notes that the batches at hand are written in `epoch` from `start` on; a new epoch is on the
+    /// disk before them.
     pub(crate) fn enter_epoch(&mut self, epoch: LeaderEpoch, start: Offset) -> Result<(), AppendError> {
         match self.epochs.latest() {
             Some(latest) if latest.epoch == epoch => return Ok(()),
@@ -183,8 +189,9 @@ impl Appender {
         Ok(())
     }
 
-    /// Notes on the disk that offsets are missing in the active segment, when they are before or between the batches at
-    /// hand. Otherwise opening would take what lies behind the gap for damaged.
+    /// Notes on the disk that offsets are missing in the active segment, when they are before or
+    /// between the batches at hand. Otherwise opening would take what lies behind the gap for
+    /// damaged.
     pub(crate) fn note_gaps(&mut self) -> Result<(), FileError> {
         let mut next = self.next;
         let has_gap = self.headers.iter().any(|header| {
@@ -212,8 +219,9 @@ impl Appender {
         self.folder.replace(EPOCH_CHECKPOINT, text.as_bytes())
     }
 
-    /// Notes the batches at hand, which have been written. They are in the log whatever becomes of the index: it is a cache,
-    /// and what could not be written of it is tried again with the next entry, at the latest when the log is closed.
+    /// Notes the batches at hand, which have been written. They are in the log whatever becomes of
+    /// the index: it is a cache, and what could not be written of it is tried again with the next
+    /// entry, at the latest when the log is closed.
     pub(crate) fn advance(&mut self, bytes: &[u8]) {
         let mut position = self.position;
         for header in &self.headers {
@@ -241,7 +249,8 @@ impl Appender {
         for header in &self.headers {
             let aborted = self.producers.apply(header, marker(header, &bytes[at..]));
             if let Some(entry) = aborted {
-                // As with the other indexes: what could not be written is tried again by the next sync.
+                // As with the other indexes: what could not be written is tried again by the next
+                // sync.
                 let _tried_again_later = self.active.push_aborted(entry);
             }
             at += header.size();
@@ -258,7 +267,8 @@ impl Appender {
     }
 }
 
-/// The indexes of the active segment are in memory, so that getting at them can only fail on their files.
+/// The indexes of the active segment are in memory, so that getting at them can only fail on their
+/// files.
 fn file_error(error: ReadError) -> FileError {
     match error {
         ReadError::File(error) => error,

@@ -1,3 +1,5 @@
+//! Background threads: maintenance and compaction.
+
 use std::sync::Arc;
 use std::thread::{JoinHandle, ScopedJoinHandle};
 use std::time::{Duration, Instant};
@@ -6,8 +8,9 @@ use parking_lot::{Condvar, Mutex};
 
 use crate::{Cleaning, LogDir, LogError, Step};
 
-/// Threads that maintain a directory: one calls [`LogDir::maintain`] once a second, others clean compacted logs that
-/// are dirty ([`CleanerConfig::threads`](crate::CleanerConfig::threads)). They end when this is dropped.
+/// Threads that maintain a directory: one calls [`LogDir::maintain`] once a second, others clean
+/// compacted logs that are dirty ([`CleanerConfig::threads`](crate::CleanerConfig::threads)). They
+/// end when this is dropped.
 #[derive(Debug)]
 pub struct Background {
     signal: Arc<Signal>,
@@ -21,8 +24,9 @@ struct Signal {
 }
 
 impl LogDir {
-    /// Begins to maintain the folder in the background: retention, syncs that settings ask for, checkpoints, compaction.
-    /// [`DirConfig::observer`](crate::DirConfig::observer) is told what fails and what is deleted.
+    /// Begins to maintain the folder in the background: retention, syncs that settings ask for,
+    /// checkpoints, compaction. [`DirConfig::observer`](crate::DirConfig::observer) is told what
+    /// fails and what is deleted.
     #[must_use = "dropping it ends the threads"]
     pub fn start_background(&self) -> Background {
         let signal = Arc::new(Signal::default());

@@ -1,3 +1,5 @@
+//! A log's start, high watermark, last stable offset and end.
+
 use klamm_types::Offset;
 
 /// The offsets that bound a log.
@@ -23,13 +25,15 @@ impl Bounds {
         self.start
     }
 
-    /// The offset after the last committed record (Kafka's high watermark); the end, unless replication says less.
+    /// The offset after the last committed record (Kafka's high watermark); the end, unless
+    /// replication says less.
     #[must_use]
     pub fn committed(&self) -> Offset {
         self.committed.unwrap_or(self.end)
     }
 
-    /// The offset before which all transactions are decided (Kafka's last stable offset); at most the commit bound.
+    /// The offset before which all transactions are decided (Kafka's last stable offset); at most
+    /// the commit bound.
     #[must_use]
     pub fn stable(&self) -> Offset {
         self.unstable.map_or(self.committed(), |unstable| unstable.clamp(self.start, self.committed()))

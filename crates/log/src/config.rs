@@ -1,18 +1,22 @@
+//! The settings of a log.
+
 use std::num::NonZeroU32;
 use std::time::Duration;
 
 use klamm_record::Compression;
 use thiserror::Error;
 
-/// How one log behaves. Each field names Kafka's topic property; where the default differs, it says so.
+/// How one log behaves. Each field names Kafka's topic property; where the default differs, it says
+/// so.
 #[derive(Clone, PartialEq, Debug)]
 pub struct LogConfig {
     /// Bytes after which a new segment is begun; 1 GiB (`segment.bytes`).
     pub segment_bytes: u32,
-    /// Age, counted from its first record, after which a segment is closed even if it is not full; 7 days (`segment.ms`).
+    /// Age, counted from its first record, after which a segment is closed even if it is not full;
+    /// 7 days (`segment.ms`).
     pub segment_time: Duration,
-    /// The most that a segment is closed before [`segment_time`](LogConfig::segment_time), so that not all logs begin
-    /// new segments at the same time; none (`segment.jitter.ms`).
+    /// The most that a segment is closed before [`segment_time`](LogConfig::segment_time), so that
+    /// not all logs begin new segments at the same time; none (`segment.jitter.ms`).
     pub segment_jitter: Duration,
     /// Bytes of an index after which a new segment is begun; 10 MiB (`segment.index.bytes`).
     pub segment_index_bytes: u32,
@@ -20,49 +24,56 @@ pub struct LogConfig {
     pub index_interval_bytes: u32,
     /// The most bytes of one batch; 1,048,588 (`max.message.bytes`).
     pub max_message_bytes: u32,
-    /// Bytes of the active segment's file that are filled with zeros ahead of the records, at a time, at most 64 MiB; none. Where the file has its
-    /// length and its blocks already, a sync writes the records alone, and durable appends are half as fast again; the zeros are
-    /// written on top. They are cut off when the segment is closed. (`preallocate`, with which Kafka allocates whole segments.)
+    /// Bytes of the active segment's file that are filled with zeros ahead of the records, at a
+    /// time, at most 64 MiB; none. Where the file has its length and its blocks already, a sync
+    /// writes the records alone, and durable appends are half as fast again; the zeros are written
+    /// on top. They are cut off when the segment is closed. (`preallocate`, with which Kafka
+    /// allocates whole segments.)
     pub preallocate: Option<NonZeroU32>,
     /// What becomes of old records; deletion (`cleanup.policy`).
     pub cleanup_policy: CleanupPolicy,
-    /// The part of a compacted log that has been written since it was last cleaned, from 0 to 1, above which it is cleaned
-    /// again; 0.5 (`min.cleanable.dirty.ratio`).
+    /// The part of a compacted log that has been written since it was last cleaned, from 0 to 1,
+    /// above which it is cleaned again; 0.5 (`min.cleanable.dirty.ratio`).
     pub min_cleanable_dirty_ratio: f64,
-    /// Age that a record in a compacted log has at least before it is cleaned away; 0 (`min.compaction.lag.ms`).
+    /// Age that a record in a compacted log has at least before it is cleaned away; 0
+    /// (`min.compaction.lag.ms`).
     pub min_compaction_lag: Duration,
-    /// Age of a record after which a compacted log is cleaned whatever its dirty part, and its segment closed; none
-    /// (`max.compaction.lag.ms`).
+    /// Age of a record after which a compacted log is cleaned whatever its dirty part, and its
+    /// segment closed; none (`max.compaction.lag.ms`).
     pub max_compaction_lag: Option<Duration>,
-    /// Time for which tombstones and transaction markers stay in a compacted log after they were first cleaned; one day
-    /// (`delete.retention.ms`).
+    /// Time for which tombstones and transaction markers stay in a compacted log after they were
+    /// first cleaned; one day (`delete.retention.ms`).
     pub delete_retention: Duration,
     /// Age after which segments are deleted; none here, 7 days in Kafka (`retention.ms`).
     pub retention_time: Option<Duration>,
-    /// Bytes that the log may have before its oldest segments are deleted; none (`retention.bytes`).
+    /// Bytes that the log may have before its oldest segments are deleted; none
+    /// (`retention.bytes`).
     pub retention_bytes: Option<u64>,
-    /// Time between taking a segment out of the log and removing its files; one minute (`file.delete.delay.ms`).
+    /// Time between taking a segment out of the log and removing its files; one minute
+    /// (`file.delete.delay.ms`).
     pub file_delete_delay: Duration,
-    /// Unsynced records at which an append syncs the log before it returns, whatever its [`Durability`](crate::Durability): 1 makes
-    /// every append durable; none (`flush.messages`).
+    /// Unsynced records at which an append syncs the log before it returns, whatever its
+    /// [`Durability`](crate::Durability): 1 makes every append durable; none (`flush.messages`).
     pub flush_messages: Option<u64>,
-    /// Time since the last sync after which what was appended is synced in the background; none (`flush.ms`). An append does not wait
-    /// for it: a power loss can take the records of this time and of one round of maintenance, a second.
+    /// Time since the last sync after which what was appended is synced in the background; none
+    /// (`flush.ms`). An append does not wait for it: a power loss can take the records of this time
+    /// and of one round of maintenance, a second.
     pub flush_time: Option<Duration>,
-    /// Silence after which an idempotent producer is forgotten; one day (`producer.id.expiration.ms`).
+    /// Silence after which an idempotent producer is forgotten; one day
+    /// (`producer.id.expiration.ms`).
     pub producer_id_expiration: Duration,
-    /// The most idempotent producers that the log remembers; 10,000. When there are more, those are forgotten whose last
-    /// batches are the oldest: a batch that they send twice is stored twice. Kafka has no such bound
-    /// (`producer.id.max.count`).
+    /// The most idempotent producers that the log remembers; 10,000. When there are more, those are
+    /// forgotten whose last batches are the oldest: a batch that they send twice is stored twice.
+    /// Kafka has no such bound (`producer.id.max.count`).
     pub max_producer_ids: usize,
-    /// Codec of the batches that this crate builds ([`Log::append`](crate::Log::append), [`Writer`](crate::Writer));
-    /// none. Batches that come as bytes stay as they are.
+    /// Codec of the batches that this crate builds ([`Log::append`](crate::Log::append),
+    /// [`Writer`](crate::Writer)); none. Batches that come as bytes stay as they are.
     pub compression: Compression,
-    /// The most bytes that a batch may have once decompressed when it is read or checked here; 64 MiB. Kafka has no
-    /// such bound.
+    /// The most bytes that a batch may have once decompressed when it is read or checked here; 64
+    /// MiB. Kafka has no such bound.
     pub max_decompressed_bytes: usize,
-    /// Bytes in files `<base offset>.cut` of a log, at most; 1 GiB. They keep valid batches that opening cut off behind
-    /// damage; a log that would need more does not open.
+    /// Bytes in files `<base offset>.cut` of a log, at most; 1 GiB. They keep valid batches that
+    /// opening cut off behind damage; a log that would need more does not open.
     pub max_cut_bytes: u64,
 }
 
@@ -97,20 +108,22 @@ impl CleanupPolicy {
 /// How the cleaner works that compacts the logs of a folder.
 #[derive(Clone, PartialEq, Debug)]
 pub struct CleanerConfig {
-    /// Logs that [`Background`](crate::Background) cleans at a time, each with a part of the map and of the bytes per
-    /// second; 1. With 0 it cleans none (`log.cleaner.threads`).
+    /// Logs that [`Background`](crate::Background) cleans at a time, each with a part of the map
+    /// and of the bytes per second; 1. With 0 it cleans none (`log.cleaner.threads`).
     pub threads: usize,
-    /// The most bytes of the map that a cleaning notes keys in, 24 for each; where a log has more keys that are dirty, it is
-    /// cleaned in several rounds. 128 MiB (`log.cleaner.dedupe.buffer.size`). It is taken only as far as a cleaning can need it.
+    /// The most bytes of the map that a cleaning notes keys in, 24 for each; where a log has more
+    /// keys that are dirty, it is cleaned in several rounds. 128 MiB
+    /// (`log.cleaner.dedupe.buffer.size`). It is taken only as far as a cleaning can need it.
     pub dedupe_buffer_bytes: usize,
     /// The part of the map that is filled at most; 0.9 (`log.cleaner.io.buffer.load.factor`).
     pub load_factor: f64,
     /// Bytes that are read and written at a time; 512 KiB (`log.cleaner.io.buffer.size`).
     pub io_buffer_bytes: usize,
-    /// Bytes that [`Background`](crate::Background) reads and writes a second, at most; any (`log.cleaner.io.max.bytes.per.second`).
+    /// Bytes that [`Background`](crate::Background) reads and writes a second, at most; any
+    /// (`log.cleaner.io.max.bytes.per.second`).
     pub max_bytes_per_second: Option<u64>,
-    /// How long [`Background`](crate::Background) waits before it looks again, when no log was dirty enough; 15 seconds
-    /// (`log.cleaner.backoff.ms`).
+    /// How long [`Background`](crate::Background) waits before it looks again, when no log was
+    /// dirty enough; 15 seconds (`log.cleaner.backoff.ms`).
     pub backoff: Duration,
 }
 
@@ -218,7 +231,8 @@ impl LogConfig {
         }
     }
 
-    /// Age at which a segment is closed. The jitter follows from `seed`, which differs between segments.
+    /// Age at which a segment is closed. The jitter follows from `seed`, which differs between
+    /// segments.
     pub(crate) fn segment_age(&self, seed: u64) -> Duration {
         let lag = self.max_compaction_lag.filter(|_| self.cleanup_policy.compacts());
         let age = lag.map_or(self.segment_time, |lag| lag.min(self.segment_time));

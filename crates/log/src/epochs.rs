@@ -1,5 +1,5 @@
-//! The epoch history of a log when it is opened: from `leader-epoch-checkpoint`, or from the batches where the file does
-//! not say.
+//! The epoch history of a log when it is opened: from `leader-epoch-checkpoint`, or from the
+//! batches where the file does not say.
 
 use std::sync::Arc;
 
@@ -12,8 +12,8 @@ use crate::scan::{Check, Scan};
 use crate::segment::Segment;
 use crate::{FileError, Inconsistency, ReadError};
 
-/// What `leader-epoch-checkpoint` says; `None` when it is missing, empty or not as Kafka writes it. A Kafka that is killed
-/// while it creates a topic leaves an empty one.
+/// What `leader-epoch-checkpoint` says; `None` when it is missing, empty or not as Kafka writes it.
+/// A Kafka that is killed while it creates a topic leaves an empty one.
 pub(crate) fn stored(
     folder: &Folder,
     found: &mut Vec<Inconsistency>,
@@ -54,8 +54,8 @@ pub(crate) struct Batches<'a> {
 }
 
 impl Batches<'_> {
-    /// What is wrong with `history`, which a recovery has brought up to date: before that it was not what the file has
-    /// (`stored`), or the batches contradict it.
+    /// What is wrong with `history`, which a recovery has brought up to date: before that it was
+    /// not what the file has (`stored`), or the batches contradict it.
     pub(crate) fn contradict(
         &self,
         folder: &Folder,
@@ -83,8 +83,9 @@ impl Batches<'_> {
         }))
     }
 
-    /// Whether no epoch starts inside a batch, and whether the batches at each start of an epoch, those before them, and the
-    /// last one have the epochs that `history` says. Batches that are damaged say nothing.
+    /// Whether no epoch starts inside a batch, and whether the batches at each start of an epoch,
+    /// those before them, and the last one have the epochs that `history` says. Batches that are
+    /// damaged say nothing.
     fn agree_with(&self, history: &EpochHistory) -> Result<bool, FileError> {
         let starts = history.entries().iter().map(|entry| entry.start);
         let before_starts = starts.clone().filter_map(before);

@@ -1,3 +1,5 @@
+//! The errors of the log, one type for each operation.
+
 use std::io;
 use std::path::PathBuf;
 
@@ -33,7 +35,8 @@ pub struct Damage {
     pub fault: BatchError,
 }
 
-/// What opening a folder after an unclean stop cut off the end of a log: bytes that were never synced and are not valid.
+/// What opening a folder after an unclean stop cut off the end of a log: bytes that were never
+/// synced and are not valid.
 #[derive(Clone, PartialEq, Eq, Debug, Error)]
 #[error(
     "cut {bytes} bytes off {} at byte {position}, where offset {offset} should be: {fault}{}",
@@ -112,7 +115,8 @@ pub enum OpenError {
         /// The topic id in the file, if any.
         got: Option<TopicId>,
     },
-    /// A name that the log would have belongs to something else: a file, or a directory without any file of a log.
+    /// A name that the log would have belongs to something else: a file, or a directory without any
+    /// file of a log.
     #[error("{} is not a log: it has {found:?}", path.display())]
     Foreign {
         /// The log's directory.
@@ -135,7 +139,8 @@ fn shown(id: Option<TopicId>) -> String {
     id.map_or_else(|| "no topic id".to_owned(), |id| format!("topic id {id}"))
 }
 
-/// Why records were not appended. Nothing of the call is in the log then, unless the variant says otherwise.
+/// Why records were not appended. Nothing of the call is in the log then, unless the variant says
+/// otherwise.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum AppendError {
@@ -155,7 +160,8 @@ pub enum AppendError {
         /// Why.
         fault: ProducerError,
     },
-    /// A record has no key, which in a compacted log says what it takes the place of; `index` counts the batches of the call from 0.
+    /// A record has no key, which in a compacted log says what it takes the place of; `index`
+    /// counts the batches of the call from 0.
     #[error("batch {index}, record {record}: no key, expected one in a compacted log")]
     NoKey {
         /// Which of the batches.
@@ -202,8 +208,9 @@ pub enum AppendError {
         /// The log's end.
         end: Offset,
     },
-    /// The operating system refused to write or to sync. After a refused write the log is as before; after a refused
-    /// sync it is failed, and the records may or may not be there when it is opened again.
+    /// The operating system refused to write or to sync. After a refused write the log is as
+    /// before; after a refused sync it is failed, and the records may or may not be there when it
+    /// is opened again.
     #[error(transparent)]
     File(#[from] FileError),
     /// The log has failed before, or is closed; it can still be read.
@@ -249,7 +256,8 @@ pub enum LogError {
     /// The operating system refused something.
     #[error(transparent)]
     File(#[from] FileError),
-    /// A write or sync failed before; the log can be read, but takes no more writes until it is opened again.
+    /// A write or sync failed before; the log can be read, but takes no more writes until it is
+    /// opened again.
     #[error("log {partition} has failed and takes no more writes: {reason}")]
     Failed {
         /// The log's name.

@@ -1,4 +1,5 @@
-//! What happens in the background to a directory of logs, for whoever logs it, counts it, or shows what is wrong.
+//! What happens in the background to a directory of logs, for whoever logs it, counts it, or shows
+//! what is wrong.
 
 use std::collections::BTreeSet;
 use std::fmt::{self, Debug};
@@ -10,8 +11,8 @@ use parking_lot::Mutex;
 use crate::LogError;
 use crate::log::Inner;
 
-/// Is told what happens in the background. It is called on the thread that does the work, which may hold a log's lock: it must
-/// return soon, and not call the log.
+/// Is told what happens in the background. It is called on the thread that does the work, which may
+/// hold a log's lock: it must return soon, and not call the log.
 pub trait Observer: Send + Sync + Debug {
     /// Something has happened.
     fn on_event(&self, event: &LogEvent<'_>);
@@ -29,7 +30,8 @@ impl Observer for NoObserver {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum LogEvent<'a> {
-    /// A task has failed. It is tried again in a later round, but for the cleaning of a damaged log.
+    /// A task has failed. It is tried again in a later round, but for the cleaning of a damaged
+    /// log.
     Failed {
         /// The task.
         task: Task,
@@ -101,7 +103,8 @@ impl fmt::Display for Task {
     }
 }
 
-/// Tells an observer what happens, and remembers which tasks fail, so that it is told when they succeed again.
+/// Tells an observer what happens, and remembers which tasks fail, so that it is told when they
+/// succeed again.
 #[derive(Debug)]
 pub(crate) struct Watch {
     observer: Arc<dyn Observer>,

@@ -1,9 +1,9 @@
-//! The base offset of a log's first segment, noted in the log's directory. An opening that finds the first segment behind
-//! the noted offset names the records that are missing.
+//! The base offset of a log's first segment, noted in the log's directory. An opening that finds
+//! the first segment behind the noted offset names the records that are missing.
 //!
-//! A log gets the note with its second segment. Retention raises it before it takes segments away. Kafka writes no such
-//! file; when it opens a log, it removes all files whose names end in `.deleted`. That is why this one does: segments that
-//! Kafka deletes are not taken for lost ones.
+//! A log gets the note with its second segment. Retention raises it before it takes segments away.
+//! Kafka writes no such file; when it opens a log, it removes all files whose names end in
+//! `.deleted`. That is why this one does: segments that Kafka deletes are not taken for lost ones.
 
 use klamm_types::Offset;
 
@@ -18,7 +18,8 @@ pub(crate) fn noted(folder: &Folder, found: &mut Vec<Inconsistency>) -> Result<O
     offset_note::read(folder, FIRST_SEGMENT, found, "the log begins at its first segment")
 }
 
-/// What is missing in front of `first`, the base offset of the first segment; `None` for `first` when there is none.
+/// What is missing in front of `first`, the base offset of the first segment; `None` for `first`
+/// when there is none.
 pub(crate) fn missing(folder: &Folder, noted: Offset, first: Option<Offset>) -> Option<Inconsistency> {
     let got = match first {
         Some(first) if first <= noted => return None,
@@ -59,7 +60,8 @@ impl Appender {
 }
 
 impl Inner {
-    /// Notes the first segment of a log that was written to and has several segments, unless it has a note.
+    /// Notes the first segment of a log that was written to and has several segments, unless it has
+    /// a note.
     pub(crate) fn note_first_of_several(&self, appender: &mut Appender) -> Result<(), FileError> {
         let published = self.published.read().clone();
         let is_due = appender.first_segment.is_none() && published.segments.len() > 1;

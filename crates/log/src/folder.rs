@@ -1,3 +1,5 @@
+//! A directory and the operations on names in it.
+
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -7,7 +9,8 @@ use crate::disk::{Disk, DiskFile, OpenMode, Stat};
 use crate::format::SYNC_FAILED;
 use crate::open_files::{OpenFile, OpenFiles};
 
-/// A folder on a disk, and what the log does with names in it: errors bear the operation and the path.
+/// A folder on a disk, and what the log does with names in it: errors bear the operation and the
+/// path.
 #[derive(Clone, Debug)]
 pub(crate) struct Folder {
     disk: Arc<dyn Disk>,
@@ -16,7 +19,8 @@ pub(crate) struct Folder {
 }
 
 impl Folder {
-    /// A folder in which at most so many log files are open at a time, those of the folders in it counted.
+    /// A folder in which at most so many log files are open at a time, those of the folders in it
+    /// counted.
     pub(crate) fn new(disk: Arc<dyn Disk>, path: &Path, max_open_files: usize) -> Folder {
         Folder { disk, path: Arc::from(path), files: OpenFiles::new(max_open_files) }
     }
@@ -39,7 +43,8 @@ impl Folder {
         self.files.tidy()
     }
 
-    /// Tells the next opening of the log in this folder that a sync has failed. If this fails too, there is nobody left to tell.
+    /// Tells the next opening of the log in this folder that a sync has failed. If this fails too,
+    /// there is nobody left to tell.
     pub(crate) fn note_failed_sync(&self) {
         let _ = self.open(SYNC_FAILED, OpenMode::Create);
         let _ = self.sync();
@@ -53,7 +58,8 @@ impl Folder {
         self.disk.create_dir(&self.path).map_err(|e| self.failed("create folder", "", e))
     }
 
-    /// Makes its name durable, and those of the folders above it. What may not be opened was there before.
+    /// Makes its name durable, and those of the folders above it. What may not be opened was there
+    /// before.
     pub(crate) fn sync_above(&self) -> Result<(), FileError> {
         for above in self.path.ancestors().skip(1) {
             let above = if above.as_os_str().is_empty() { Path::new(".") } else { above };
@@ -143,7 +149,8 @@ impl Folder {
         }
     }
 
-    /// Puts `bytes` in the place of a file in one step that survives the loss of power: a new file, synced, renamed over.
+    /// Puts `bytes` in the place of a file in one step that survives the loss of power: a new file,
+    /// synced, renamed over.
     pub(crate) fn replace(&self, name: &str, bytes: &[u8]) -> Result<(), FileError> {
         let draft = format!("{name}.tmp");
         let file = self.open(&draft, OpenMode::Replace)?;

@@ -1,7 +1,8 @@
 //! Which offsets may be missing between two batches.
 //!
-//! A leader appends batches without a gap. Offsets are missing where compaction has removed batches, and where a follower
-//! has copied a compacted log. Anything else is a base offset that is wrong: the CRC of a batch does not cover it.
+//! A leader appends batches without a gap. Offsets are missing where compaction has removed
+//! batches, and where a follower has copied a compacted log. Anything else is a base offset that is
+//! wrong: the CRC of a batch does not cover it.
 
 use klamm_types::Offset;
 
@@ -21,7 +22,8 @@ pub(crate) struct Gaps {
 }
 
 impl Gaps {
-    /// Whether a batch may begin at `base` where `next` is expected, in the segment that begins at `segment`.
+    /// Whether a batch may begin at `base` where `next` is expected, in the segment that begins at
+    /// `segment`.
     pub(crate) fn allow(self, segment: Offset, next: Offset, base: Offset) -> bool {
         base == next || (base > next && self.explain(segment, base))
     }

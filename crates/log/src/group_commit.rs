@@ -1,8 +1,10 @@
-//! Group commit: one sync serves all who wait for it. The first who finds no sync under way runs it for the others; those who
-//! come meanwhile wait for the next one, which covers all that was written until it begins.
+//! Group commit: one sync serves all who wait for it. The first who finds no sync under way runs it
+//! for the others; those who come meanwhile wait for the next one, which covers all that was
+//! written until it begins.
 //!
-//! Who is covered is woken, and one of the others, to run the next sync; the rest sleep on. A condition variable would wake all of
-//! them, one after the other through its lock, which with 64 threads takes longer than the sync.
+//! Who is covered is woken, and one of the others, to run the next sync; the rest sleep on. A
+//! condition variable would wake all of them, one after the other through its lock, which with 64
+//! threads takes longer than the sync.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -21,7 +23,8 @@ struct State {
     /// All records before this offset are durable.
     synced: Offset,
     running: bool,
-    /// Counts truncations: a sync that began before one says nothing about what was written after it.
+    /// Counts truncations: a sync that began before one says nothing about what was written after
+    /// it.
     generation: u64,
     /// Invariant: none is covered.
     waiting: Vec<Waiter>,
@@ -70,8 +73,8 @@ impl GroupCommit {
         covered.iter().for_each(|waiter| waiter.say(COVERED));
     }
 
-    /// Returns when all before `wanted` is durable, or has been truncated. `sync` makes everything written so far durable
-    /// and says up to where.
+    /// Returns when all before `wanted` is durable, or has been truncated. `sync` makes everything
+    /// written so far durable and says up to where.
     pub(crate) fn wait<E>(&self, wanted: Offset, sync: impl Fn() -> Result<Offset, E>) -> Result<(), E> {
         let generation = self.state.lock().generation;
         while self.turn(Some(wanted), generation) == Turn::Run {

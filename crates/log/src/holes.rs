@@ -1,5 +1,6 @@
-//! Records that are missing between the segments of a log that is opened. A recovery cuts a log at a hole behind the
-//! recovery point; before it a hole is damage, which is named, and the log is served without the missing records.
+//! Records that are missing between the segments of a log that is opened. A recovery cuts a log at
+//! a hole behind the recovery point; before it a hole is damage, which is named, and the log is
+//! served without the missing records.
 
 use std::sync::Arc;
 
@@ -11,7 +12,8 @@ use crate::scan::Check;
 use crate::segment::Segment;
 use crate::{Inconsistency, OpenError, ReadError};
 
-/// The places where a segment does not begin at the end of the one before, and where `gaps` does not explain it.
+/// The places where a segment does not begin at the end of the one before, and where `gaps` does
+/// not explain it.
 pub(crate) fn find(segments: &[Arc<Segment>], gaps: Gaps) -> Result<Vec<Inconsistency>, OpenError> {
     let mut found = Vec::new();
     if gaps.anywhere {

@@ -1,11 +1,13 @@
+//! Reports of files that contradict each other.
+
 use std::path::PathBuf;
 
 use thiserror::Error;
 
 use crate::format::CheckpointError;
 
-/// A small file that is not as Kafka writes it, or that contradicts the batches, or a segment that is missing or ends too early. Opening
-/// goes on without it.
+/// A small file that is not as Kafka writes it, or that contradicts the batches, or a segment that
+/// is missing or ends too early. Opening goes on without it.
 #[derive(Clone, PartialEq, Eq, Debug, Error)]
 #[error("{}: got {got}, expected {expected}; {instead}", path.display())]
 pub struct Inconsistency {

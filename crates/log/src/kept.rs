@@ -1,6 +1,6 @@
-//! Opening a log never deletes a valid batch. What it cuts off behind the first batch that is not valid is kept in files
-//! `<base offset>.cut` beside the log, for whoever wants to look at it. They are never read, and stay until someone
-//! removes them.
+//! Opening a log never deletes a valid batch. What it cuts off behind the first batch that is not
+//! valid is kept in files `<base offset>.cut` beside the log, for whoever wants to look at it. They
+//! are never read, and stay until someone removes them.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -42,8 +42,8 @@ impl<'a> Kept<'a> {
         Kept { folder, most, names: Vec::new() }
     }
 
-    /// Copies the bytes of a segment from `position` on, if there is a valid batch among them. The copy is durable when
-    /// this returns.
+    /// Copies the bytes of a segment from `position` on, if there is a valid batch among them. The
+    /// copy is durable when this returns.
     pub(crate) fn copy_from(&mut self, segment: &Segment, position: u64, size: u64) -> Result<(), OpenError> {
         let file = segment.file()?;
         let holds = holds_a_batch(&file, position, size).map_err(|error| segment.failed("read", error))?;
@@ -100,7 +100,8 @@ impl<'a> Kept<'a> {
     }
 }
 
-/// Whether a valid batch starts anywhere between two positions of a file. Where there is too much to check, it is assumed.
+/// Whether a valid batch starts anywhere between two positions of a file. Where there is too much
+/// to check, it is assumed.
 fn holds_a_batch(file: &Arc<dyn DiskFile>, from: u64, size: u64) -> std::io::Result<bool> {
     let mut work = 4 * (size - from) + CHUNK as u64;
     let mut buffer = vec![0; CHUNK];

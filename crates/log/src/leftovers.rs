@@ -1,8 +1,9 @@
 //! What a crash, or another program, left in a partition's folder, told by suffix:
 //!
 //! - `.deleted` was to be removed; `.cleaned` is of a cleaning that did not finish: both go;
-//! - `.swap` is of one that did: it takes the place of the segments whose offsets it has; without its log it was not yet to. One
-//!   that is damaged is an error, and nothing is removed; an empty one replaces nothing in a log that is not compacted;
+//! - `.swap` is of one that did: it takes the place of the segments whose offsets it has; without
+//!   its log it was not yet to. One that is damaged is an error, and nothing is removed; an empty
+//!   one replaces nothing in a log that is not compacted;
 //! - an index without a log is of no use.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,8 +24,8 @@ struct Swap {
     base: Offset,
 }
 
-/// Clears the folder up and returns the base offsets of the segments, in order, and the offsets of the snapshots. `compacts` tells
-/// whether the log is compacted.
+/// Clears the folder up and returns the base offsets of the segments, in order, and the offsets of
+/// the snapshots. `compacts` tells whether the log is compacted.
 pub(crate) fn tidy(folder: &Folder, compacts: bool) -> Result<(Vec<Offset>, Vec<Offset>), OpenError> {
     let mut logs = BTreeSet::new();
     let (mut swaps, mut indexes, mut snapshots) = (Vec::new(), Vec::new(), Vec::new());
@@ -60,7 +61,8 @@ pub(crate) fn remove(folder: &Folder, base: Offset) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// Each log gets its name last, when all else is durable: until then another opening does the same again.
+/// Each log gets its name last, when all else is durable: until then another opening does the same
+/// again.
 fn finish_swaps(
     folder: &Folder,
     swaps: Vec<Swap>,
@@ -119,7 +121,8 @@ impl Swap {
         Ok(original.is_some_and(|original| original.length > 0))
     }
 
-    /// The offset after the last batch of a log. It was synced before it got its name, so that all of it is valid.
+    /// The offset after the last batch of a log. It was synced before it got its name, so that all
+    /// of it is valid.
     fn end(&self, folder: &Folder) -> Result<Offset, OpenError> {
         let file = folder.open(&self.name, OpenMode::Read)?;
         let size = file.len().map_err(|e| folder.failed("look up", &self.name, e))?;

@@ -1,4 +1,5 @@
-//! What no CRC covers of a batch: its base offset and its leader epoch. They are held against the batch before.
+//! What no CRC covers of a batch: its base offset and its leader epoch. They are held against the
+//! batch before.
 
 use klamm_record::{BatchError, BatchHeader};
 use klamm_types::{LeaderEpoch, Offset};

@@ -1,4 +1,5 @@
-//! Opens a partition's folder: tidies what a crash left behind, finds the segments and the end of the log.
+//! Opens a partition's folder: tidies what a crash left behind, finds the segments and the end of
+//! the log.
 
 use std::sync::Arc;
 
@@ -167,7 +168,8 @@ pub(crate) fn load(
     })
 }
 
-/// The noted base offset of the first segment. When the first segment lies behind it, that is told; a repair accepts the loss.
+/// The noted base offset of the first segment. When the first segment lies behind it, that is told;
+/// a repair accepts the loss.
 fn note_of_first_segment(
     folder: &Folder,
     trust: Trust,
@@ -286,7 +288,8 @@ fn recover(
     }
 }
 
-/// After a failed sync the system takes its pages for clean: what they hold is written again, so that a sync means something.
+/// After a failed sync the system takes its pages for clean: what they hold is written again, so
+/// that a sync means something.
 fn write_again(folder: &Folder, segments: &[Arc<Segment>], trust: Trust) -> Result<(), OpenError> {
     if folder.stat(SYNC_FAILED)?.is_none() {
         return Ok(());
@@ -298,7 +301,8 @@ fn write_again(folder: &Folder, segments: &[Arc<Segment>], trust: Trust) -> Resu
     Ok(folder.sync()?)
 }
 
-/// Whether the batches show that compaction has been at work, after which a gap between segments need not be a lost end.
+/// Whether the batches show that compaction has been at work, after which a gap between segments
+/// need not be a lost end.
 pub(crate) fn any_is_compacted(segments: &[Arc<Segment>]) -> Result<bool, ReadError> {
     for segment in segments {
         if segment.is_compacted()? {

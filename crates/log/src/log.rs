@@ -1,3 +1,5 @@
+//! The handle of a log, its shared state, and syncing it.
+
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -21,10 +23,11 @@ use crate::segment_list::SegmentList;
 use crate::tail::TailSignal;
 use crate::{Bounds, Clock, ConfigError, FileError, LogConfig, LogError};
 
-/// One partition's log: append at its end, read anywhere. A handle: clones share the log, all methods take `&self`, and
-/// the folder that it lives in stays open as long as there is one.
+/// One partition's log: append at its end, read anywhere. A handle: clones share the log, all
+/// methods take `&self`, and the folder that it lives in stays open as long as there is one.
 ///
-/// Appending holds one short lock. Readers never wait for it: they take what the last append has published.
+/// Appending holds one short lock. Readers never wait for it: they take what the last append has
+/// published.
 #[derive(Clone, Debug)]
 pub struct Log {
     pub(crate) inner: Arc<Inner>,
@@ -63,12 +66,14 @@ pub(crate) struct Published {
     pub(crate) active_size: u64,
     /// The latest leader epoch in the log.
     pub(crate) epoch: Option<LeaderEpoch>,
-    /// Counts truncations and deletions: a reader that met an error looks whether the ground has moved under it.
+    /// Counts truncations and deletions: a reader that met an error looks whether the ground has
+    /// moved under it.
     pub(crate) generation: u64,
 }
 
 impl Published {
-    /// Bytes of whole batches in one of the segments, up to the end: what was appended since is not counted.
+    /// Bytes of whole batches in one of the segments, up to the end: what was appended since is not
+    /// counted.
     pub(crate) fn size_of(&self, segment: &Arc<Segment>) -> Result<u64, FileError> {
         if Arc::ptr_eq(segment, self.segments.last()) { Ok(self.active_size) } else { segment.size() }
     }
@@ -119,14 +124,15 @@ impl Log {
         self.inner.published.read().bounds
     }
 
-    /// First offset of the segment that is appended to: what is read from there on was written lately, and is most often still in the
-    /// system's memory.
+    /// First offset of the segment that is appended to: what is read from there on was written
+    /// lately, and is most often still in the system's memory.
     #[must_use]
     pub fn active_start(&self) -> Offset {
         self.inner.published.read().segments.last().base()
     }
 
-    /// The first write or sync that failed, after which the log takes no writes until it is opened again.
+    /// The first write or sync that failed, after which the log takes no writes until it is opened
+    /// again.
     #[must_use]
     pub fn failure(&self) -> Option<String> {
         self.inner.health.failure.lock().clone()
@@ -174,8 +180,9 @@ impl Log {
         Ok(())
     }
 
-    /// Sets the offset after the last committed record: reads with [`Visibility::Committed`](crate::Visibility), retention
-    /// and cleaning stop there. It is brought to between start and end. `None`, as at the beginning, lets it follow the end.
+    /// Sets the offset after the last committed record: reads with
+    /// [`Visibility::Committed`](crate::Visibility), retention and cleaning stop there. It is
+    /// brought to between start and end. `None`, as at the beginning, lets it follow the end.
     pub fn set_committed(&self, committed: Option<Offset>) {
         let mut published = self.inner.published.write();
         published.bounds = published.bounds.with_committed(committed);
@@ -188,9 +195,10 @@ impl Log {
         self.inner.tail.notify();
     }
 
-    /// Whether an append in leader epoch `epoch` may have to wait for the disk rather than for the page cache: it syncs
-    /// (`flush.messages`), it is the first in its epoch, which is made durable first, it is the first write since the directory was
-    /// opened, or its file is closed and so many others are open that one has to be synced and closed first
+    /// Whether an append in leader epoch `epoch` may have to wait for the disk rather than for the
+    /// page cache: it syncs (`flush.messages`), it is the first in its epoch, which is made durable
+    /// first, it is the first write since the directory was opened, or its file is closed and so
+    /// many others are open that one has to be synced and closed first
     /// ([`DirConfig::max_open_files`](crate::DirConfig::max_open_files)). Never waits itself.
     #[must_use]
     pub fn append_may_wait(&self, epoch: LeaderEpoch) -> bool {
@@ -214,7 +222,8 @@ impl Log {
         appender.epochs.end_of(epoch, appender.next)
     }
 
-    /// The idempotent and transactional producers whose state the log keeps, as a snapshot file has them.
+    /// The idempotent and transactional producers whose state the log keeps, as a snapshot file has
+    /// them.
     #[must_use]
     pub fn producers(&self) -> ProducerSnapshot {
         self.inner.appender.lock().producers.to_snapshot()
@@ -229,8 +238,9 @@ impl Log {
         self.inner.sync_to(self.bounds().end())
     }
 
-    /// Makes the records before `end` durable if [`LogConfig::flush_messages`] asks for it: what an append with
-    /// [`Durability::Deferred`](crate::Durability::Deferred) has left to its caller. Callers that wait at the same time share syncs.
+    /// Makes the records before `end` durable if [`LogConfig::flush_messages`] asks for it: what an
+    /// append with [`Durability::Deferred`](crate::Durability::Deferred) has left to its caller.
+    /// Callers that wait at the same time share syncs.
     ///
     /// # Errors
     /// [`LogError`]; after a failed sync the log takes no more writes.
@@ -290,7 +300,8 @@ impl Inner {
         Some(self.flush_messages.load(Ordering::Relaxed)).filter(|most| *most != NEVER)
     }
 
-    /// Syncs if `flush.messages` asks the append whose last record is before `end` to do so before it returns.
+    /// Syncs if `flush.messages` asks the append whose last record is before `end` to do so before
+    /// it returns.
     #[inline]
     pub(crate) fn sync_if_due(&self, end: Offset) -> Result<(), LogError> {
         if self.must_flush(end) { self.sync_to(end) } else { Ok(()) }
@@ -333,7 +344,8 @@ impl Inner {
         }
     }
 
-    /// Syncs the segments before the active one, and the snapshots that were taken since they were begun.
+    /// Syncs the segments before the active one, and the snapshots that were taken since they were
+    /// begun.
     fn sync_older(&self, older: &[Arc<Segment>], snapshots: Option<&Snapshots>) -> Result<(), FileError> {
         let (Some(oldest), Some(snapshots)) = (older.first(), snapshots) else { return Ok(()) };
         older.iter().try_for_each(|segment| segment.sync_all())?;
@@ -355,9 +367,9 @@ impl Inner {
         self.check_present(active)
     }
 
-    /// A file that someone has removed takes writes and syncs as before, and all is gone when it is closed. The folder is looked at
-    /// each time, the file once a second: since Linux 6.13 looking at a file makes the next write stamp it anew, which takes a third
-    /// of a sync.
+    /// A file that someone has removed takes writes and syncs as before, and all is gone when it is
+    /// closed. The folder is looked at each time, the file once a second: since Linux 6.13 looking
+    /// at a file makes the next write stamp it anew, which takes a third of a sync.
     fn check_present(&self, segment: &Arc<Segment>) -> Result<(), FileError> {
         let removed = || std::io::Error::new(std::io::ErrorKind::NotFound, "it is no longer in its folder");
         if self.folder.stat("")?.is_none() {
@@ -385,8 +397,9 @@ impl Inner {
         oldest.map_or(self.group.synced(), |oldest| oldest.min(self.group.synced()))
     }
 
-    /// Makes segments durable that were rolled and not synced since, as Kafka does in the background; tells whether there
-    /// were any. In its turn like every sync: whoever is acknowledged meanwhile would else miss them.
+    /// Makes segments durable that were rolled and not synced since, as Kafka does in the
+    /// background; tells whether there were any. In its turn like every sync: whoever is
+    /// acknowledged meanwhile would else miss them.
     pub(crate) fn sync_rolled(&self) -> Result<bool, LogError> {
         let mut appender = self.appender.lock();
         if !self.is_closed() {
@@ -428,8 +441,8 @@ impl Inner {
         self.folder.sync()
     }
 
-    /// Makes all of it durable, indexes too. What was not written to since a clean stop is durable without a sync, and of a new log
-    /// that was never written to there is nothing to make durable.
+    /// Makes all of it durable, indexes too. What was not written to since a clean stop is durable
+    /// without a sync, and of a new log that was never written to there is nothing to make durable.
     pub(crate) fn sync_for_close(&self) -> Result<(), LogError> {
         if !self.owner.is_modified() {
             return Ok(());
@@ -455,8 +468,8 @@ impl Inner {
         Ok(self.folder.sync()?)
     }
 
-    /// Takes no more writes from now on; the pages that a failed sync did not write may be gone, and another sync would
-    /// say nothing about them.
+    /// Takes no more writes from now on; the pages that a failed sync did not write may be gone,
+    /// and another sync would say nothing about them.
     pub(crate) fn fail(&self, error: FileError) -> FileError {
         self.folder.note_failed_sync();
         self.health.failure.lock().get_or_insert_with(|| error.to_string());

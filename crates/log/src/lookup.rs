@@ -8,8 +8,8 @@ use klamm_types::Offset;
 use crate::reader::WholeBatch;
 use crate::{Log, ReadError, Reader};
 
-/// Looks up records by their offsets, in any order. The batches that were read last stay in memory, checked and
-/// decompressed, up to a bound; a record of one of them costs no system call.
+/// Looks up records by their offsets, in any order. The batches that were read last stay in memory,
+/// checked and decompressed, up to a bound; a record of one of them costs no system call.
 ///
 /// ```
 /// use klamm_log::{Durability, LogDir, NewRecord, Offset};
@@ -31,8 +31,8 @@ pub struct Lookup {
     generation: u64,
 }
 
-/// Batches in memory. When room is needed a hand goes round over them; one that was asked for since it last came by is
-/// spared (CLOCK).
+/// Batches in memory. When room is needed a hand goes round over them; one that was asked for since
+/// it last came by is spared (CLOCK).
 #[derive(Debug, Default)]
 struct Kept {
     batches: Vec<KeptBatch>,
@@ -63,7 +63,8 @@ struct Mark {
 const STRIDE: usize = 8;
 
 impl Log {
-    /// Looks up records by their offsets; keeps at most `memory` bytes of batches, and always the last one.
+    /// Looks up records by their offsets; keeps at most `memory` bytes of batches, and always the
+    /// last one.
     #[must_use]
     pub fn lookup(&self, memory: usize) -> Lookup {
         let kept = Kept { limit: memory, ..Kept::default() };
@@ -72,12 +73,12 @@ impl Log {
 }
 
 impl Lookup {
-    /// The record with this offset. `None` where there is none: it was compacted away, a transaction's marker has the
-    /// offset, or it is not committed yet.
+    /// The record with this offset. `None` where there is none: it was compacted away, a
+    /// transaction's marker has the offset, or it is not committed yet.
     ///
     /// # Errors
-    /// [`ReadError::OutOfRange`] for an offset before the log's start or beyond its end, [`ReadError::Damage`] when the
-    /// bytes are not what was written.
+    /// [`ReadError::OutOfRange`] for an offset before the log's start or beyond its end,
+    /// [`ReadError::Damage`] when the bytes are not what was written.
     pub fn get(&mut self, offset: Offset) -> Result<Option<Record<'_>>, ReadError> {
         self.follow_the_log(offset)?;
         let slot = match self.kept.find(offset) {

@@ -1,6 +1,6 @@
-//! Whether the names in a new log's directory are durable. Creating a log syncs nothing; the log's first write makes its
-//! names durable, so that a log with records never loses its directory in a power failure. An empty one may lose it, and is
-//! then created again.
+//! Whether the names in a new log's directory are durable. Creating a log syncs nothing; the log's
+//! first write makes its names durable, so that a log with records never loses its directory in a
+//! power failure. An empty one may lose it, and is then created again.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -18,7 +18,8 @@ pub(crate) struct Names {
 }
 
 impl Names {
-    /// The names of a log that was found, which are durable, or of one that was created, which are not.
+    /// The names of a log that was found, which are durable, or of one that was created, which are
+    /// not.
     pub(crate) fn new(durable: bool) -> Names {
         let flag = || AtomicBool::new(durable);
         Names { all: flag(), directory: flag(), lock: Mutex::default() }
@@ -35,7 +36,8 @@ impl Names {
         self.directory.store(true, Ordering::Release);
     }
 
-    /// Makes durable what is not yet: `directory` the directory's own name, `files` the names of the files in it.
+    /// Makes durable what is not yet: `directory` the directory's own name, `files` the names of
+    /// the files in it.
     #[cold]
     pub(crate) fn make_durable<E>(
         &self,

@@ -7,7 +7,8 @@ use crate::format::GapCheckpoint;
 use crate::load::CHECKPOINT_LIMIT;
 use crate::{FileError, Inconsistency};
 
-/// The noted offset; `None` when nothing is noted. A file that is malformed is told in `found`, with what is done `instead`.
+/// The noted offset; `None` when nothing is noted. A file that is malformed is told in `found`,
+/// with what is done `instead`.
 pub(crate) fn read(
     folder: &Folder,
     name: &str,

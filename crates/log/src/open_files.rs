@@ -1,17 +1,20 @@
-//! Which log files are open. Each partition has at least one, and a process may have only so many: above the bound those that
-//! nobody has used for longest are closed, and opened again by whoever needs them next.
+//! Which log files are open. Each partition has at least one, and a process may have only so many:
+//! above the bound those that nobody has used for longest are closed, and opened again by whoever
+//! needs them next.
 //!
-//! A file that was written to has to be synced before it is closed. That is left to maintenance, which closes what was not used
-//! since its last round, so that an append does not wait for the sync of another log. Files that are in use may exceed the bound
-//! meanwhile, up to twice; beyond that whoever opens a file makes room himself, whatever it takes.
+//! A file that was written to has to be synced before it is closed. That is left to maintenance,
+//! which closes what was not used since its last round, so that an append does not wait for the
+//! sync of another log. Files that are in use may exceed the bound meanwhile, up to twice; beyond
+//! that whoever opens a file makes room himself, whatever it takes.
 //!
 //! ```text
 //! Closed --open--> Open --evict--> Closed        Open, Closed --keep--> Kept --release--> Open
 //!                    \--evict, sync fails--> Failed
 //! ```
 //!
-//! A file in someone's hands is never closed here, for that would free nothing. Why one that was written to is synced first: with
-//! its last descriptor the system may forget that a write has failed.
+//! A file in someone's hands is never closed here, for that would free nothing. Why one that was
+//! written to is synced first: with its last descriptor the system may forget that a write has
+//! failed.
 
 use std::collections::VecDeque;
 use std::io;
@@ -28,7 +31,8 @@ use crate::folder::Folder;
 #[derive(Debug)]
 pub(crate) struct OpenFiles {
     most: usize,
-    /// In the order in which they get their chance to be closed. Some may be closed or gone already.
+    /// In the order in which they get their chance to be closed. Some may be closed or gone
+    /// already.
     ring: Mutex<VecDeque<Weak<Slot>>>,
 }
 
@@ -105,8 +109,8 @@ impl OpenFiles {
         let _told_later = self.sync_and_close(&written);
     }
 
-    /// Closes files that nobody has used since this was last called, as many as there are too many; syncs those first that
-    /// were written to.
+    /// Closes files that nobody has used since this was last called, as many as there are too many;
+    /// syncs those first that were written to.
     pub(crate) fn tidy(&self) -> Result<(), FileError> {
         let mut ring = self.ring.lock();
         let tries = ring.len();
@@ -115,7 +119,8 @@ impl OpenFiles {
         self.sync_and_close(&written)
     }
 
-    /// Those that were taken into use meanwhile stay. Returns the first error; the others are closed all the same.
+    /// Those that were taken into use meanwhile stay. Returns the first error; the others are
+    /// closed all the same.
     fn sync_and_close(&self, written: &[Arc<Slot>]) -> Result<(), FileError> {
         let mut done = Ok(());
         for slot in written {
@@ -129,8 +134,9 @@ impl OpenFiles {
     }
 }
 
-/// Closes those that were not used lately until there are few enough; where all that could be closed were written to, returns as many
-/// of them as have to be synced for it. Gives so many their chance at most: when all are in use, there are too many for a while.
+/// Closes those that were not used lately until there are few enough; where all that could be
+/// closed were written to, returns as many of them as have to be synced for it. Gives so many their
+/// chance at most: when all are in use, there are too many for a while.
 fn make_room(ring: &mut VecDeque<Weak<Slot>>, most: usize, tries: usize) -> Vec<Arc<Slot>> {
     let mut written = Vec::new();
     for _ in 0..tries {
@@ -201,8 +207,8 @@ impl OpenFile {
         matches!(&*self.slot.state.read(), State::Closed) && self.files.is_full()
     }
 
-    /// The file, which `open` opens when it is not open. When it is known that not all of it could be synced, the error that
-    /// `failed` makes of the system's.
+    /// The file, which `open` opens when it is not open. When it is known that not all of it could
+    /// be synced, the error that `failed` makes of the system's.
     #[inline]
     pub(crate) fn get(
         &self,

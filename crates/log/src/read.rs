@@ -21,23 +21,26 @@ pub struct ReadLimit {
 /// Up to where a reader sees.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Visibility {
-    /// Up to the commit bound: what a consumer may see. The same as the end, unless replication says less.
+    /// Up to the commit bound: what a consumer may see. The same as the end, unless replication
+    /// says less.
     #[default]
     Committed,
-    /// Up to the last stable offset: what a consumer may see that reads committed transactions only (`isolation.level`).
-    /// The batches of aborted transactions are there; [`Log::aborted_transactions`] tells which they are.
+    /// Up to the last stable offset: what a consumer may see that reads committed transactions only
+    /// (`isolation.level`). The batches of aborted transactions are there;
+    /// [`Log::aborted_transactions`] tells which they are.
     Stable,
     /// Up to the end: what a follower fetches.
     All,
 }
 
 impl Log {
-    /// The batches from `offset` on, as a stretch of one segment's file. At the log's end the slice is empty. The first
-    /// batch can begin before `offset`, in the middle of which it lies; a batch is never read in part to find that out.
+    /// The batches from `offset` on, as a stretch of one segment's file. At the log's end the slice
+    /// is empty. The first batch can begin before `offset`, in the middle of which it lies; a batch
+    /// is never read in part to find that out.
     ///
     /// # Errors
-    /// [`ReadError::OutOfRange`] for an offset before the start or beyond the end, [`ReadError::Damage`]. Between what is
-    /// visible and the end there is nothing to read yet.
+    /// [`ReadError::OutOfRange`] for an offset before the start or beyond the end,
+    /// [`ReadError::Damage`]. Between what is visible and the end there is nothing to read yet.
     pub fn read(&self, offset: Offset, limit: ReadLimit) -> Result<Slice, ReadError> {
         loop {
             let published = self.inner.published.read().clone();
@@ -94,8 +97,8 @@ fn read(published: &Published, offset: Offset, limit: ReadLimit) -> Result<Slice
     Ok(Slice { segment: Arc::clone(active), file, position: 0, length: 0, start: offset, reaches_end: true })
 }
 
-/// Whether a batch ends behind the base offset of the next segment, or begins behind the log end: the CRC of a batch does not cover
-/// its base offset.
+/// Whether a batch ends behind the base offset of the next segment, or begins behind the log end:
+/// the CRC of a batch does not cover its base offset.
 fn is_beyond(batch: &Scanned, next_segment: Option<Offset>, end: Offset) -> bool {
     batch.header.base_offset() >= end || next_segment.is_some_and(|next| batch.header.next_offset() > next)
 }

@@ -10,8 +10,8 @@ use klamm_types::{Offset, Timestamp};
 use crate::segment::Segment;
 use crate::{Log, ReadError, ReadLimit, Slice, Visibility};
 
-/// Reads a log's records in order, across its segments. [`Reader::next`] lends each record, without copying it; for
-/// records to keep, iterate [`Log::records`].
+/// Reads a log's records in order, across its segments. [`Reader::next`] lends each record, without
+/// copying it; for records to keep, iterate [`Log::records`].
 ///
 /// At the log's end `next` returns `None`; when more has been appended it goes on.
 #[derive(Debug)]
@@ -19,7 +19,8 @@ pub struct Reader {
     log: Log,
     /// The offset that the next record has at least.
     next: Offset,
-    /// The commit bound when there was nothing more to read; before it rises there is nothing either.
+    /// The commit bound when there was nothing more to read; before it rises there is nothing
+    /// either.
     seen: Offset,
     limit: usize,
     chunk: Chunk,
@@ -120,7 +121,8 @@ impl Log {
     /// A reader that begins at `position`.
     ///
     /// # Errors
-    /// [`ReadError`] when a time has to be looked up and that fails. An offset is only checked by the first read.
+    /// [`ReadError`] when a time has to be looked up and that fails. An offset is only checked by
+    /// the first read.
     pub fn reader(&self, position: impl Into<Position>) -> Result<Reader, ReadError> {
         Ok(Reader::at(self, self.resolve(position.into())?))
     }
@@ -133,8 +135,8 @@ impl Log {
         Ok(RecordStream { reader: self.reader(position)?, follow: false })
     }
 
-    /// The records from `position` on, and then each that is appended: the iterator blocks until there is one. It ends
-    /// when the log is closed.
+    /// The records from `position` on, and then each that is appended: the iterator blocks until
+    /// there is one. It ends when the log is closed.
     ///
     /// # Errors
     /// As [`Log::reader`].
@@ -168,8 +170,8 @@ impl Reader {
     /// The next record, or `None` at the end of what is committed.
     ///
     /// # Errors
-    /// [`ReadError::OutOfRange`] when the offset has been deleted meanwhile, [`ReadError::Damage`] when the bytes are not
-    /// what was written. The reader stays where it is.
+    /// [`ReadError::OutOfRange`] when the offset has been deleted meanwhile, [`ReadError::Damage`]
+    /// when the bytes are not what was written. The reader stays where it is.
     #[allow(clippy::should_implement_trait)]
     #[inline]
     pub fn next(&mut self) -> Result<Option<Record<'_>>, ReadError> {
@@ -209,8 +211,8 @@ impl Reader {
         Ok(())
     }
 
-    /// Resolves when there is a record to read, or the log is closed; woken through std's [`Waker`](std::task::Waker), so
-    /// that any runtime will do.
+    /// Resolves when there is a record to read, or the log is closed; woken through std's
+    /// [`Waker`](std::task::Waker), so that any runtime will do.
     #[cfg(feature = "async")]
     pub async fn ready(&mut self) {
         std::future::poll_fn(|context| self.poll_ready(context)).await;
@@ -265,8 +267,8 @@ impl Reader {
         }
     }
 
-    /// Goes to the next batch that has a record at or behind `next`; says whether there is one. Bytes that were cut off
-    /// while they were read look damaged: they are read again.
+    /// Goes to the next batch that has a record at or behind `next`; says whether there is one.
+    /// Bytes that were cut off while they were read look damaged: they are read again.
     fn load_batch(&mut self) -> Result<bool, ReadError> {
         loop {
             match self.try_load_batch() {

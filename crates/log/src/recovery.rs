@@ -1,8 +1,9 @@
 //! Finds out where a segment's valid batches end.
 //!
-//! After a clean stop the batches behind the last index entry are walked by their headers. After an unclean one all that
-//! lies behind the recovery point is read and its CRC checked; a torn tail is cut there, and the indexes are built again
-//! from that place. Damage *before* the recovery point was synced once and is an error, never a cut.
+//! After a clean stop the batches behind the last index entry are walked by their headers. After an
+//! unclean one all that lies behind the recovery point is read and its CRC checked; a torn tail is
+//! cut there, and the indexes are built again from that place. Damage *before* the recovery point
+//! was synced once and is an error, never a cut.
 
 use std::sync::Arc;
 
@@ -36,7 +37,8 @@ pub(crate) struct Recovered {
     pub(crate) fault: Option<BatchError>,
 }
 
-/// Where a walk over a segment can begin: a batch that an index entry points to and that is really there.
+/// Where a walk over a segment can begin: a batch that an index entry points to and that is really
+/// there.
 struct Anchor {
     position: u64,
     next: Offset,
@@ -125,8 +127,9 @@ impl<'a> Replay<'a> {
     }
 }
 
-/// Checks all batches that lie behind `recovery_point`, cuts the segment at the first that is not valid, and builds the
-/// indexes of that part again. From there on `replay` is what the batches tell.
+/// Checks all batches that lie behind `recovery_point`, cuts the segment at the first that is not
+/// valid, and builds the indexes of that part again. From there on `replay` is what the batches
+/// tell.
 pub(crate) fn recover(
     segment: &Arc<Segment>,
     recovery_point: Offset,
@@ -201,16 +204,16 @@ fn finish(
         segment.cut_file(end)?;
     }
     pace.push_time(&mut indexes)?;
-    // Indexes are caches. What a full disk refuses stays in memory and is written later, at the latest by a sync, before
-    // the recovery point passes it.
+    // Indexes are caches. What a full disk refuses stays in memory and is written later, at the
+    // latest by a sync, before the recovery point passes it.
     let _written_later = indexes.write();
     let _synced_later = segment.sync_aborted();
     segment.set(end, indexes);
     Ok(())
 }
 
-/// The last index entry before the recovery point whose batch is there; the segment's start when there is none, or when the
-/// leader epoch of the batch cannot be right, so that the walk names it.
+/// The last index entry before the recovery point whose batch is there; the segment's start when
+/// there is none, or when the leader epoch of the batch cannot be right, so that the walk names it.
 fn anchor(segment: &Segment, recovery_point: Offset, expected: Expected) -> Result<Anchor, OpenError> {
     let start = Anchor { position: 0, next: segment.base(), epoch: None, offsets: 0, times: 0 };
     if recovery_point <= segment.base() {
@@ -253,6 +256,7 @@ fn kept_indexes(
     Ok((indexes, max))
 }
 
-/// Bytes read at a time: enough to make reading sequential, small beside the 8 MB that recovery may use.
+/// Bytes read at a time: enough to make reading sequential, small beside the 8 MB that recovery may
+/// use.
 const WINDOW: usize = 1 << 20;
 const WALK: usize = 16 * 1024;

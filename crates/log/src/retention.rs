@@ -1,5 +1,6 @@
-//! Deleting old segments: by time, by size, and those before the log's start. The choice is pure; the files get the
-//! suffix `.deleted` at once and are removed later, so that readers that have them open can finish.
+//! Deleting old segments: by time, by size, and those before the log's start. The choice is pure;
+//! the files get the suffix `.deleted` at once and are removed later, so that readers that have
+//! them open can finish.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,8 +30,9 @@ struct Facts {
     bytes: u64,
 }
 
-/// How many of the oldest segments can go. None that holds records at or behind the commit bound does. `is_expired` says of
-/// a segment, by its place, whether all its records are older than a time; it is asked only where that decides.
+/// How many of the oldest segments can go. None that holds records at or behind the commit bound
+/// does. `is_expired` says of a segment, by its place, whether all its records are older than a
+/// time; it is asked only where that decides.
 fn plan_retention<E>(
     segments: &[Facts],
     bounds: Bounds,
@@ -161,8 +163,9 @@ fn choose(published: &Published, config: &LogConfig, now: Timestamp) -> Result<V
     Ok(facts.iter().map(|facts| facts.bytes).take(count).collect())
 }
 
-/// Whether all records of a segment are older than `most`. The time index alone can only say no. Before a yes all batches
-/// are read: their headers, and where the file is younger than what they say, their checksums too.
+/// Whether all records of a segment are older than `most`. The time index alone can only say no.
+/// Before a yes all batches are read: their headers, and where the file is younger than what they
+/// say, their checksums too.
 fn is_expired(segment: &Segment, now: Timestamp, most: Duration) -> Result<bool, ReadError> {
     let is_old = |time: Option<Timestamp>| time.is_some_and(|time| now.since(time) > most);
     if !is_old(segment.largest_timestamp()?) {
@@ -182,8 +185,9 @@ fn facts(published: &Published) -> Result<Vec<Facts>, FileError> {
 }
 
 impl Inner {
-    /// Makes the names of the segments durable that stay when the oldest `count` go. A sync of the log does so only while a segment
-    /// that was rolled is not synced, and those that go are forgotten.
+    /// Makes the names of the segments durable that stay when the oldest `count` go. A sync of the
+    /// log does so only while a segment that was rolled is not synced, and those that go are
+    /// forgotten.
     fn sync_names_behind(&self, count: usize, appender: &Appender) -> Result<(), FileError> {
         let segments = self.published.read().segments.clone();
         let kept = segments.iter().nth(count).map(|segment| segment.base());
@@ -201,8 +205,8 @@ impl Inner {
         base.map_or(Ok(()), |base| appender.note_first_segment(base))
     }
 
-    /// Takes the oldest `count` segments out of the log, one after the other, so that their files are not open all at once. When one
-    /// cannot be put away, it and those behind it stay.
+    /// Takes the oldest `count` segments out of the log, one after the other, so that their files
+    /// are not open all at once. When one cannot be put away, it and those behind it stay.
     fn retire(&self, count: usize, appender: &mut Appender) -> Result<(), FileError> {
         let delay = appender.config.file_delete_delay;
         for _ in 0..count {
@@ -234,7 +238,8 @@ impl Inner {
         Ok(())
     }
 
-    /// Gives a segment's files the suffix `.deleted`, but for those to keep, and returns their names.
+    /// Gives a segment's files the suffix `.deleted`, but for those to keep, and returns their
+    /// names.
     fn mark_deleted(
         &self,
         segment: &Segment,
@@ -329,7 +334,8 @@ mod tests {
         }
     }
 
-    /// A log whose records are all deleted is written to again while a round of retention is under way.
+    /// A log whose records are all deleted is written to again while a round of retention is under
+    /// way.
     #[test]
     fn what_is_appended_after_retention_has_looked_at_the_log_stays() {
         let folder = tempfile::tempdir().unwrap();

@@ -69,8 +69,8 @@ impl Scan {
         Scan { file, position: start, end, check, buffer, buffered_at: start, buffered, window }
     }
 
-    /// The walk in memory that another one has left: for a file after the other, first touch of new pages would cost as much
-    /// as reading.
+    /// The walk in memory that another one has left: for a file after the other, first touch of new
+    /// pages would cost as much as reading.
     pub(crate) fn with_buffer(self, buffer: Vec<u8>) -> Scan {
         Scan { buffer, ..self }
     }

@@ -1,10 +1,13 @@
+//! The segments of a log, in order.
+
 use std::sync::Arc;
 
 use klamm_types::Offset;
 
 use crate::segment::Segment;
 
-/// A log's segments in order. A reader keeps the list it began with; a roll or a deletion puts a new one in its place.
+/// A log's segments in order. A reader keeps the list it began with; a roll or a deletion puts a
+/// new one in its place.
 ///
 /// Invariant (`SEG-2`): never empty, base offsets rise strictly.
 #[derive(Clone, Debug)]

@@ -1,3 +1,5 @@
+//! A stretch of a segment's file, as a read returns it.
+
 use std::fs::File;
 use std::sync::Arc;
 
@@ -9,8 +11,9 @@ use crate::folder::read_full;
 use crate::segment::Segment;
 use crate::{FileError, ReadError};
 
-/// A stretch of one segment's file that holds the batches a read asked for. A driver can send it with `sendfile`, or
-/// turn it into bytes. The file stays readable as long as the slice lives, even when the log deletes the segment.
+/// A stretch of one segment's file that holds the batches a read asked for. A driver can send it
+/// with `sendfile`, or turn it into bytes. The file stays readable as long as the slice lives, even
+/// when the log deletes the segment.
 #[derive(Clone, Debug)]
 pub struct Slice {
     pub(crate) segment: Arc<Segment>,
@@ -28,7 +31,8 @@ impl Slice {
         self.position
     }
 
-    /// Its length in bytes; 0 when there is nothing to read yet. It may end in the middle of a batch, never of its first.
+    /// Its length in bytes; 0 when there is nothing to read yet. It may end in the middle of a
+    /// batch, never of its first.
     #[must_use]
     pub fn len(&self) -> usize {
         self.length
@@ -40,7 +44,8 @@ impl Slice {
         self.length == 0
     }
 
-    /// Whether it ends where what can be read ends; otherwise there is more behind it, in this segment or the next.
+    /// Whether it ends where what can be read ends; otherwise there is more behind it, in this
+    /// segment or the next.
     #[must_use]
     pub fn reaches_end(&self) -> bool {
         self.reaches_end
@@ -52,7 +57,8 @@ impl Slice {
         self.start
     }
 
-    /// An offset that all its records lie before, as near as the index knows; `None` when only the log's end is.
+    /// An offset that all its records lie before, as near as the index knows; `None` when only the
+    /// log's end is.
     ///
     /// # Errors
     /// [`ReadError`] when the index cannot be read.

@@ -1,4 +1,5 @@
-//! Tells those who follow a log that it has grown. An append without followers pays one atomic load.
+//! Tells those who follow a log that it has grown. An append without followers pays one atomic
+//! load.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 #[cfg(feature = "async")]
@@ -22,10 +23,11 @@ struct Waiters {
 }
 
 impl TailSignal {
-    /// Called after a change that was made under the lock on what is published, or before that lock was last taken.
+    /// Called after a change that was made under the lock on what is published, or before that lock
+    /// was last taken.
     ///
-    /// Who waits has counted itself before it looks, and looks under the same lock: so either it sees the change, or its
-    /// count is seen here.
+    /// Who waits has counted itself before it looks, and looks under the same lock: so either it
+    /// sees the change, or its count is seen here.
     #[inline]
     pub(crate) fn notify(&self) {
         if self.waiting.load(Ordering::Relaxed) > 0 {
@@ -47,7 +49,8 @@ impl TailSignal {
         }
     }
 
-    /// Blocks until `is_ready` or `deadline`; says whether it is ready. Without a deadline it blocks until it is.
+    /// Blocks until `is_ready` or `deadline`; says whether it is ready. Without a deadline it
+    /// blocks until it is.
     pub(crate) fn wait(&self, deadline: Option<Instant>, is_ready: impl Fn() -> bool) -> bool {
         self.waiting.fetch_add(1, Ordering::SeqCst);
         let mut waiters = self.lock.lock();

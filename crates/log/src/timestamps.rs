@@ -33,8 +33,8 @@ impl Log {
     /// Like [`Log::offset_since`], with a limit in bytes on what a batch decompresses to.
     ///
     /// # Errors
-    /// [`ReadError`] as [`Log::offset_since`]; [`ReadError::is_over_limit`] when a batch on the way decompresses to more than
-    /// `limit` bytes.
+    /// [`ReadError`] as [`Log::offset_since`]; [`ReadError::is_over_limit`] when a batch on the way
+    /// decompresses to more than `limit` bytes.
     pub fn offset_since_within(
         &self,
         time: Timestamp,
@@ -51,7 +51,8 @@ impl Log {
         self.offset_of_max_timestamp_within(self.config().max_decompressed_bytes)
     }
 
-    /// Like [`Log::offset_of_max_timestamp`], with a limit in bytes on what a batch decompresses to.
+    /// Like [`Log::offset_of_max_timestamp`], with a limit in bytes on what a batch decompresses
+    /// to.
     ///
     /// # Errors
     /// [`ReadError`] as [`Log::offset_since_within`].
@@ -115,7 +116,8 @@ impl Search<'_> {
         Ok(None)
     }
 
-    /// The largest time as the indexes know it; only the batches behind their last entries are walked.
+    /// The largest time as the indexes know it; only the batches behind their last entries are
+    /// walked.
     fn largest_indexed(&self) -> Result<Option<Timestamp>, ReadError> {
         let bounds = self.published.bounds;
         let mut largest = None;
@@ -152,7 +154,8 @@ impl Search<'_> {
         Ok(largest)
     }
 
-    /// Calls `visit` with each visible batch of records from `position` on, until it says that it has enough.
+    /// Calls `visit` with each visible batch of records from `position` on, until it says that it
+    /// has enough.
     fn for_each_batch(
         &self,
         segment: &Arc<Segment>,

@@ -1,4 +1,5 @@
-//! What a reader needs to know of transactions: up to where they are decided, and which were aborted.
+//! What a reader needs to know of transactions: up to where they are decided, and which were
+//! aborted.
 
 use std::sync::Arc;
 
@@ -13,8 +14,8 @@ use crate::segment::Segment;
 use crate::segment_list::SegmentList;
 use crate::{Log, ReadError};
 
-/// A transaction that was aborted: a reader that sees only committed records passes over those of this producer from the
-/// first offset up to the marker.
+/// A transaction that was aborted: a reader that sees only committed records passes over those of
+/// this producer from the first offset up to the marker.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct AbortedTransaction {
     /// The producer.
@@ -26,11 +27,12 @@ pub struct AbortedTransaction {
 }
 
 impl Log {
-    /// The aborted transactions that have records between `from` and `to` (exclusive), in the order of their markers.
+    /// The aborted transactions that have records between `from` and `to` (exclusive), in the order
+    /// of their markers.
     ///
     /// # Errors
-    /// [`ReadError`] when a transaction index cannot be read, [`ReadError::OutOfRange`] when `from` lies before the start: the
-    /// indexes of what was deleted are gone.
+    /// [`ReadError`] when a transaction index cannot be read, [`ReadError::OutOfRange`] when `from`
+    /// lies before the start: the indexes of what was deleted are gone.
     pub fn aborted_transactions(
         &self,
         from: Offset,
@@ -74,8 +76,9 @@ impl Log {
         Ok(entries.into_iter().filter_map(transaction).collect())
     }
 
-    /// The entries of the transaction indexes that concern what lies between `from` and `to`, in the order of their markers.
-    /// An index that was not used before is compared with the batches first.
+    /// The entries of the transaction indexes that concern what lies between `from` and `to`, in
+    /// the order of their markers. An index that was not used before is compared with the batches
+    /// first.
     pub(crate) fn aborted_entries(
         &self,
         segments: &SegmentList,
@@ -100,8 +103,9 @@ impl Log {
         Ok(found)
     }
 
-    /// Compares the transaction index of a segment with its batches, and takes what they say where it differs. Returns whether
-    /// the file was right. A segment with a damaged batch is passed over, for nobody knows what it aborts.
+    /// Compares the transaction index of a segment with its batches, and takes what they say where
+    /// it differs. Returns whether the file was right. A segment with a damaged batch is passed
+    /// over, for nobody knows what it aborts.
     pub(crate) fn check_aborted(
         &self,
         segments: &SegmentList,

@@ -1,4 +1,5 @@
-//! Cutting a log: from its end, as a follower does whose leader went another way, and from its start.
+//! Cutting a log: from its end, as a follower does whose leader went another way, and from its
+//! start.
 
 use std::sync::Arc;
 
@@ -16,13 +17,13 @@ use crate::segment_list::SegmentList;
 use crate::{Bounds, FileError, Log, LogError, ReadError};
 
 impl Log {
-    /// Removes all records at or behind `offset` and returns the new end. It can be lower than `offset`: a batch that
-    /// contains it goes as a whole, and where compaction left a gap, the end is behind the last batch before it. At or
-    /// beyond the end nothing happens.
+    /// Removes all records at or behind `offset` and returns the new end. It can be lower than
+    /// `offset`: a batch that contains it goes as a whole, and where compaction left a gap, the end
+    /// is behind the last batch before it. At or beyond the end nothing happens.
     ///
     /// # Errors
-    /// [`LogError::OutOfRange`] for an offset before the start; [`LogError`] when the disk refuses, after which the log
-    /// takes no more writes.
+    /// [`LogError::OutOfRange`] for an offset before the start; [`LogError`] when the disk refuses,
+    /// after which the log takes no more writes.
     pub fn truncate_to(&self, offset: Offset) -> Result<Offset, LogError> {
         let inner = &self.inner;
         let mut appender = inner.lock_appender().map_err(unwrap_log)?;
@@ -36,7 +37,8 @@ impl Log {
         inner.truncate(&mut appender, offset)
     }
 
-    /// Removes all records and begins anew at `offset`: what a follower does that has fallen behind its leader's start.
+    /// Removes all records and begins anew at `offset`: what a follower does that has fallen behind
+    /// its leader's start.
     ///
     /// # Errors
     /// [`LogError`] when the disk refuses, after which the log takes no more writes.
@@ -46,20 +48,21 @@ impl Log {
         inner.restart(&mut appender, offset)
     }
 
-    /// Moves the log's start to `offset` (`DeleteRecords`, KIP-107): records before it can no longer be read, and segments
-    /// that hold nothing else are removed by the next retention. It is never moved back, nor beyond the commit bound. The
-    /// start is on the disk when this returns, and so are the records before it.
+    /// Moves the log's start to `offset` (`DeleteRecords`, KIP-107): records before it can no
+    /// longer be read, and segments that hold nothing else are removed by the next retention. It is
+    /// never moved back, nor beyond the commit bound. The start is on the disk when this returns,
+    /// and so are the records before it.
     ///
     /// # Errors
-    /// [`LogError::OutOfRange`] for an offset beyond the commit bound; [`LogError`] when the disk refuses, after which an
-    /// unclean stop may undo it.
+    /// [`LogError::OutOfRange`] for an offset beyond the commit bound; [`LogError`] when the disk
+    /// refuses, after which an unclean stop may undo it.
     pub fn advance_start(&self, offset: Offset) -> Result<(), LogError> {
         let mut done = Log::advance_starts(&[(self.clone(), offset)]);
         done.pop().expect("LOG-19: one result for each log")
     }
 
-    /// Moves the starts of several logs, each as [`Log::advance_start`] does; the checkpoint of a directory is written once
-    /// for all its logs. The results are in the order of the logs.
+    /// Moves the starts of several logs, each as [`Log::advance_start`] does; the checkpoint of a
+    /// directory is written once for all its logs. The results are in the order of the logs.
     pub fn advance_starts(starts: &[(Log, Offset)]) -> Vec<Result<(), LogError>> {
         let mut done: Vec<_> = starts.iter().map(|(log, offset)| log.hide_before(*offset)).collect();
         let mut directories: Vec<Arc<Shared>> = Vec::new();
@@ -78,7 +81,8 @@ impl Log {
         done
     }
 
-    /// Hides the records before `offset`, which are synced first: a start on the disk never lies beyond the end there.
+    /// Hides the records before `offset`, which are synced first: a start on the disk never lies
+    /// beyond the end there.
     fn hide_before(&self, offset: Offset) -> Result<(), LogError> {
         self.inner.check_writable()?;
         loop {
@@ -166,7 +170,8 @@ impl Inner {
         Ok(())
     }
 
-    /// One after the other, so that not all are open at once; the last stays for readers until there is a new one.
+    /// One after the other, so that not all are open at once; the last stays for readers until
+    /// there is a new one.
     fn remove_all(&self) -> Result<(), FileError> {
         loop {
             let segments = self.published.read().segments.clone();
@@ -189,7 +194,8 @@ impl Inner {
         let end = active.end_before(position)?;
         let start = self.published.read().bounds.start();
         if end < start {
-            // The start lies inside the batch that goes: nothing is left, and no offset is given out twice.
+            // The start lies inside the batch that goes: nothing is left, and no offset is given
+            // out twice.
             return self.restart(appender, start).map(|()| start);
         }
         self.group.lower(end);

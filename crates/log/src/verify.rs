@@ -33,7 +33,8 @@ pub struct Finding {
 #[derive(Clone, PartialEq, Eq, Debug, Error)]
 #[non_exhaustive]
 pub enum FindingKind {
-    /// A batch is damaged. Those behind it in the segment were looked at only if its length can be believed.
+    /// A batch is damaged. Those behind it in the segment were looked at only if its length can be
+    /// believed.
     #[error("batch is damaged: {0}")]
     Batch(BatchError),
     /// A batch goes back: its first offset is not behind the batch before.
@@ -102,13 +103,15 @@ pub enum FindingKind {
     /// A transaction index has other aborted transactions than the batches. It is not used.
     #[error("transaction index does not have the transactions that the batches abort")]
     TransactionIndex,
-    /// A producer snapshot is not whole. It is passed over, and what it would say is read from the batches.
+    /// A producer snapshot is not whole. It is passed over, and what it would say is read from the
+    /// batches.
     #[error("producer snapshot is not whole")]
     Snapshot,
 }
 
 impl FindingKind {
-    /// Whether records are lost or cannot be read; otherwise only a cache is wrong, or a gap to be explained.
+    /// Whether records are lost or cannot be read; otherwise only a cache is wrong, or a gap to be
+    /// explained.
     #[must_use]
     pub fn is_damage(&self) -> bool {
         matches!(
@@ -123,11 +126,12 @@ impl FindingKind {
 }
 
 impl Log {
-    /// Reads all of the log that can be seen now, and its indexes and snapshots, and returns what is wrong, in the order of the
-    /// files. `depth` says whether each record is looked at too.
+    /// Reads all of the log that can be seen now, and its indexes and snapshots, and returns what
+    /// is wrong, in the order of the files. `depth` says whether each record is looked at too.
     ///
     /// # Errors
-    /// [`ReadError::File`] when the system cannot read a file; what is wrong in a file is no error here.
+    /// [`ReadError::File`] when the system cannot read a file; what is wrong in a file is no error
+    /// here.
     pub fn verify(&self, depth: Depth) -> Result<Vec<Finding>, ReadError> {
         let mut verifier = Verifier::new(depth, self.gaps_before(), self.epochs());
         let mut published = self.inner.published.read().clone();
@@ -150,7 +154,8 @@ impl Log {
         Ok(verifier.found)
     }
 
-    /// Drops findings of leader epochs that were right: epochs may have begun or ended while the log was read.
+    /// Drops findings of leader epochs that were right: epochs may have begun or ended while the
+    /// log was read.
     fn keep_wrong_epochs(&self, found: &mut Vec<Finding>) {
         let (start, epochs) = (self.bounds().start(), self.epochs());
         found.retain(|finding| match finding.kind {
@@ -261,7 +266,8 @@ impl Verifier {
         Verifier { depth, gaps_before, epochs, found: Vec::new(), expected: None }
     }
 
-    /// Where to go on in the segments that a truncation has left. When it has taken `segment`, all are looked at again.
+    /// Where to go on in the segments that a truncation has left. When it has taken `segment`, all
+    /// are looked at again.
     fn resume(&mut self, segments: &SegmentList, segment: &Arc<Segment>) -> usize {
         let at = segments.iter().position(|left| Arc::ptr_eq(left, segment));
         at.unwrap_or_else(|| {
@@ -270,7 +276,8 @@ impl Verifier {
         })
     }
 
-    /// Looks at a segment. Its size is asked for after its count of truncations, so that it cannot be that of before one.
+    /// Looks at a segment. Its size is asked for after its count of truncations, so that it cannot
+    /// be that of before one.
     fn verify(
         &mut self,
         published: &Published,

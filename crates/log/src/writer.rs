@@ -1,12 +1,15 @@
+//! Gathering records into batches.
+
 use klamm_record::{BatchBuilder, BatchOptions, NewRecord};
 use klamm_types::Offset;
 
 use crate::{AppendError, Durability, Log};
 
-/// Gathers records into batches and appends each batch when it is full: the fast way to write many small records.
+/// Gathers records into batches and appends each batch when it is full: the fast way to write many
+/// small records.
 ///
-/// What has been pushed since the last full batch is in this process only, until [`Writer::flush`]. Dropping a writer
-/// flushes it, as well as it can; call `flush` to learn of errors.
+/// What has been pushed since the last full batch is in this process only, until [`Writer::flush`].
+/// Dropping a writer flushes it, as well as it can; call `flush` to learn of errors.
 #[derive(Debug)]
 pub struct Writer {
     log: Log,
@@ -21,7 +24,8 @@ pub struct Writer {
 }
 
 impl Log {
-    /// A writer that appends a batch whenever it has 16 KiB (Kafka's `batch.size`), with this durability.
+    /// A writer that appends a batch whenever it has 16 KiB (Kafka's `batch.size`), with this
+    /// durability.
     ///
     /// ```
     /// use klamm_log::{Durability, LogDir, NewRecord, Position};
@@ -55,11 +59,13 @@ impl Writer {
         self
     }
 
-    /// Adds a record; one without a time gets the clock's. When the batch is full it is appended first.
+    /// Adds a record; one without a time gets the clock's. When the batch is full it is appended
+    /// first.
     ///
     /// # Errors
-    /// [`AppendError::NoKey`] for a record without a key in a compacted log; the writer can go on without it. Otherwise
-    /// [`AppendError`]; this record is then not in the log, nor are those that had to be appended before it and could not.
+    /// [`AppendError::NoKey`] for a record without a key in a compacted log; the writer can go on
+    /// without it. Otherwise [`AppendError`]; this record is then not in the log, nor are those
+    /// that had to be appended before it and could not.
     #[inline]
     pub fn push(&mut self, record: &NewRecord<'_>) -> Result<(), AppendError> {
         let timestamp = record.timestamp.unwrap_or_else(|| self.log.inner.clock.now());
@@ -92,8 +98,9 @@ impl Writer {
     /// Appends what has been gathered and returns the log's end: the offset after the last record.
     ///
     /// # Errors
-    /// [`AppendError`]; the records that were gathered are then lost to the log, unless only a sync failed.
-    /// [`AppendError::NoKey`] when the log has become a compacted one since a record without a key was pushed.
+    /// [`AppendError`]; the records that were gathered are then lost to the log, unless only a sync
+    /// failed. [`AppendError::NoKey`] when the log has become a compacted one since a record
+    /// without a key was pushed.
     pub fn flush(&mut self) -> Result<Offset, AppendError> {
         let Some(full) = self.builder.take_if(|builder| !builder.is_empty()) else {
             return Ok(self.log.bounds().end());

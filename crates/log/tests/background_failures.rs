@@ -1,4 +1,5 @@
-//! What fails in the background is told to the directory's observer, and so is what retention deletes.
+//! What fails in the background is told to the directory's observer, and so is what retention
+//! deletes.
 
 mod support;
 

@@ -1,5 +1,5 @@
-//! A base offset that has changed on the disk, in a batch that opening does not read. The CRC does not cover it: a read
-//! compares it with the batches before and behind.
+//! A base offset that has changed on the disk, in a batch that opening does not read. The CRC does
+//! not cover it: a read compares it with the batches before and behind.
 
 mod support;
 
@@ -59,8 +59,8 @@ fn positions(bytes: &[u8]) -> Vec<usize> {
     found
 }
 
-/// Reads at every offset, a batch and many at a time. Whatever is served is what was written; returns the offsets that are not
-/// served, each of which is an error that names the file.
+/// Reads at every offset, a batch and many at a time. Whatever is served is what was written;
+/// returns the offsets that are not served, each of which is an error that names the file.
 fn unserved(dir: &LogDir, want: &[(i64, Vec<u8>)]) -> Vec<i64> {
     let log = dir.log("t", 0).unwrap();
     let mut errors = Vec::new();

@@ -1,4 +1,5 @@
-//! Compaction: what stays, what goes and when, and what a crash, a reader or a truncation in the middle of it sees.
+//! Compaction: what stays, what goes and when, and what a crash, a reader or a truncation in the
+//! middle of it sees.
 
 #![allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_possible_wrap)]
 
@@ -414,7 +415,8 @@ fn aborted_records_go_at_once_and_markers_when_nothing_needs_them() {
 
     let (dir, log) = open(tmp.path(), compacted());
     log.compact(at(NOW)).unwrap();
-    // The abort's batches were gone in this pass: its time runs. The commit at 4 is held by the empty batch at 2.
+    // The abort's batches were gone in this pass: its time runs. The commit at 4 is held by the
+    // empty batch at 2.
     let horizons: Vec<_> = headers(&log)
         .iter()
         .filter(|h| h.delete_horizon().is_some())
@@ -644,8 +646,8 @@ fn table(rows: &Rows) -> BTreeMap<String, (i64, String)> {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
-    /// Model: all that was appended. Whatever is compacted, what a reader makes of the log as a table is the same, and each record
-    /// that is there is one of the model's.
+    /// Model: all that was appended. Whatever is compacted, what a reader makes of the log as a
+    /// table is the same, and each record that is there is one of the model's.
     #[test]
     fn a_compacted_log_is_the_same_table(ops in prop::collection::vec(op(), 1..60), map in 3..60usize) {
         let tmp = tempfile::tempdir().unwrap();
@@ -671,7 +673,8 @@ proptest! {
                 Op::Clean => drop(dir.clean(at(now)).unwrap()),
                 Op::Later(by) => now += i64::from(by),
                 Op::Truncate(by) => {
-                    // What a cleaning has taken away for the sake of what is cut now does not come back.
+                    // What a cleaning has taken away for the sake of what is cut now does not come
+                    // back.
                     let to = (end - i64::from(by)).max(log.dirtiness(at(now)).unwrap().first_dirty.get());
                     let end = log.truncate_to(Offset::new(to).unwrap()).unwrap().get();
                     model.retain(|row| row.0 < end);

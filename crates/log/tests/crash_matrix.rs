@@ -1,10 +1,13 @@
-//! Every operation on the disk as the crash point, and everything that a machine may find when it comes up again.
+//! Every operation on the disk as the crash point, and everything that a machine may find when it
+//! comes up again.
 //!
-//! A script appends, rolls, syncs, truncates, retires, compacts, checkpoints, closes and opens. It is run once for each operation that it
-//! does, which is then the last before the crash ([`klamm_sim::SimDisk`]); each disk that may be found is opened and held
-//! against what was acknowledged. Then each operation fails once, and the script goes on.
+//! A script appends, rolls, syncs, truncates, retires, compacts, checkpoints, closes and opens. It
+//! is run once for each operation that it does, which is then the last before the crash
+//! ([`klamm_sim::SimDisk`]); each disk that may be found is opened and held against what was
+//! acknowledged. Then each operation fails once, and the script goes on.
 //!
-//! `CRASH_SCRIPT=NAME CRASH_AT=N cargo test -p klamm-log --test crash_matrix -- --nocapture` runs one point.
+//! `CRASH_SCRIPT=NAME CRASH_AT=N cargo test -p klamm-log --test crash_matrix -- --nocapture` runs
+//! one point.
 
 #![allow(clippy::cast_possible_wrap, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
 
@@ -259,7 +262,8 @@ struct Model {
     end: i64,
     /// Numbers values, and the producer's records.
     values: u64,
-    /// The producer's batches that are or were in the log: where, the first value, how many records.
+    /// The producer's batches that are or were in the log: where, the first value, how many
+    /// records.
     produced: Vec<(i64, String, u32)>,
 }
 
@@ -270,8 +274,9 @@ impl Model {
         self.produced.iter().filter(is_there).map(|(_, _, count)| count).sum()
     }
 
-    /// Whether a compaction was allowed to remove what is at this offset: a later record has its key, or it is a tombstone. One that
-    /// was offered and not acknowledged may have been there too.
+    /// Whether a compaction was allowed to remove what is at this offset: a later record has its
+    /// key, or it is a tombstone. One that was offered and not acknowledged may have been there
+    /// too.
     fn may_be_compacted(&self, offset: i64, end: i64) -> bool {
         let offered = || self.offered.get(&offset).into_iter().flatten();
         if self.has_tables() && !offered().any(|row| row.contains('=')) {
@@ -297,7 +302,8 @@ impl Model {
         all
     }
 
-    /// What a log has that was opened after an operation failed: a truncation may have been half done.
+    /// What a log has that was opened after an operation failed: a truncation may have been half
+    /// done.
     fn adopt(&mut self, log: &Log) {
         let found: BTreeMap<_, _> = records(log).unwrap().into_iter().collect();
         for (offset, value) in
@@ -608,8 +614,8 @@ fn operations(script: &[Step]) -> usize {
     run.disk.operations()
 }
 
-/// Runs each script with these faults at each of its operations, holds every disk that may be found then against the model, and prints
-/// a row of the table in `EVIDENCE.md` for each.
+/// Runs each script with these faults at each of its operations, holds every disk that may be found
+/// then against the model, and prints a row of the table in `EVIDENCE.md` for each.
 fn run_all(what: &str, faults: fn(usize) -> Vec<Fault>, goes_on: bool) {
     let mut total = (0, 0);
     println!("| script | {what} | disks |\n|---|---|---|");

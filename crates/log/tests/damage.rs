@@ -1,4 +1,5 @@
-//! Kinds of damage, each done to a sound log: what verifying names, what reading and opening do, and what a repair drops.
+//! Kinds of damage, each done to a sound log: what verifying names, what reading and opening do,
+//! and what a repair drops.
 
 mod support;
 
@@ -52,7 +53,8 @@ fn fourth(path: &Path) -> usize {
 const FIRST: &str = "00000000000000000000.log";
 const LAST: &str = "00000000000000000010.log";
 
-/// What was done, to which file, the kind that is named first (or that nothing is), its offset, records left by a repair.
+/// What was done, to which file, the kind that is named first (or that nothing is), its offset,
+/// records left by a repair.
 type Case = (&'static str, &'static str, fn(&Path), &'static str, i64, usize);
 
 const CASES: [Case; 9] = [

@@ -25,7 +25,8 @@ fn a_batch_over_one_mebibyte_is_there_after_a_kill() {
     assert!(dir.cuts().is_empty());
 }
 
-/// KAFKA-16541: a checkpoint of the epochs that is not whole is an error with the file's name, not a log without epochs.
+/// KAFKA-16541: a checkpoint of the epochs that is not whole is an error with the file's name, not
+/// a log without epochs.
 #[test]
 fn a_leader_epoch_checkpoint_that_is_cut_short_is_named_and_read_from_the_batches() {
     let root = tempfile::tempdir().unwrap();
@@ -51,8 +52,8 @@ fn a_leader_epoch_checkpoint_that_is_cut_short_is_named_and_read_from_the_batche
     assert!(named > whole.len() / 2, "{named} of {}", whole.len());
 }
 
-/// A sealed segment that is torn: found when the log is opened after an unclean stop, if it lies behind the recovery point,
-/// and by the first read in any case.
+/// A sealed segment that is torn: found when the log is opened after an unclean stop, if it lies
+/// behind the recovery point, and by the first read in any case.
 #[test]
 fn a_torn_sealed_segment_is_found_by_the_first_read() {
     let root = tempfile::tempdir().unwrap();

@@ -1,4 +1,5 @@
-//! A first segment that is missing is named; one that retention, or Kafka, has deleted is not missed.
+//! A first segment that is missing is named; one that retention, or Kafka, has deleted is not
+//! missed.
 
 mod support;
 

@@ -1,6 +1,7 @@
-//! Bits of the checkpoints, and of the headers of two batches, flipped, after a clean stop and after a kill. A case serves
-//! what was acknowledged, or names the file; those that do neither are listed in [`undetected`], with the reason. One bit
-//! of each byte is flipped; with `KLAMM_DAMAGE=all` each is.
+//! Bits of the checkpoints, and of the headers of two batches, flipped, after a clean stop and
+//! after a kill. A case serves what was acknowledged, or names the file; those that do neither are
+//! listed in [`undetected`], with the reason. One bit of each byte is flipped; with
+//! `KLAMM_DAMAGE=all` each is.
 
 mod support;
 
@@ -40,7 +41,8 @@ fn settings() -> LogConfig {
     LogConfig { index_interval_bytes: 150, ..LogConfig::default() }
 }
 
-/// Twelve batches of three records in epochs 1 and 4, whose first five records were deleted; and a compacted log.
+/// Twelve batches of three records in epochs 1 and 4, whose first five records were deleted; and a
+/// compacted log.
 fn acknowledged(path: &Path) -> LogDir {
     let dir = support::open(path, settings());
     let log = dir.log("t", 0).unwrap();
@@ -101,7 +103,8 @@ fn undetected(file: &str, byte: usize, header: usize) -> Option<&'static str> {
     }
 }
 
-/// Flips each bit of `range` in a file of `from` and checks what is then served. Returns cases, named ones, undetected ones.
+/// Flips each bit of `range` in a file of `from` and checks what is then served. Returns cases,
+/// named ones, undetected ones.
 fn flip_all(
     from: &Path,
     want: &Served,

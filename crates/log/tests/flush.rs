@@ -1,4 +1,5 @@
-//! `flush.messages`: an append that makes so many unsynced records syncs before it returns, and concurrent ones share a sync.
+//! `flush.messages`: an append that makes so many unsynced records syncs before it returns, and
+//! concurrent ones share a sync.
 
 mod support;
 

@@ -1,5 +1,5 @@
-//! Bugs that were found, each with the test that showed it. The disk underneath can fail or do something at each
-//! operation.
+//! Bugs that were found, each with the test that showed it. The disk underneath can fail or do
+//! something at each operation.
 
 #![allow(clippy::cast_possible_wrap, clippy::cast_possible_truncation, clippy::type_complexity)]
 
@@ -574,7 +574,8 @@ fn writer_mixed_sizes() {
     assert_eq!(log.bounds().end(), Offset::from(101));
 }
 
-/// The pages that a failed sync did not write may be gone: another sync would say nothing about them.
+/// The pages that a failed sync did not write may be gone: another sync would say nothing about
+/// them.
 #[test]
 fn a_failed_sync_is_never_followed_by_success() {
     let root = tempfile::tempdir().unwrap();
@@ -593,7 +594,8 @@ fn a_failed_sync_is_never_followed_by_success() {
     assert!(!root.path().join(".kafka_cleanshutdown").exists());
 }
 
-/// A gap that a follower was given, at the border of two segments, is no lost end: after a kill all is there.
+/// A gap that a follower was given, at the border of two segments, is no lost end: after a kill all
+/// is there.
 #[test]
 fn follower_gap_at_a_roll_survives_a_kill() {
     let root = tempfile::tempdir().unwrap();
@@ -611,8 +613,8 @@ fn follower_gap_at_a_roll_survives_a_kill() {
     assert_eq!((values(&dir.log("t", 0).unwrap()).len(), dir.cuts()), (90, Vec::new()));
 }
 
-/// Opening passes over the log of the metadata quorum. Where nobody has asked for it, and it was not recovered, a clean stop of the
-/// others must not vouch for it.
+/// Opening passes over the log of the metadata quorum. Where nobody has asked for it, and it was
+/// not recovered, a clean stop of the others must not vouch for it.
 #[test]
 fn no_marker_stands_over_a_log_that_was_not_recovered() {
     let root = tempfile::tempdir().unwrap();
@@ -636,8 +638,9 @@ fn no_marker_stands_over_a_log_that_was_not_recovered() {
     assert!(marker.exists());
 }
 
-/// A killed Kafka leaves indexes as long as it has reserved them, zeros behind their entries. They were taken for entries of a first batch of one
-/// record, and appended to, so that Kafka did not start with them.
+/// A killed Kafka leaves indexes as long as it has reserved them, zeros behind their entries. They
+/// were taken for entries of a first batch of one record, and appended to, so that Kafka did not
+/// start with them.
 #[test]
 fn zeros_behind_an_index_are_no_entries() {
     let root = tempfile::tempdir().unwrap();

@@ -1,5 +1,5 @@
-//! Bugs that a review found, each with the test that showed it: gaps at a roll, removal during a checkpoint, transactions and
-//! retention, repair.
+//! Bugs that a review found, each with the test that showed it: gaps at a roll, removal during a
+//! checkpoint, transactions and retention, repair.
 
 mod support;
 
@@ -234,7 +234,8 @@ fn retired_segments_are_let_go() {
     assert!(names < 12, "{names} files");
 }
 
-/// The times of a segment that was rolled after its batches had been synced are not lost with its index.
+/// The times of a segment that was rolled after its batches had been synced are not lost with its
+/// index.
 #[test]
 fn a_segment_rolled_after_a_sync_keeps_its_times_after_a_loss_of_power() {
     let disk = SimDisk::default();
@@ -308,7 +309,8 @@ fn a_slice_knows_about_where_it_ends() {
     }
 }
 
-/// While a round of maintenance syncs rolled segments, nobody is told that what lies behind them is durable.
+/// While a round of maintenance syncs rolled segments, nobody is told that what lies behind them is
+/// durable.
 #[test]
 fn nothing_is_called_synced_while_a_segment_before_it_is_being_synced() {
     let root = tempfile::tempdir().unwrap();
@@ -326,7 +328,8 @@ fn nothing_is_called_synced_while_a_segment_before_it_is_being_synced() {
             std::thread::spawn(move || {
                 tell.send(log.append(&NewRecord::new("behind"), Durability::Synced).is_ok())
             });
-            // A log that is right lets this time pass: the append waits for the sync that waits here.
+            // A log that is right lets this time pass: the append waits for the sync that waits
+            // here.
             *early.lock().unwrap() = Some(hear.recv_timeout(Duration::from_millis(100)).is_ok());
         }
         Ok(())

@@ -66,7 +66,8 @@ fn is_of(path: &Path, log: &str) -> bool {
     path.to_string_lossy().contains(log) && path.extension().is_some_and(|kind| kind == "log")
 }
 
-/// The part after it would else be taken for clean, and a tombstone in it go before what it deletes.
+/// The part after it would else be taken for clean, and a tombstone in it go before what it
+/// deletes.
 #[test]
 fn what_retention_took_out_of_a_cleaning_is_not_noted_as_clean() {
     let tmp = tempfile::tempdir().unwrap();
@@ -123,7 +124,8 @@ fn mark(log: &Log, outcome: Outcome) {
     append_batch(log, options, &marker.key(), &marker.value());
 }
 
-/// A segment that is clean in part and cannot be cleaned now was written anew, and lost its end before its recovery point knew.
+/// A segment that is clean in part and cannot be cleaned now was written anew, and lost its end
+/// before its recovery point knew.
 #[test]
 fn a_segment_behind_what_can_be_cleaned_stays_as_it_is() {
     let tmp = tempfile::tempdir().unwrap();
@@ -299,7 +301,8 @@ fn a_sync_that_fails_when_a_file_is_closed_is_told_to_the_next_opening() {
     assert!(tmp.path().join("a-0/sync-failed").exists());
 }
 
-/// Who wants a sync whatever is durable waits like everyone else, and not until the others have nothing more to write.
+/// Who wants a sync whatever is durable waits like everyone else, and not until the others have
+/// nothing more to write.
 #[test]
 fn under_constant_load_each_waiter_gets_its_turn() {
     let tmp = tempfile::tempdir().unwrap();

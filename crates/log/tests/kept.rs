@@ -1,5 +1,6 @@
-//! Opening never deletes a valid batch: what it cuts off behind the first that is not valid is kept in `.cut` files, and a
-//! compacted log is read completely when no checkpoint says that it was compacted.
+//! Opening never deletes a valid batch: what it cuts off behind the first that is not valid is kept
+//! in `.cut` files, and a compacted log is read completely when no checkpoint says that it was
+//! compacted.
 
 mod support;
 

@@ -1,4 +1,5 @@
-//! A compacted log takes no record without a key, whatever it is appended by: compaction would drop it at once.
+//! A compacted log takes no record without a key, whatever it is appended by: compaction would drop
+//! it at once.
 
 mod support;
 

@@ -1,5 +1,6 @@
-//! The real thing beside the crash matrix: a process that appends is killed with SIGKILL, hundreds of times, each time after
-//! another number of acknowledgements. What it was told is written is there.
+//! The real thing beside the crash matrix: a process that appends is killed with SIGKILL, hundreds
+//! of times, each time after another number of acknowledgements. What it was told is written is
+//! there.
 //!
 //! `KILL_ROUNDS=1000 cargo test -p klamm-log --test killed` kills more often.
 
@@ -30,7 +31,8 @@ fn the_process_that_is_killed() {
     let (_dir, log) = opened(Path::new(&folder));
     let mut out = std::io::stdout().lock();
     for number in log.bounds().end().get().. {
-        // Mostly written, now and then synced: recovery then has something before its recovery point.
+        // Mostly written, now and then synced: recovery then has something before its recovery
+        // point.
         let durability = if number % 16 == 0 { Durability::Synced } else { Durability::Written };
         log.append(&NewRecord::new(&format!("value {number}")), durability).unwrap();
         writeln!(out, "told {number}").unwrap();

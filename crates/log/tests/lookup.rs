@@ -1,4 +1,5 @@
-//! Records by their offsets: what a lookup says is what reading in order says, whatever was truncated, deleted or compacted since.
+//! Records by their offsets: what a lookup says is what reading in order says, whatever was
+//! truncated, deleted or compacted since.
 
 mod support;
 

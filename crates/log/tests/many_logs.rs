@@ -1,4 +1,5 @@
-//! Creating and removing many logs at once: how often the disk syncs, and what a power failure leaves.
+//! Creating and removing many logs at once: how often the disk syncs, and what a power failure
+//! leaves.
 
 mod support;
 
@@ -58,7 +59,8 @@ fn creating_many_logs_syncs_the_directory_once() {
     assert_eq!(syncs.lock().unwrap().len(), 2, "those that are there already are not durable either");
 }
 
-/// The directory, `partition.metadata` with its contents, and the first segment: nothing else is made before it is needed.
+/// The directory, `partition.metadata` with its contents, and the first segment: nothing else is
+/// made before it is needed.
 #[test]
 fn creating_a_log_takes_four_operations() {
     let folder = tempfile::tempdir().unwrap();
@@ -133,8 +135,9 @@ fn closing_syncs_no_new_log_that_was_never_written_to() {
     assert_eq!(all(&dir.get(&"t-0".parse().unwrap()).unwrap()).len(), 1);
 }
 
-/// After a power failure, whatever the disk kept: a record that was acknowledged as durable is there, its log knows its topic, and
-/// a log that was never written to is there, empty, or can be created.
+/// After a power failure, whatever the disk kept: a record that was acknowledged as durable is
+/// there, its log knows its topic, and a log that was never written to is there, empty, or can be
+/// created.
 #[test]
 fn a_power_failure_loses_no_log_with_records() {
     let logs = new_logs(3);

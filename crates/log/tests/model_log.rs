@@ -1,5 +1,5 @@
-//! Model: a list of (offset, value, time). Whatever is done to a log, in whatever order, it reads as the list does; and so
-//! it does after a clean stop, and after a kill.
+//! Model: a list of (offset, value, time). Whatever is done to a log, in whatever order, it reads
+//! as the list does; and so it does after a clean stop, and after a kill.
 
 #![allow(clippy::cast_possible_wrap)]
 
@@ -171,7 +171,8 @@ impl World {
         if to < self.end {
             self.entries.retain(|e| e.base < cut);
         }
-        // At most what was asked for, and behind what is left; where there is a gap, all in between is right.
+        // At most what was asked for, and behind what is left; where there is a gap, all in between
+        // is right.
         let least = self.entries.last().map_or(0, |e| e.offset + 1);
         assert!(least.max(self.start) <= got && got <= to, "{least} <= {got} <= {to}");
         self.end = got;
@@ -180,7 +181,8 @@ impl World {
     fn kill(&mut self) {
         let from = self.root.path().join(self.lives.to_string());
         copy_as_killed(&from, &self.root.path().join((self.lives + 1).to_string()));
-        // A start that was moved is only as durable as its checkpoint; deleted records can come back.
+        // A start that was moved is only as durable as its checkpoint; deleted records can come
+        // back.
         self.lives += 1;
         self.reopen(self.lives);
         let start = self.log.bounds().start().get();

@@ -1,5 +1,5 @@
-//! A named pipe in the place of a file of a log. In a file of its own: a process that is started holds the locks of
-//! directories for a moment.
+//! A named pipe in the place of a file of a log. In a file of its own: a process that is started
+//! holds the locks of directories for a moment.
 
 mod support;
 

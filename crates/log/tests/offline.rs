@@ -1,5 +1,5 @@
-//! Files of a log that are missing, empty or cannot be written: the log opens without them, or is offline by name while
-//! the other logs serve.
+//! Files of a log that are missing, empty or cannot be written: the log opens without them, or is
+//! offline by name while the other logs serve.
 
 mod support;
 
@@ -16,7 +16,8 @@ use support::{append, batch, copy_as_killed, epoch, open, values};
 const MARKER: &str = ".kafka_cleanshutdown";
 const EPOCHS: &str = "t-0/leader-epoch-checkpoint";
 
-/// Logs `t-0` and `u-0` with ten batches of one record each, three of them in epoch 1 and five in epoch 4.
+/// Logs `t-0` and `u-0` with ten batches of one record each, three of them in epoch 1 and five in
+/// epoch 4.
 fn filled(path: &Path) {
     let dir = open(path, LogConfig { index_interval_bytes: 150, ..LogConfig::default() });
     for topic in ["t", "u"] {
@@ -57,7 +58,8 @@ fn a_log_that_cannot_be_opened_is_offline_by_name_and_the_others_serve() {
         append(&other, "more");
         assert_eq!(values(&other).len(), 11);
         dir.close().unwrap();
-        // What was closed cleanly and not opened is as clean as it was; what was killed has still to be recovered.
+        // What was closed cleanly and not opened is as clean as it was; what was killed has still
+        // to be recovered.
         assert_eq!(root.path().join(MARKER).exists(), !killed);
         let repair = DirConfig { on_damage: OnDamage::Cut, ..DirConfig::default() };
         let dir = LogDir::open_with(root.path(), repair).unwrap();

@@ -1,5 +1,5 @@
-//! Idempotent producers and transactions in a log that rolls, is truncated, stopped, killed and loses its snapshots: a list of
-//! the batches says what it must answer.
+//! Idempotent producers and transactions in a log that rolls, is truncated, stopped, killed and
+//! loses its snapshots: a list of the batches says what it must answer.
 
 #![allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap, clippy::cast_sign_loss)]
 

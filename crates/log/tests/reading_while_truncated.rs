@@ -1,4 +1,5 @@
-//! Whoever reads a log while its end is truncated, as followers do often, sees what was there before or after, and no damage.
+//! Whoever reads a log while its end is truncated, as followers do often, sees what was there
+//! before or after, and no damage.
 //!
 //! Each test truncates the log, and appends other records, at each read of the log's file in turn.
 

@@ -1,5 +1,5 @@
-//! The start of a log, moved by `DeleteRecords`: kept through a kill, written once for many logs, never believed against
-//! the batches.
+//! The start of a log, moved by `DeleteRecords`: kept through a kill, written once for many logs,
+//! never believed against the batches.
 
 mod support;
 

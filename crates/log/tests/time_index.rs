@@ -1,5 +1,5 @@
-//! A time index is a cache: whatever its file holds, lookups by time give what the batches say, and retention deletes by
-//! the batches alone.
+//! A time index is a cache: whatever its file holds, lookups by time give what the batches say, and
+//! retention deletes by the batches alone.
 
 mod support;
 
@@ -56,7 +56,8 @@ fn sound(path: &Path) {
     dir.close().unwrap();
 }
 
-/// Everything that a time index could change: lookups around each time, the largest time, the segments' times.
+/// Everything that a time index could change: lookups around each time, the largest time, the
+/// segments' times.
 fn answers(log: &Log) -> Vec<String> {
     let mut found = vec![format!("{:?}", log.offset_of_max_timestamp().unwrap())];
     for n in 0..RECORDS {

@@ -1,6 +1,9 @@
+//! Errors of decoding and encoding messages.
+
 use thiserror::Error;
 
-/// Why bytes are no valid message. Nothing is allocated on the strength of a length that they declare.
+/// Why bytes are no valid message. Nothing is allocated on the strength of a length that they
+/// declare.
 #[derive(Clone, PartialEq, Eq, Debug, Error)]
 #[non_exhaustive]
 pub enum DecodeError {
@@ -32,7 +35,8 @@ pub enum DecodeError {
         /// Bytes that are left.
         left: usize,
     },
-    /// The elements of the collections, and the texts that are not UTF-8, would take too much memory for so short a frame.
+    /// The elements of the collections, and the texts that are not UTF-8, would take too much
+    /// memory for so short a frame.
     #[error("collections and replaced texts take more than {max} bytes of memory for each byte of the frame")]
     Memory {
         /// The most there may be, for each byte.

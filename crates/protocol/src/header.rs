@@ -23,8 +23,8 @@ pub struct RequestHead {
 }
 
 impl RequestHead {
-    /// Reads the head at the front of `frame`, which begins behind the frame's length. For an API or a version that is
-    /// not known only the first 8 bytes, which are always the same, are read.
+    /// Reads the head at the front of `frame`, which begins behind the frame's length. For an API
+    /// or a version that is not known only the first 8 bytes, which are always the same, are read.
     ///
     /// # Errors
     /// [`DecodeError`] when the bytes do not hold a head.
@@ -52,7 +52,8 @@ impl RequestHead {
         })
     }
 
-    /// Copies the head without the body. The copy shares no memory with the frame, which can be freed.
+    /// Copies the head without the body. The copy shares no memory with the frame, which can be
+    /// freed.
     #[must_use]
     pub fn without_body(&self) -> RequestHead {
         RequestHead {
@@ -87,8 +88,8 @@ fn request_header_version(api: ApiKey, version: i16) -> i16 {
     if api.is_flexible(version) { 2 } else { 1 }
 }
 
-/// Version of the header that a response has. That of ApiVersions is always 0, so that a client which does not know the
-/// broker yet can read it.
+/// Version of the header that a response has. That of ApiVersions is always 0, so that a client
+/// which does not know the broker yet can read it.
 #[must_use]
 pub fn response_header_version(api: ApiKey, version: i16) -> i16 {
     i16::from(api != ApiKey::ApiVersions && api.is_flexible(version))

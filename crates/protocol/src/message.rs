@@ -1,3 +1,5 @@
+//! Messages, requests and responses.
+
 use std::ops::RangeInclusive;
 
 use bytes::Bytes;
@@ -23,7 +25,8 @@ pub trait Message: Part {
         Ok(message)
     }
 
-    /// Measures the memory that the message at the front of `bytes` takes once it is decoded. Allocates nothing.
+    /// Measures the memory that the message at the front of `bytes` takes once it is decoded.
+    /// Allocates nothing.
     ///
     /// # Errors
     /// [`DecodeError`] when decoding fails.
@@ -87,6 +90,7 @@ pub trait Request: Message {
 
 /// A record of an internal topic.
 pub trait Record: Message {
-    /// The number that tells its kind: what a coordinator's key begins with, or the type in a metadata record's frame.
+    /// The number that tells its kind: what a coordinator's key begins with, or the type in a
+    /// metadata record's frame.
     const TYPE: i16;
 }

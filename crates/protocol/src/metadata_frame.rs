@@ -1,5 +1,5 @@
-//! The frame around a record of the metadata log: three variable-length numbers, the frame's version (1), the record's
-//! type and the version of its body.
+//! The frame around a record of the metadata log: three variable-length numbers, the frame's
+//! version (1), the record's type and the version of its body.
 
 use bytes::Bytes;
 

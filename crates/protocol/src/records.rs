@@ -1,5 +1,5 @@
-//! Record batches inside of messages, and messages in pieces: what a broker sends from its files is never copied through
-//! the codec.
+//! Record batches inside of messages, and messages in pieces: what a broker sends from its files is
+//! never copied through the codec.
 
 use bytes::{Bytes, BytesMut};
 
@@ -8,7 +8,8 @@ use bytes::{Bytes, BytesMut};
 pub enum Records {
     /// The batches themselves, shared with the frame they came in.
     Bytes(Bytes),
-    /// Batches that lie in a file; whoever sends the message puts them in. Never the result of reading.
+    /// Batches that lie in a file; whoever sends the message puts them in. Never the result of
+    /// reading.
     Region(Region),
 }
 

@@ -1,3 +1,5 @@
+//! Ids on the wire.
+
 use std::fmt;
 
 use klamm_types::TopicId;

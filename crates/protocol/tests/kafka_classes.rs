@@ -1,6 +1,7 @@
 //! Byte for byte what Kafka's own classes write: random content, every message, every version.
 //!
-//! `vectors.txt` was written by `cargo xtask vectors`; `PROTOCOL_VECTORS` names another file, e.g. one made with a new seed.
+//! `vectors.txt` was written by `cargo xtask vectors`; `PROTOCOL_VECTORS` names another file, e.g.
+//! one made with a new seed.
 
 mod generated;
 
@@ -89,7 +90,8 @@ fn every_message_and_version_is_there() {
     );
 }
 
-/// Cut anywhere it is an error; with a byte changed it may be one or another message, but never a panic.
+/// Cut anywhere it is an error; with a byte changed it may be one or another message, but never a
+/// panic.
 #[test]
 fn cut_and_changed_messages_never_panic() {
     for Vector { name, version, bytes } in vectors().lines().map(parse).step_by(3) {

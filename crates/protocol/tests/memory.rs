@@ -1,5 +1,6 @@
-//! No frame makes decoding take more memory than a small multiple of its length: every message and version, with frames that
-//! declare as much as they can. The allocator counts, so that this test is alone in its process.
+//! No frame makes decoding take more memory than a small multiple of its length: every message and
+//! version, with frames that declare as much as they can. The allocator counts, so that this test
+//! is alone in its process.
 #![allow(clippy::cast_possible_truncation)]
 
 mod generated;
@@ -32,14 +33,16 @@ impl generated::Visit for Measure {
     }
 }
 
-/// The most bytes in use at one time during `work`, beyond what was in use before, and what came of it.
+/// The most bytes in use at one time during `work`, beyond what was in use before, and what came of
+/// it.
 fn peak<T>(work: impl FnOnce() -> T) -> (usize, T) {
     let before = ALLOCATOR.begin();
     let done = work();
     (ALLOCATOR.peak() - before, done)
 }
 
-/// Frames in which every length is as large as the bytes that follow allow, or that are full of the smallest elements.
+/// Frames in which every length is as large as the bytes that follow allow, or that are full of the
+/// smallest elements.
 fn hostile(length: usize) -> Vec<Bytes> {
     let big = u32::try_from(length / 2).unwrap().to_be_bytes();
     let compact =

@@ -1,10 +1,13 @@
+//! A record batch over shared bytes.
+
 use std::ops::Deref;
 
 use bytes::Bytes;
 
 use crate::{BatchError, BatchHeader, Depth, Records, validate};
 
-/// One batch whose header and CRC are known to be right, over shared bytes: cloning it copies no records.
+/// One batch whose header and CRC are known to be right, over shared bytes: cloning it copies no
+/// records.
 ///
 /// It derefs to its [`BatchHeader`], so `batch.base_offset()` works.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -15,7 +18,8 @@ pub struct RecordBatch {
 }
 
 impl RecordBatch {
-    /// Checks that `bytes` is one whole batch: its header and its CRC. The records inside are not looked at.
+    /// Checks that `bytes` is one whole batch: its header and its CRC. The records inside are not
+    /// looked at.
     ///
     /// # Errors
     /// [`BatchError`] names what is wrong, or how many bytes there should be.
@@ -40,10 +44,12 @@ impl RecordBatch {
         &self.bytes
     }
 
-    /// The batch's records, decompressed to at most `limit` bytes. Without a codec nothing is copied.
+    /// The batch's records, decompressed to at most `limit` bytes. Without a codec nothing is
+    /// copied.
     ///
     /// # Errors
-    /// [`BatchError::Compression`] when they do not decompress, are larger than `limit`, or the codec's feature is off.
+    /// [`BatchError::Compression`] when they do not decompress, are larger than `limit`, or the
+    /// codec's feature is off.
     pub fn records(&self, limit: usize) -> Result<Records, BatchError> {
         let body = self.bytes.slice(BatchHeader::SIZE..);
         let body = self.header.decompress(&body, limit)?.map_or(body, Bytes::from);

@@ -1,8 +1,11 @@
+//! Walking batches that follow one another.
+
 use bytes::Bytes;
 
 use crate::{BatchError, BatchHeader, RecordBatch};
 
-/// Walks batches that stand one after the other, as in a segment or in a Fetch response. After an error it ends.
+/// Walks batches that stand one after the other, as in a segment or in a Fetch response. After an
+/// error it ends.
 ///
 /// A Fetch response may end in the middle of a batch: that is [`BatchError::Truncated`], and
 /// [`Batches::remaining`] is what is left of it.

@@ -1,3 +1,5 @@
+//! Building record batches.
+
 use std::borrow::BorrowMut;
 
 use klamm_types::{LeaderEpoch, Offset, Timestamp};
@@ -7,8 +9,9 @@ use crate::{BatchHeader, BatchProducer, BuildError, Compression, Header, Timesta
 
 /// Writes records straight into a caller's buffer and closes them as one batch.
 ///
-/// `B` is the buffer: a `Vec<u8>` that comes back from [`BatchBuilder::finish`], or a borrowed one. What already stands
-/// in it stays; the batch is written behind. In steady state a record costs no allocation.
+/// `B` is the buffer: a `Vec<u8>` that comes back from [`BatchBuilder::finish`], or a borrowed one.
+/// What already stands in it stays; the batch is written behind. In steady state a record costs no
+/// allocation.
 #[derive(Debug)]
 pub struct BatchBuilder<B = Vec<u8>> {
     buffer: B,
@@ -25,15 +28,18 @@ pub struct BatchBuilder<B = Vec<u8>> {
 /// What a batch says beside its records.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct BatchOptions {
-    /// Offset of the first record. Default 0: a leader assigns the real one. Where offsets have gaps, deltas count from it.
+    /// Offset of the first record. Default 0: a leader assigns the real one. Where offsets have
+    /// gaps, deltas count from it.
     pub base_offset: Offset,
     /// Epoch of the leader; default none.
     pub leader_epoch: Option<LeaderEpoch>,
     /// The codec (`compression.type`); default none.
     pub compression: Compression,
-    /// The codec's level (`compression.gzip.level`, `compression.zstd.level`); default the codec's own.
+    /// The codec's level (`compression.gzip.level`, `compression.zstd.level`); default the codec's
+    /// own.
     pub level: Option<i32>,
-    /// With a time, the batch has log append time and all its records bear it; default none: create time.
+    /// With a time, the batch has log append time and all its records bear it; default none: create
+    /// time.
     pub log_append_time: Option<Timestamp>,
     /// The idempotent producer; default none.
     pub producer: Option<BatchProducer>,
@@ -45,8 +51,8 @@ pub struct BatchOptions {
     pub control: bool,
     /// From when on the cleaner may drop its tombstones or markers; default none.
     pub delete_horizon: Option<Timestamp>,
-    /// The last offset that the batch spans; default that of its last record. A cleaned batch keeps the one it had, and
-    /// with it the producer's last sequence number.
+    /// The last offset that the batch spans; default that of its last record. A cleaned batch keeps
+    /// the one it had, and with it the producer's last sequence number.
     pub last_offset: Option<Offset>,
 }
 
@@ -127,10 +133,12 @@ impl<B: BorrowMut<Vec<u8>>> BatchBuilder<B> {
         self.append_delta(self.last_delta + 1, record)
     }
 
-    /// Writes `record` at `offset`, which must be higher than that of the record before: a cleaned log has gaps.
+    /// Writes `record` at `offset`, which must be higher than that of the record before: a cleaned
+    /// log has gaps.
     ///
     /// # Errors
-    /// [`BuildError`] when the offset does not rise or the record does not fit; the batch is then as before.
+    /// [`BuildError`] when the offset does not rise or the record does not fit; the batch is then
+    /// as before.
     pub fn append_at(&mut self, offset: Offset, record: &NewRecord<'_>) -> Result<(), BuildError> {
         self.append_delta(offset.since(self.options.base_offset), record)
     }
@@ -202,7 +210,8 @@ impl<B: BorrowMut<Vec<u8>>> BatchBuilder<B> {
     /// Compresses the records, writes the header and gives the buffer back.
     ///
     /// # Errors
-    /// [`BuildError::Empty`] without a record; [`BuildError::Compression`] when the codec fails or is not compiled in.
+    /// [`BuildError::Empty`] without a record; [`BuildError::Compression`] when the codec fails or
+    /// is not compiled in.
     pub fn finish(mut self) -> Result<Finished<B>, BuildError> {
         if self.is_empty() {
             return Err(BuildError::Empty);
@@ -250,7 +259,8 @@ impl<B: BorrowMut<Vec<u8>>> BatchBuilder<B> {
 }
 
 impl BatchOptions {
-    /// What the batch with this header says, so that another can be built that says the same of other records.
+    /// What the batch with this header says, so that another can be built that says the same of
+    /// other records.
     #[must_use]
     pub fn of(header: &BatchHeader) -> BatchOptions {
         let is_append_time = header.timestamp_type() == TimestampType::LogAppendTime;

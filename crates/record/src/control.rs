@@ -1,5 +1,6 @@
-//! Control records: what brokers write into a log for each other. The key is a version and a type; the value of a
-//! transaction marker is a version and the epoch of the coordinator that wrote it (KIP-98).
+//! Control records: what brokers write into a log for each other. The key is a version and a type;
+//! the value of a transaction marker is a version and the epoch of the coordinator that wrote it
+//! (KIP-98).
 
 use thiserror::Error;
 

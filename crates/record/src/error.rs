@@ -1,9 +1,12 @@
+//! Errors of record batches.
+
 use klamm_types::NegativeNumber;
 use thiserror::Error;
 
 use crate::{Compression, CompressionError};
 
-/// Why bytes are no valid record batch. Positions and lengths are in bytes from the start of the batch.
+/// Why bytes are no valid record batch. Positions and lengths are in bytes from the start of the
+/// batch.
 #[derive(Clone, PartialEq, Eq, Debug, Error)]
 #[non_exhaustive]
 pub enum BatchError {
@@ -112,7 +115,8 @@ pub enum BuildError {
         /// The most there can be.
         max: usize,
     },
-    /// The record's offset does not lie behind that of the record before it, or too far from the batch's base.
+    /// The record's offset does not lie behind that of the record before it, or too far from the
+    /// batch's base.
     #[error("record offset delta {got} does not rise, the last was {last}")]
     Offset {
         /// Delta from the batch's base offset.

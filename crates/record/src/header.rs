@@ -8,9 +8,9 @@
 //! 17 crc u32 (from 21 on)     43 producer id i64
 //! ```
 //!
-//! What stands before byte 21 is outside of the CRC, so a broker gives a batch its offset without touching the rest.
-//! Attributes: bits 0-2 codec, 3 timestamp type, 4 transactional, 5 control, 6 base timestamp is a delete horizon
-//! (KIP-534). Source: Kafka's protocol guide, KIP-98.
+//! What stands before byte 21 is outside of the CRC, so a broker gives a batch its offset without
+//! touching the rest. Attributes: bits 0-2 codec, 3 timestamp type, 4 transactional, 5 control, 6
+//! base timestamp is a delete horizon (KIP-534). Source: Kafka's protocol guide, KIP-98.
 
 use klamm_types::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, Timestamp};
 
@@ -65,10 +65,12 @@ impl BatchHeader {
     /// From this byte on a batch is covered by its CRC.
     pub const CRC_COVERS: usize = 21;
 
-    /// Reads the header at the front of `bytes`, which need not hold the rest of the batch. The CRC is not checked.
+    /// Reads the header at the front of `bytes`, which need not hold the rest of the batch. The CRC
+    /// is not checked.
     ///
     /// # Errors
-    /// [`BatchError`] when there are fewer than [`BatchHeader::SIZE`] bytes or a field cannot be right.
+    /// [`BatchError`] when there are fewer than [`BatchHeader::SIZE`] bytes or a field cannot be
+    /// right.
     pub fn parse(bytes: &[u8]) -> Result<BatchHeader, BatchError> {
         let truncated = BatchError::Truncated { expected: Self::SIZE, got: bytes.len() };
         let head: &[u8; Self::SIZE] = bytes.first_chunk().ok_or(truncated)?;
@@ -94,7 +96,8 @@ impl BatchHeader {
         })
     }
 
-    /// Writes the header into the front of `batch`, the whole batch, and the CRC of what follows with it.
+    /// Writes the header into the front of `batch`, the whole batch, and the CRC of what follows
+    /// with it.
     pub(crate) fn seal(&mut self, batch: &mut [u8]) {
         let length = i32::try_from(self.size - Self::LENGTH_END).expect("BATCH-2: the size is checked");
         let mut put = |at: usize, bytes: &[u8]| batch[at..at + bytes.len()].copy_from_slice(bytes);
@@ -114,8 +117,9 @@ impl BatchHeader {
         batch[Self::CRC_START..Self::CRC_COVERS].copy_from_slice(&self.crc.to_be_bytes());
     }
 
-    /// Writes a batch at the end of `out` that has this header and no records: what compaction leaves of a batch whose
-    /// records are gone, so that its last offset and its producer's last sequence number are not. It is 61 bytes.
+    /// Writes a batch at the end of `out` that has this header and no records: what compaction
+    /// leaves of a batch whose records are gone, so that its last offset and its producer's last
+    /// sequence number are not. It is 61 bytes.
     pub fn write_empty(&self, out: &mut Vec<u8>) -> BatchHeader {
         let plain = !(i16::from(CODEC_BITS) | 1 << 6);
         let attributes = self.attributes & plain;
@@ -134,16 +138,16 @@ impl BatchHeader {
         empty
     }
 
-    /// The header as it is once [`BatchHeader::assign`] has written these into the batch; `None` when there are not enough
-    /// offsets behind `base_offset`.
+    /// The header as it is once [`BatchHeader::assign`] has written these into the batch; `None`
+    /// when there are not enough offsets behind `base_offset`.
     #[must_use]
     pub fn assigned(self, base_offset: Offset, epoch: LeaderEpoch) -> Option<BatchHeader> {
         base_offset.checked_add(i64::from(self.last_offset_delta) + 1)?;
         Some(BatchHeader { base_offset, leader_epoch: epoch.get(), ..self })
     }
 
-    /// Writes base offset and leader epoch into the head of `batch`: what a leader does when it appends. Both lie
-    /// outside of the CRC.
+    /// Writes base offset and leader epoch into the head of `batch`: what a leader does when it
+    /// appends. Both lie outside of the CRC.
     ///
     /// # Panics
     /// When `batch` is shorter than [`BatchHeader::SIZE`].
@@ -164,8 +168,8 @@ impl BatchHeader {
         Self::set_max_timestamp(batch, Some(now));
     }
 
-    /// Makes the records bear their own times, as `message.timestamp.type=CreateTime` asks for, of which `latest` is the
-    /// largest, and mends the CRC.
+    /// Makes the records bear their own times, as `message.timestamp.type=CreateTime` asks for, of
+    /// which `latest` is the largest, and mends the CRC.
     ///
     /// # Panics
     /// When `batch` is shorter than [`BatchHeader::SIZE`].
@@ -175,7 +179,8 @@ impl BatchHeader {
         Self::set_max_timestamp(batch, latest);
     }
 
-    /// Writes the largest time of the records into the header and mends the CRC; `None` when no record bears one.
+    /// Writes the largest time of the records into the header and mends the CRC; `None` when no
+    /// record bears one.
     ///
     /// # Panics
     /// When `batch` is shorter than [`BatchHeader::SIZE`].
@@ -276,8 +281,8 @@ impl BatchHeader {
         self.producer
     }
 
-    /// Sequence number of the first record; `None` in transaction markers and without an idempotent producer. (Batches
-    /// that a group coordinator wrote have one but no producer.)
+    /// Sequence number of the first record; `None` in transaction markers and without an idempotent
+    /// producer. (Batches that a group coordinator wrote have one but no producer.)
     #[must_use]
     pub fn base_sequence(&self) -> Option<u32> {
         u32::try_from(self.base_sequence).ok()
@@ -292,7 +297,8 @@ impl BatchHeader {
     /// Compares the CRC of `batch`, the whole batch, with the header's.
     ///
     /// # Errors
-    /// [`BatchError::Truncated`] when `batch` is shorter than the header says, [`BatchError::Checksum`].
+    /// [`BatchError::Truncated`] when `batch` is shorter than the header says,
+    /// [`BatchError::Checksum`].
     pub fn check_crc(&self, batch: &[u8]) -> Result<(), BatchError> {
         let truncated = BatchError::Truncated { expected: self.size, got: batch.len() };
         let covered = batch.get(Self::CRC_COVERS..self.size).ok_or(truncated)?;
@@ -302,8 +308,8 @@ impl BatchHeader {
         }
     }
 
-    /// Whether the checksum of `batch`, which is one batch and nothing else, is right, whatever its other fields say: a field
-    /// that is wrong under a right checksum was sent so.
+    /// Whether the checksum of `batch`, which is one batch and nothing else, is right, whatever its
+    /// other fields say: a field that is wrong under a right checksum was sent so.
     ///
     /// ```
     /// use klamm_record::{BatchBuilder, BatchHeader, BatchOptions, NewRecord};
@@ -324,27 +330,31 @@ impl BatchHeader {
             && stored.is_some_and(|stored| u32::from_be_bytes(*stored) == crc(&batch[Self::CRC_COVERS..]))
     }
 
-    /// Goes on computing a CRC over the next bytes that it covers (those from byte 21 of the batch on), for a batch that
-    /// is not in memory as a whole. It begins with 0 and in the end should be [`BatchHeader::crc`].
+    /// Goes on computing a CRC over the next bytes that it covers (those from byte 21 of the batch
+    /// on), for a batch that is not in memory as a whole. It begins with 0 and in the end should be
+    /// [`BatchHeader::crc`].
     #[must_use]
     pub fn extend_crc(crc: u32, bytes: &[u8]) -> u32 {
         extend(crc, bytes)
     }
 
-    /// The decompressed form of `body`, what follows the header, in at most `limit` bytes; `None` when there is no codec,
-    /// so that nothing is copied. [`RecordIter::new`](crate::RecordIter::new) walks it.
+    /// The decompressed form of `body`, what follows the header, in at most `limit` bytes; `None`
+    /// when there is no codec, so that nothing is copied.
+    /// [`RecordIter::new`](crate::RecordIter::new) walks it.
     ///
     /// # Errors
-    /// [`BatchError::Compression`] when it does not decompress, is larger than `limit`, or the codec's feature is off.
+    /// [`BatchError::Compression`] when it does not decompress, is larger than `limit`, or the
+    /// codec's feature is off.
     pub fn decompress(&self, body: &[u8], limit: usize) -> Result<Option<Vec<u8>>, BatchError> {
         Ok(self.compression.decompress(body, limit)?)
     }
 
-    /// The most bytes that [`BatchHeader::decompress`] can give for `body`, from the headers of frames and blocks alone:
-    /// nothing is decompressed.
+    /// The most bytes that [`BatchHeader::decompress`] can give for `body`, from the headers of
+    /// frames and blocks alone: nothing is decompressed.
     ///
     /// # Errors
-    /// [`BatchError::Compression`] when these headers are not what the codec writes, or the codec's feature is off.
+    /// [`BatchError::Compression`] when these headers are not what the codec writes, or the codec's
+    /// feature is off.
     pub fn decompressed_bound(&self, body: &[u8]) -> Result<usize, BatchError> {
         Ok(self.compression.decompressed_bound(body)?)
     }

@@ -1,3 +1,5 @@
+//! The records of a batch.
+
 use bytes::Bytes;
 use klamm_types::{Offset, Timestamp};
 
@@ -20,7 +22,8 @@ pub struct RecordIter<'a> {
     cursor: RecordCursor,
 }
 
-/// A place in the records of a batch, which can be kept while the bytes it belongs to are not borrowed.
+/// A place in the records of a batch, which can be kept while the bytes it belongs to are not
+/// borrowed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct RecordCursor {
     /// Bytes of the records that have been read; `usize::MAX` after an error.
@@ -82,8 +85,8 @@ impl Default for RecordCursor {
 }
 
 impl RecordCursor {
-    /// Reads the record here in `body`, the decompressed records of `header`'s batch, and moves behind it. After the
-    /// last record, and after an error, there is `None`.
+    /// Reads the record here in `body`, the decompressed records of `header`'s batch, and moves
+    /// behind it. After the last record, and after an error, there is `None`.
     #[inline]
     pub fn next<'a>(
         &mut self,
@@ -104,8 +107,9 @@ impl RecordCursor {
         }
     }
 
-    /// Moves past records as long as `pass` says so of their offsets; of those only the length and the offset are looked
-    /// at. Stops at a record that is not valid, which [`RecordCursor::next`] then says.
+    /// Moves past records as long as `pass` says so of their offsets; of those only the length and
+    /// the offset are looked at. Stops at a record that is not valid, which [`RecordCursor::next`]
+    /// then says.
     #[inline]
     pub fn skip_while(&mut self, header: &BatchHeader, body: &[u8], mut pass: impl FnMut(Offset) -> bool) {
         while self.index < header.record_count() {

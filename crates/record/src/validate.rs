@@ -1,3 +1,5 @@
+//! Checking batches.
+
 use crate::{BatchError, BatchHeader, RecordIter};
 
 /// How deep a batch is checked.
@@ -12,7 +14,8 @@ pub enum Depth {
     },
 }
 
-/// Checks the batch at the front of `bytes` and returns its header. Bytes behind the batch are not looked at.
+/// Checks the batch at the front of `bytes` and returns its header. Bytes behind the batch are not
+/// looked at.
 ///
 /// # Errors
 /// [`BatchError`] names the first thing that is wrong.
@@ -31,8 +34,8 @@ fn check_records(header: &BatchHeader, body: &[u8], limit: usize) -> Result<(), 
     RecordIter::new(header, body).try_for_each(|record| record.map(drop)).map_err(BatchError::from)
 }
 
-/// Checks what a leader asks of a batch that a producer sends: it has records, as many as the offsets it spans (with
-/// rising offsets that means without gaps), and no control records.
+/// Checks what a leader asks of a batch that a producer sends: it has records, as many as the
+/// offsets it spans (with rising offsets that means without gaps), and no control records.
 ///
 /// # Errors
 /// [`BatchError::Field`] names the field that is wrong.

@@ -1,4 +1,5 @@
-//! Zigzag variable-length integers, as in Protocol Buffers: 1 to 5 bytes for 32 bits, 1 to 10 for 64.
+//! Zigzag variable-length integers, as in Protocol Buffers: 1 to 5 bytes for 32 bits, 1 to 10 for
+//! 64.
 
 /// Reads numbers and byte strings off the front of a slice.
 #[derive(Clone, Copy, Debug)]

@@ -1,4 +1,5 @@
-//! Whatever is built reads back; whatever is flipped or cut is an error, never a panic and never a wrong record.
+//! Whatever is built reads back; whatever is flipped or cut is an error, never a panic and never a
+//! wrong record.
 
 use klamm_record::{
     BatchBuilder, BatchError, BatchHeader, BatchOptions, Batches, BuildError, Compression, Depth, Header,

@@ -23,7 +23,8 @@ impl HeldClock {
         Arc::new(HeldClock { now: AtomicI64::new(millis), elapsed: AtomicU64::new(0) })
     }
 
-    /// Sets the wall clock to `millis` milliseconds since 1970. Where it goes forward, as much time passes.
+    /// Sets the wall clock to `millis` milliseconds since 1970. Where it goes forward, as much time
+    /// passes.
     pub fn set(&self, millis: i64) {
         let passed = millis.saturating_sub(self.now.swap(millis, Ordering::SeqCst));
         self.elapsed.fetch_add(u64::try_from(passed).unwrap_or(0), Ordering::SeqCst);

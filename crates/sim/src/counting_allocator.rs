@@ -4,9 +4,9 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// The system's allocator with its bytes counted: those that are allocated now, and the most since the last
-/// [`CountingAllocator::begin`]. It counts the whole process, so a test that uses it is alone in its process, or holds a
-/// lock.
+/// The system's allocator with its bytes counted: those that are allocated now, and the most since
+/// the last [`CountingAllocator::begin`]. It counts the whole process, so a test that uses it is
+/// alone in its process, or holds a lock.
 ///
 /// ```
 /// use klamm_sim::CountingAllocator;
@@ -45,7 +45,8 @@ impl CountingAllocator {
     }
 }
 
-// SAFETY: every call goes to the system's allocator with the caller's arguments; the counters allocate nothing.
+// SAFETY: every call goes to the system's allocator with the caller's arguments; the counters
+// allocate nothing.
 unsafe impl GlobalAlloc for CountingAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let now = self.now.fetch_add(layout.size(), Ordering::Relaxed) + layout.size();

@@ -17,7 +17,8 @@ pub struct Found {
 }
 
 impl Found {
-    /// A number that disks with the same names and bytes have in common, so that a test can look at each of them once.
+    /// A number that disks with the same names and bytes have in common, so that a test can look at
+    /// each of them once.
     #[must_use]
     pub fn fingerprint(&self) -> u64 {
         let (state, mut hasher) = (self.disk.lock(), DefaultHasher::new());
@@ -30,8 +31,9 @@ impl Found {
 }
 
 impl SimDisk {
-    /// The disks that the machine could find after a power loss at this moment: unsynced changes all lost, all kept, kept up to each
-    /// prefix of a file's writes, the last write torn at each sector, and 16 subsets chosen by `seed`.
+    /// The disks that the machine could find after a power loss at this moment: unsynced changes
+    /// all lost, all kept, kept up to each prefix of a file's writes, the last write torn at each
+    /// sector, and 16 subsets chosen by `seed`.
     #[must_use]
     pub fn crash(&self, seed: u64) -> Vec<Found> {
         let state = self.lock().clone();
@@ -59,7 +61,8 @@ impl SimDisk {
 }
 
 impl State {
-    /// `kept` says which writes of which file are kept, `prefix` how many changes of names in a directory.
+    /// `kept` says which writes of which file are kept, `prefix` how many changes of names in a
+    /// directory.
     fn found(
         &self,
         how: &str,
@@ -78,8 +81,8 @@ impl State {
         Found { disk: SimDisk::of(state), how: how.to_owned() }
     }
 
-    /// The durable names with the first so many unsynced changes of each directory. What lies in a directory whose own name is gone
-    /// cannot be found.
+    /// The durable names with the first so many unsynced changes of each directory. What lies in a
+    /// directory whose own name is gone cannot be found.
     fn names_with(&self, prefix: impl Fn(usize) -> usize) -> Names {
         let mut names = self.durable_names.clone();
         let mut directories: BTreeMap<&Path, (usize, usize)> = BTreeMap::new();

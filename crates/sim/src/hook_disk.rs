@@ -1,4 +1,5 @@
-//! The operating system's disk with a hook: a function that is called before each operation and can fail, block or count it.
+//! The operating system's disk with a hook: a function that is called before each operation and can
+//! fail, block or count it.
 
 use std::fmt;
 use std::fs::File;
@@ -9,11 +10,13 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use klamm_log::disk::{Disk, DiskFile, OpenMode, OsDisk, Stat};
 
-/// Takes the name of an operation and its path. The names are those of the methods of [`Disk`] and [`DiskFile`], in short:
-/// `open` (`open_read` for reading alone), `create_dir`, `rename`, `remove`, `sync_dir`, `read`, `write`, `sync`, `truncate`.
+/// Takes the name of an operation and its path. The names are those of the methods of [`Disk`] and
+/// [`DiskFile`], in short: `open` (`open_read` for reading alone), `create_dir`, `rename`,
+/// `remove`, `sync_dir`, `read`, `write`, `sync`, `truncate`.
 type Hook = Arc<dyn Fn(&str, &Path) -> io::Result<()> + Send + Sync>;
 
-/// The operating system's disk, with a hook that is called before each operation and can fail it. Clones share the hook.
+/// The operating system's disk, with a hook that is called before each operation and can fail it.
+/// Clones share the hook.
 #[derive(Clone, Default)]
 pub struct HookDisk {
     hook: Arc<RwLock<Option<Hook>>>,
@@ -30,13 +33,15 @@ impl fmt::Debug for HookDisk {
 }
 
 impl HookDisk {
-    /// A disk whose files take writes and syncs and keep nothing, for a bench of everything but the disk.
+    /// A disk whose files take writes and syncs and keep nothing, for a bench of everything but the
+    /// disk.
     #[must_use]
     pub fn forgetful() -> HookDisk {
         HookDisk { forgets: true, ..HookDisk::default() }
     }
 
-    /// Calls `hook` with the name and the path of each operation from now on; its error is the operation's.
+    /// Calls `hook` with the name and the path of each operation from now on; its error is the
+    /// operation's.
     pub fn set(&self, hook: impl Fn(&str, &Path) -> io::Result<()> + Send + Sync + 'static) {
         *self.hook.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(hook));
     }

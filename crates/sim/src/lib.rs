@@ -1,4 +1,5 @@
-//! Simulated disks and clocks for tests. A development crate: nothing that is published depends on it.
+//! Simulated disks and clocks for tests. A development crate: nothing that is published depends on
+//! it.
 //!
 //! | type | what it is for |
 //! |---|---|

@@ -5,8 +5,8 @@
 //! name  -> live names --sync of the directory-> durable names
 //! ```
 //!
-//! A fault makes one operation fail, or be the last one before a power loss; after it [`SimDisk::crash`] makes the disks that the
-//! machine could find when it comes up again.
+//! A fault makes one operation fail, or be the last one before a power loss; after it
+//! [`SimDisk::crash`] makes the disks that the machine could find when it comes up again.
 
 use std::fmt;
 use std::io;
@@ -73,8 +73,8 @@ impl SimDisk {
         disk
     }
 
-    /// The same disk, but a sync of a path for which `lies` is true reports success and does nothing. A test uses it to prove that
-    /// its check sees a missing sync.
+    /// The same disk, but a sync of a path for which `lies` is true reports success and does
+    /// nothing. A test uses it to prove that its check sees a missing sync.
     #[must_use]
     pub fn lying(self, lies: impl Fn(&Path) -> bool + Send + Sync + 'static) -> SimDisk {
         SimDisk { lies: Some(Arc::new(lies)), ..self }

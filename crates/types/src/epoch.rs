@@ -1,3 +1,5 @@
+//! Leader epochs (KIP-101).
+
 use std::fmt;
 
 /// Number of a leader's reign over a partition; each new leader has a higher one (KIP-101).

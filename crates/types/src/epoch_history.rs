@@ -1,8 +1,8 @@
 //! Where each leader epoch began.
 //!
-//! A partition's log is a sequence of reigns. A follower whose log went another way than its leader's finds the place
-//! where they part by comparing reigns, not offsets: it asks where its own last epoch ended in the leader's history and
-//! truncates there (KIP-101, KIP-279).
+//! A partition's log is a sequence of reigns. A follower whose log went another way than its
+//! leader's finds the place where they part by comparing reigns, not offsets: it asks where its own
+//! last epoch ended in the leader's history and truncates there (KIP-101, KIP-279).
 //!
 //! ```text
 //! epoch 0       epoch 2        epoch 5
@@ -39,8 +39,9 @@ pub struct EpochEnd {
 }
 
 impl EpochHistory {
-    /// Notes that `epoch` begins at `start`. Later reigns that this contradicts (same or higher epoch, or a start at or
-    /// beyond this one) are dropped. An epoch that is already the latest changes nothing. Returns whether anything changed.
+    /// Notes that `epoch` begins at `start`. Later reigns that this contradicts (same or higher
+    /// epoch, or a start at or beyond this one) are dropped. An epoch that is already the latest
+    /// changes nothing. Returns whether anything changed.
     pub fn assign(&mut self, epoch: LeaderEpoch, start: Offset) -> bool {
         if self.latest().is_some_and(|last| last.epoch == epoch && last.start <= start) {
             return false;
@@ -51,15 +52,16 @@ impl EpochHistory {
         true
     }
 
-    /// Drops what lies at or after `end`: the log was truncated there. Returns whether anything changed.
+    /// Drops what lies at or after `end`: the log was truncated there. Returns whether anything
+    /// changed.
     pub fn truncate_to(&mut self, end: Offset) -> bool {
         let before = self.entries.len();
         self.entries.retain(|e| e.start < end);
         self.entries.len() != before
     }
 
-    /// Forgets what lies before `start`, the log's new first offset; the reign that contains it now begins there.
-    /// Returns whether anything changed.
+    /// Forgets what lies before `start`, the log's new first offset; the reign that contains it now
+    /// begins there. Returns whether anything changed.
     pub fn advance_start(&mut self, start: Offset) -> bool {
         let reigns_before = self.entries.partition_point(|e| e.start <= start);
         let Some(current) = reigns_before.checked_sub(1) else { return false };
@@ -69,8 +71,8 @@ impl EpochHistory {
         changed
     }
 
-    /// Where `epoch` ended, in a log whose end is `log_end`: the largest known epoch not above it, and the start of the
-    /// reign after. `None` when all known epochs are higher, or none is known.
+    /// Where `epoch` ended, in a log whose end is `log_end`: the largest known epoch not above it,
+    /// and the start of the reign after. `None` when all known epochs are higher, or none is known.
     #[must_use]
     pub fn end_of(&self, epoch: LeaderEpoch, log_end: Offset) -> Option<EpochEnd> {
         let next = self.entries.partition_point(|e| e.epoch <= epoch);

@@ -1,3 +1,5 @@
+//! Offsets.
+
 use std::fmt;
 use std::ops::Add;
 

@@ -1,3 +1,5 @@
+//! Partitions of topics.
+
 use std::fmt;
 use std::str::FromStr;
 

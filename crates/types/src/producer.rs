@@ -1,3 +1,5 @@
+//! Producer ids and epochs (KIP-98).
+
 use std::fmt;
 
 /// Identity of an idempotent producer, given out by a broker (KIP-98).

@@ -1,10 +1,12 @@
+//! Timestamps.
+
 use std::fmt;
 use std::time::Duration;
 
 /// Milliseconds since 1970-01-01 00:00 UTC, as Kafka counts time.
 ///
-/// Where Kafka writes -1 for "none", Klamm has an `Option<Timestamp>`; other negative values are times before 1970,
-/// which Kafka's producers refuse but its files can hold.
+/// Where Kafka writes -1 for "none", Klamm has an `Option<Timestamp>`; other negative values are
+/// times before 1970, which Kafka's producers refuse but its files can hold.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct Timestamp(i64);
 

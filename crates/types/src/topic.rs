@@ -1,10 +1,13 @@
+//! Topic names.
+
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
 /// Name of a topic: 1 to 249 of the characters `a-z A-Z 0-9 . _ -`, and neither `.` nor `..`.
 ///
-/// Because the check is in the constructor, a `TopicName` can be part of a path. Cloning it copies a pointer.
+/// Because the check is in the constructor, a `TopicName` can be part of a path. Cloning it copies
+/// a pointer.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TopicName(Arc<str>);
 
@@ -36,7 +39,8 @@ pub enum NameError {
 }
 
 impl TopicName {
-    /// The most bytes a name can have: folder names of 255 bytes leave room for `-` and the partition.
+    /// The most bytes a name can have: folder names of 255 bytes leave room for `-` and the
+    /// partition.
     pub const MAX_LEN: usize = 249;
 
     /// Checks `name` and makes it a topic name.

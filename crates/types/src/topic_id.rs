@@ -1,3 +1,5 @@
+//! Topic ids (KIP-516).
+
 use std::fmt;
 use std::str::FromStr;
 

@@ -1,4 +1,5 @@
-//! Requests that name as many different things as they can, for each API whose requests hold collections.
+//! Requests that name as many different things as they can, for each API whose requests hold
+//! collections.
 
 use klamm_protocol::messages as m;
 use klamm_protocol::{ByteString, Uuid};
@@ -16,7 +17,8 @@ fn numbers() -> impl Iterator<Item = i32> {
     0..i32::try_from(MANY).unwrap_or(i32::MAX)
 }
 
-/// Requests with many elements, for the topic `topic` with the id `id` and for others that do not exist, in every version.
+/// Requests with many elements, for the topic `topic` with the id `id` and for others that do not
+/// exist, in every version.
 #[must_use]
 pub fn many_frames(topic: &str, id: Uuid) -> Vec<GoodFrame> {
     let mut frames = data(topic, id);

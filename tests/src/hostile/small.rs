@@ -1,4 +1,5 @@
-//! Requests whose answers are small on one broker without access control, and some that are refused item by item.
+//! Requests whose answers are small on one broker without access control, and some that are refused
+//! item by item.
 
 use klamm_protocol::messages::add_partitions_to_txn_request::{
     AddPartitionsToTxnRequest, AddPartitionsToTxnTopic,

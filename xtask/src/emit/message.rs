@@ -106,7 +106,8 @@ impl Emitter<'_> {
         Ok(Field { spec, name: field(&spec.name), versions, nullable, tagged, rust, default })
     }
 
-    /// An expression that says whether a version is flexible; for a field that has rules of its own, by those.
+    /// An expression that says whether a version is flexible; for a field that has rules of its
+    /// own, by those.
     fn flexible(&self, valid: Versions, own: Option<Versions>) -> String {
         match own.or(self.spec.flexible) {
             None => "false".into(),

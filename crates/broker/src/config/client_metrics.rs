@@ -1,5 +1,5 @@
-//! The settings of a subscription to clients' metrics (KIP-714). They are stored and returned for Kafka's tools;
-//! this broker does not ask clients for metrics.
+//! The settings of a subscription to clients' metrics (KIP-714). They are stored and returned for
+//! Kafka's tools; this broker does not ask clients for metrics.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,4 +1,5 @@
-//! The settings of a single group whose broker assigns: the broker's, and over them its own, within what the broker allows.
+//! The settings of a single group whose broker assigns: the broker's, and over them its own, within
+//! what the broker allows.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,8 +12,9 @@ use super::{BrokerConfig, table};
 /// Between what the times of groups have to lie, those of the broker's settings too.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ConsumerBounds {
-    /// The least: sessions of 45 seconds, heartbeats each 5 seconds, any interval of assignments (`group.consumer.min.session.timeout.ms`,
-    /// `group.consumer.min.heartbeat.interval.ms`, `group.consumer.min.assignment.interval.ms`).
+    /// The least: sessions of 45 seconds, heartbeats each 5 seconds, any interval of assignments
+    /// (`group.consumer.min.session.timeout.ms`, `group.consumer.min.heartbeat.interval.ms`,
+    /// `group.consumer.min.assignment.interval.ms`).
     pub least: ConsumerTimes,
     /// The most: one minute, 15 seconds, 15 seconds (`group.consumer.max.session.timeout.ms`,
     /// `group.consumer.max.heartbeat.interval.ms`, `group.consumer.max.assignment.interval.ms`).
@@ -63,7 +65,8 @@ impl ConsumerBounds {
         ConsumerBounds { least, most: all(most) }
     }
 
-    /// Whether the broker's own times lie within, and members come more often than they are taken for dead.
+    /// Whether the broker's own times lie within, and members come more often than they are taken
+    /// for dead.
     pub(super) fn check(&self, times: &ConsumerTimes) -> Result<(), WrongSetting> {
         for time in TIMES {
             let (least, most) = ((time.get)(&self.least), (time.get)(&self.most));
@@ -111,8 +114,8 @@ impl GroupSettings {
         Ok(settings)
     }
 
-    /// The same of what was logged, when the bounds may have been others: what lies outside of them counts as the bound that is nearest. What
-    /// cannot be read is passed over.
+    /// The same of what was logged, when the bounds may have been others: what lies outside of them
+    /// counts as the bound that is nearest. What cannot be read is passed over.
     pub(crate) fn within_bounds(&self, own: &BTreeMap<String, String>) -> GroupSettings {
         let mut settings = self.clone();
         for (row, time) in TABLE.iter().zip(TIMES) {
@@ -141,7 +144,8 @@ type Setting = Row<GroupSettings>;
 
 const HEARTBEAT: usize = 0;
 
-/// The times and the settings of a group, in the same order: field, name, what it can be, how it is read, what it means.
+/// The times and the settings of a group, in the same order: field, name, what it can be, how it is
+/// read, what it means.
 macro_rules! times {
     ($(($field:ident, $name:literal, $expected:expr, $parse:expr, $meaning:expr)),+) => {
         const TIMES: &[Time] = &[$(Time {

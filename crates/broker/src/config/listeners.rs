@@ -1,8 +1,8 @@
 //! Which of Kafka's listeners the broker opens, and which address it advertises.
 //!
 //! A file for a Kafka node that is a controller too names listeners of the controller
-//! (`controller.listener.names`). They are accepted and not opened: this broker's controller runs in its
-//! own process.
+//! (`controller.listener.names`). They are accepted and not opened: this broker's controller runs
+//! in its own process.
 
 use super::row::put;
 use super::{BrokerConfig, ListenerAddress};

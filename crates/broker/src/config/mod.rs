@@ -31,33 +31,38 @@ pub use sources::{SettingInfo, Settings};
 pub(crate) use table::MOST_THREADS;
 pub use topic::{BatchCompression, CompressionLevels, TopicConfig};
 
-/// How a broker behaves. Each field names Kafka's property and its default; where ours differs, it says so.
+/// How a broker behaves. Each field names Kafka's property and its default; where ours differs, it
+/// says so.
 #[derive(Clone, PartialEq, Debug)]
 pub struct BrokerConfig {
     /// The broker's id; 1 (`node.id`).
     pub node_id: i32,
-    /// Where it listens; `PLAINTEXT://127.0.0.1:9092`, Kafka listens on all addresses (`listeners`). Port 0 takes a free one.
+    /// Where it listens; `PLAINTEXT://127.0.0.1:9092`, Kafka listens on all addresses
+    /// (`listeners`). Port 0 takes a free one.
     pub listener: ListenerAddress,
     /// What clients are told to connect to; the listener (`advertised.listeners`).
     pub advertised: Option<ListenerAddress>,
     /// Name of the listener for clients; `PLAINTEXT` (`listeners`).
     pub listener_name: String,
-    /// Names of listeners that belong to a controller and are not opened; `CONTROLLER`, Kafka has none
-    /// (`controller.listener.names`).
+    /// Names of listeners that belong to a controller and are not opened; `CONTROLLER`, Kafka has
+    /// none (`controller.listener.names`).
     pub controller_listener_names: Vec<String>,
     /// Listeners of a controller in `listeners`, each as it was given.
     pub controller_listeners: Vec<String>,
-    /// Security protocols of listeners by their names (`listener.security.protocol.map`). The listener for clients
-    /// must have `PLAINTEXT`. A name that is not in the map is the name of its protocol.
+    /// Security protocols of listeners by their names (`listener.security.protocol.map`). The
+    /// listener for clients must have `PLAINTEXT`. A name that is not in the map is the name of its
+    /// protocol.
     pub security_protocols: BTreeMap<String, String>,
-    /// Where it answers HTTP, with metrics and a page; nowhere. It takes the feature `http`, and Kafka has no such setting
-    /// (`http.listener`).
+    /// Where it answers HTTP, with metrics and a page; nowhere. It takes the feature `http`, and
+    /// Kafka has no such setting (`http.listener`).
     pub http_listener: Option<SocketAddr>,
     /// Where it stands, for clients that read from near brokers; nowhere (`broker.rack`).
     pub rack: Option<String>,
-    /// The folders of its logs; `./klamm-data` (`log.dirs`). None is a temporary one that goes with the broker.
+    /// The folders of its logs; `./klamm-data` (`log.dirs`). None is a temporary one that goes with
+    /// the broker.
     pub log_dirs: Vec<PathBuf>,
-    /// Settings of topics that are not given others (`log.segment.bytes`, `log.retention.ms`, `message.max.bytes` and so on).
+    /// Settings of topics that are not given others (`log.segment.bytes`, `log.retention.ms`,
+    /// `message.max.bytes` and so on).
     pub topic: TopicConfig,
     /// Partitions of topics that do not say how many; 1 (`num.partitions`).
     pub num_partitions: i32,
@@ -78,8 +83,8 @@ pub struct BrokerConfig {
     /// Bytes of records that a request decompresses or checks before others have their turn; 1 MiB
     /// (`request.slice.bytes`, which Kafka does not have).
     pub slice_bytes: usize,
-    /// The most bytes that all requests together have for the output of decompression, beside one slice each; 128 MiB
-    /// (`decompression.memory.bytes`, which Kafka does not have).
+    /// The most bytes that all requests together have for the output of decompression, beside one
+    /// slice each; 128 MiB (`decompression.memory.bytes`, which Kafka does not have).
     pub decompression_memory: usize,
     /// Threads that answer requests; 8 (`num.io.threads`).
     pub io_threads: usize,
@@ -95,23 +100,28 @@ pub struct BrokerConfig {
     pub max_fetch_bytes: usize,
     /// Fetch sessions that are kept; 1,000 (`max.incremental.fetch.session.cache.slots`).
     pub max_fetch_sessions: usize,
-    /// The most partitions of all fetch sessions together (`max.incremental.fetch.session.cache.partitions`). Default: 1,000,000.
+    /// The most partitions of all fetch sessions together
+    /// (`max.incremental.fetch.session.cache.partitions`). Default: 1,000,000.
     pub max_fetch_session_partitions: usize,
-    /// Threads that open, recover and create the logs of a directory; 2 (`num.recovery.threads.per.data.dir`).
+    /// Threads that open, recover and create the logs of a directory; 2
+    /// (`num.recovery.threads.per.data.dir`).
     pub recovery_threads: usize,
     /// How compacted logs are cleaned (`log.cleaner.dedupe.buffer.size` and so on).
     pub cleaner: CleanerConfig,
-    /// Log files that are open at a time, at most; 512. Kafka keeps all open, and has no such setting (`log.max.open.files`).
+    /// Log files that are open at a time, at most; 512. Kafka keeps all open, and has no such
+    /// setting (`log.max.open.files`).
     pub max_open_files: usize,
     /// How often retention is enforced; 5 minutes (`log.retention.check.interval.ms`).
     pub retention_interval: Duration,
-    /// How often recovery points are written; one minute (`log.flush.offset.checkpoint.interval.ms`).
+    /// How often recovery points are written; one minute
+    /// (`log.flush.offset.checkpoint.interval.ms`).
     pub checkpoint_interval: Duration,
     /// How groups of consumers behave.
     pub groups: GroupConfig,
     /// Between what the times of groups have to lie whose broker assigns.
     pub consumer_bounds: ConsumerBounds,
-    /// The protocols that groups may use; classic and consumer (`group.coordinator.rebalance.protocols`).
+    /// The protocols that groups may use; classic and consumer
+    /// (`group.coordinator.rebalance.protocols`).
     pub rebalance_protocols: RebalanceProtocols,
     /// Partitions of `__consumer_offsets` when it is made; 50 (`offsets.topic.num.partitions`).
     pub offsets_partitions: i32,
@@ -276,8 +286,8 @@ impl BrokerConfig {
         Ok(())
     }
 
-    /// For a test: a free port on 127.0.0.1, and a temporary folder that goes with the broker. Groups do not wait for more members,
-    /// and are logged in one partition.
+    /// For a test: a free port on 127.0.0.1, and a temporary folder that goes with the broker.
+    /// Groups do not wait for more members, and are logged in one partition.
     #[must_use]
     pub fn for_test() -> BrokerConfig {
         let listener = ListenerAddress { host: "127.0.0.1".into(), port: 0 };

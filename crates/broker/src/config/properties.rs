@@ -1,5 +1,5 @@
-//! Files of properties, as `java.util.Properties` reads them: comments with `#` and `!`, keys that end at `=`, `:` or white space,
-//! lines that go on behind a `\`, and escapes.
+//! Files of properties, as `java.util.Properties` reads them: comments with `#` and `!`, keys that
+//! end at `=`, `:` or white space, lines that go on behind a `\`, and escapes.
 
 use std::borrow::Cow;
 use std::iter::Peekable;
@@ -21,8 +21,8 @@ pub(super) struct Malformed {
     pub(super) line: usize,
 }
 
-/// The properties in the bytes of a file. Java takes each byte for a character of ISO 8859-1, and so is done here where the bytes are not
-/// UTF-8.
+/// The properties in the bytes of a file. Java takes each byte for a character of ISO 8859-1, and
+/// so is done here where the bytes are not UTF-8.
 pub(super) fn parse(bytes: &[u8]) -> Result<Vec<Property>, Malformed> {
     let text = match std::str::from_utf8(bytes) {
         Ok(text) => Cow::Borrowed(text.trim_start_matches('\u{feff}')),

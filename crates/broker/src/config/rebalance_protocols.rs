@@ -1,8 +1,11 @@
+//! The setting `group.coordinator.rebalance.protocols`.
+
 use std::fmt;
 use std::str::FromStr;
 
-/// The protocols by which members of groups share partitions (`group.coordinator.rebalance.protocols`). The classic protocol is
-/// always enabled. `share` and `streams` are accepted, because Kafka's files name them, and have no effect: this broker has no
+/// The protocols by which members of groups share partitions
+/// (`group.coordinator.rebalance.protocols`). The classic protocol is always enabled. `share` and
+/// `streams` are accepted, because Kafka's files name them, and have no effect: this broker has no
 /// such groups.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct RebalanceProtocols {

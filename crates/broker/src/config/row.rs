@@ -1,4 +1,5 @@
-//! What the tables of settings, the broker's, a topic's and a group's, are made of: a row each, and values as texts.
+//! What the tables of settings, the broker's, a topic's and a group's, are made of: a row each, and
+//! values as texts.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
@@ -129,7 +130,8 @@ pub(crate) fn set_all<C>(
     Ok(())
 }
 
-/// The settings of `own` that can be, over `config`; and those that cannot, which another version may have written.
+/// The settings of `own` that can be, over `config`; and those that cannot, which another version
+/// may have written.
 pub(crate) fn set_what_fits<C>(
     config: C,
     own: &BTreeMap<String, String>,
@@ -212,7 +214,8 @@ pub(crate) fn int_millis(value: &str) -> Option<Duration> {
     int_age(value).filter(|time| !time.is_zero())
 }
 
-/// The largest number of milliseconds, which Kafka has as the default of some settings, is no bound.
+/// The largest number of milliseconds, which Kafka has as the default of some settings, is no
+/// bound.
 pub(crate) fn bounded_millis(value: &str) -> Option<Option<Duration>> {
     if value == NO_BOUND { Some(None) } else { age(value).map(Some) }
 }

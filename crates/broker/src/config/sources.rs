@@ -57,7 +57,8 @@ impl Settings {
         Ok(self)
     }
 
-    /// Adds those of the environment: `KLAMM_LOG_DIRS` is `log.dirs`. Other variables are passed over.
+    /// Adds those of the environment: `KLAMM_LOG_DIRS` is `log.dirs`. Other variables are passed
+    /// over.
     #[must_use]
     pub fn environment(mut self, variables: impl Iterator<Item = (String, String)>) -> Settings {
         let ours = variables
@@ -80,7 +81,8 @@ impl Settings {
     /// What they make of the defaults.
     ///
     /// # Errors
-    /// [`SettingError`] names a key that does not exist, or a value that cannot be and what it can be.
+    /// [`SettingError`] names a key that does not exist, or a value that cannot be and what it can
+    /// be.
     pub fn resolve(&self) -> Result<BrokerConfig, SettingError> {
         self.check_keys()?;
         let mut config = BrokerConfig::default();

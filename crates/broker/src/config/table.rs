@@ -1,5 +1,5 @@
-//! All settings, a row each. Rows later in the table win over earlier ones of the same source, as `log.retention.ms` does over
-//! `log.retention.hours`.
+//! All settings, a row each. Rows later in the table win over earlier ones of the same source, as
+//! `log.retention.ms` does over `log.retention.hours`.
 
 use std::time::Duration;
 

@@ -28,18 +28,20 @@ pub struct TopicConfig {
     pub timestamp_before_max: Option<Duration>,
     /// How far in the future a record's time may lie; one hour (`message.timestamp.after.max.ms`).
     pub timestamp_after_max: Option<Duration>,
-    /// Replicas that must have what a producer with `acks=all` sends; 1. There is one: a higher number refuses such producers
-    /// (`min.insync.replicas`).
+    /// Replicas that must have what a producer with `acks=all` sends; 1. There is one: a higher
+    /// number refuses such producers (`min.insync.replicas`).
     pub min_insync_replicas: i32,
-    /// Whether a replica that lacks records may lead; no. There is one replica, so that it has no effect yet
-    /// (`unclean.leader.election.enable`).
+    /// Whether a replica that lacks records may lead; no. There is one replica, so that it has no
+    /// effect yet (`unclean.leader.election.enable`).
     pub unclean_leader_election: bool,
-    /// Levels of the codecs with which batches are compressed again (`compression.gzip.level` and so on).
+    /// Levels of the codecs with which batches are compressed again (`compression.gzip.level` and
+    /// so on).
     pub levels: CompressionLevels,
-    /// Replicas of leaders whose replication is limited; none. There is no replication, so that it has no effect yet
-    /// (`leader.replication.throttled.replicas`).
+    /// Replicas of leaders whose replication is limited; none. There is no replication, so that it
+    /// has no effect yet (`leader.replication.throttled.replicas`).
     pub leader_throttled_replicas: String,
-    /// Replicas of followers whose replication is limited; none (`follower.replication.throttled.replicas`).
+    /// Replicas of followers whose replication is limited; none
+    /// (`follower.replication.throttled.replicas`).
     pub follower_throttled_replicas: String,
 }
 
@@ -48,7 +50,8 @@ pub struct TopicConfig {
 pub struct CompressionLevels {
     /// 1 to 9; -1 is the codec's own (`compression.gzip.level`).
     pub gzip: i32,
-    /// 1 to 17; 9. This broker's codec has one level, so that it has no effect (`compression.lz4.level`).
+    /// 1 to 17; 9. This broker's codec has one level, so that it has no effect
+    /// (`compression.lz4.level`).
     pub lz4: i32,
     /// -131,072 to 22; 3 (`compression.zstd.level`).
     pub zstd: i32,

@@ -1,8 +1,8 @@
 //! The settings of Kafka 4.3.1 that have no effect on this broker.
 //!
-//! A file written for Kafka may name them: the broker starts and lists them once in its log. Those that
-//! Kafka changes while it runs can be changed here too; they are stored in the metadata log and
-//! returned, so that nothing is lost when Kafka takes the data directory over again.
+//! A file written for Kafka may name them: the broker starts and lists them once in its log. Those
+//! that Kafka changes while it runs can be changed here too; they are stored in the metadata log
+//! and returned, so that nothing is lost when Kafka takes the data directory over again.
 
 use super::row::Kind;
 

@@ -1,3 +1,5 @@
+//! Fetch sessions: beginning, going on, ending, and their bounds.
+
 use std::task::Poll;
 
 use klamm_protocol::messages::fetch_request::{FetchTopic, ForgottenTopic};
@@ -33,8 +35,8 @@ fn request(id: i32, epoch: i32, add: &[i32], forget: &[i32]) -> FetchRequest {
     }
 }
 
-/// Answers a fetch whose partitions have these ends; one with a negative end has records too. The session's id, and the
-/// partitions that are told.
+/// Answers a fetch whose partitions have these ends; one with a negative end has records too. The
+/// session's id, and the partitions that are told.
 fn fetch(
     sessions: &FetchSessions,
     request: &FetchRequest,

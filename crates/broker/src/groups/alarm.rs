@@ -1,4 +1,5 @@
-//! The thread that sees to what is due: sessions that end, rounds whose time is up, offsets that expire.
+//! The thread that sees to what is due: sessions that end, rounds whose time is up, offsets that
+//! expire.
 
 use std::io;
 use std::sync::Arc;

@@ -1,3 +1,5 @@
+//! Figures of groups for metrics and the status page.
+
 use klamm_coordinator::{GroupCoordinator, GroupId, GroupKind, GroupListing, GroupState, Topic};
 use klamm_types::Offset;
 

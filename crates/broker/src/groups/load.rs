@@ -107,7 +107,8 @@ impl Loading {
         Ok(())
     }
 
-    /// What is written in a transaction counts when that is committed, unless something later was said of the same partition by then.
+    /// What is written in a transaction counts when that is committed, unless something later was
+    /// said of the same partition by then.
     fn record(&mut self, offset: Offset, record: GroupRecord, transaction: Option<ProducerId>) {
         match transaction {
             Some(producer) => self.open.entry(producer).or_default().push((offset, record)),
@@ -174,7 +175,8 @@ mod tests {
         found
     }
 
-    /// As Kafka has it: what a group has committed, or taken back, since a transaction wrote is not undone when that ends.
+    /// As Kafka has it: what a group has committed, or taken back, since a transaction wrote is not
+    /// undone when that ends.
     #[test]
     fn what_is_said_after_a_transaction_has_written_stays() {
         let mut loading = Loading::new(GroupConfig::default(), 0);
@@ -200,7 +202,8 @@ mod tests {
         assert_eq!(offsets(loading), [("t".to_owned(), 9)]);
     }
 
-    /// A share group, as Kafka logs it: its name is taken, and records of other kinds and none are passed over.
+    /// A share group, as Kafka logs it: its name is taken, and records of other kinds and none are
+    /// passed over.
     #[test]
     fn names_of_groups_of_other_protocols_are_remembered() {
         let mut loading = Loading::new(GroupConfig::default(), 0);

@@ -1,5 +1,6 @@
-//! The groups of consumers: the driver of [`klamm_coordinator`]. Each partition of `__consumer_offsets` is a shard of its own, so that groups of
-//! different ones do not wait for each other. What is decided is appended to the partition, then applied, then answered.
+//! The groups of consumers: the driver of [`klamm_coordinator`]. Each partition of
+//! `__consumer_offsets` is a shard of its own, so that groups of different ones do not wait for
+//! each other. What is decided is appended to the partition, then applied, then answered.
 
 mod alarm;
 mod figures;
@@ -36,7 +37,8 @@ use shard::{Done, Shard, of_deleted};
 use table::Table;
 pub(crate) use tally::{KindLabels, Tally};
 
-/// Records that are logged together where they need not be: a name has 32 KiB at most, a segment 1 MiB at least.
+/// Records that are logged together where they need not be: a name has 32 KiB at most, a segment 1
+/// MiB at least.
 pub(crate) const PORTION: usize = 24;
 
 /// All groups of the broker.
@@ -46,7 +48,8 @@ pub(crate) struct Groups {
     metadata: Arc<Metadata>,
     purgatory: Arc<Purgatory>,
     clock: Arc<dyn Clock>,
-    /// Timers count from here: the clock that a test holds, or an administrator sets, must not end a session.
+    /// Timers count from here: the clock that a test holds, or an administrator sets, must not end
+    /// a session.
     began: Instant,
     alarm: Arc<Alarm>,
     /// `None` before there is a topic.
@@ -166,8 +169,8 @@ impl Groups {
         }
     }
 
-    /// Decides, logs, applies and answers; each portion of what was decided is logged together. What `event` returns beside is given back
-    /// once they are logged.
+    /// Decides, logs, applies and answers; each portion of what was decided is logged together.
+    /// What `event` returns beside is given back once they are logged.
     pub(crate) fn decide<T, P: IntoIterator<Item = Effects>>(
         self: &Arc<Self>,
         group: &GroupId,
@@ -179,8 +182,8 @@ impl Groups {
         self.done(group, shard, done)
     }
 
-    /// The same where nothing has to be waited for: `None` where the group is not loaded, or somebody decides something about it or its
-    /// neighbours, and nothing was done.
+    /// The same where nothing has to be waited for: `None` where the group is not loaded, or
+    /// somebody decides something about it or its neighbours, and nothing was done.
     pub(crate) fn try_decide<T, P: IntoIterator<Item = Effects>>(
         self: &Arc<Self>,
         group: &GroupId,
@@ -265,7 +268,8 @@ impl Groups {
         self.table().map_or(Vec::new(), |table| table.shards().filter_map(Shard::refusing).collect())
     }
 
-    /// The offsets of topics go with them, but not those of others that have their names since; with that of offsets go all groups.
+    /// The offsets of topics go with them, but not those of others that have their names since;
+    /// with that of offsets go all groups.
     fn topics_deleted(self: &Arc<Self>, topics: &[Arc<Topic>]) {
         if let Some(offsets) = topics.iter().find(|topic| topic.name.as_str() == OFFSETS) {
             return self.unload(offsets.id.into());
@@ -281,8 +285,8 @@ impl Groups {
         gone.iter().for_each(|table| table.unload());
     }
 
-    /// The offsets of topics that are not there go, and those of others that have the name now: what is there is asked under the shard's lock,
-    /// for whoever commits does so too.
+    /// The offsets of topics that are not there go, and those of others that have the name now:
+    /// what is there is asked under the shard's lock, for whoever commits does so too.
     fn forget_gone(self: &Arc<Self>) {
         self.in_all_shards(|coordinator, present| {
             coordinator.forget(|name, committed| match present.topics.find(name) {

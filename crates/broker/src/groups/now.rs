@@ -1,3 +1,5 @@
+//! The time and the topics at the moment of a decision.
+
 use std::sync::Arc;
 
 use klamm_coordinator::{Catalog, CatalogTopic, Moment, Present, Topic};

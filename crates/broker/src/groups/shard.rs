@@ -37,7 +37,8 @@ pub(super) struct Shard {
 
 #[derive(Debug)]
 enum State {
-    /// What was logged is being read. Topics that were deleted meanwhile take their offsets with them.
+    /// What was logged is being read. Topics that were deleted meanwhile take their offsets with
+    /// them.
     Loading(Vec<Arc<Topic>>),
     Ready(Box<Ready>),
     /// It cannot be read.
@@ -178,7 +179,8 @@ impl Shard {
         self.decide_under(state, log, now, event)
     }
 
-    /// The same where it is done at once: `None` where somebody else decides, or something may have to wait for the disk.
+    /// The same where it is done at once: `None` where somebody else decides, or something may have
+    /// to wait for the disk.
     pub(super) fn try_decide<T, P: IntoIterator<Item = Effects>>(
         &self,
         now: impl FnOnce() -> Now,
@@ -233,7 +235,8 @@ impl Shard {
         let (mut state, log) = self.ready()?;
         let (found, end) = (look(&state.ready()?.coordinator), log.bounds().end());
         drop(state);
-        // What is being synced is not told before; where that fails, what was decided is there all the same.
+        // What is being synced is not told before; where that fails, what was decided is there all
+        // the same.
         let _ = log.sync_if_due(end);
         Ok(found)
     }
@@ -353,8 +356,8 @@ impl Ready {
 }
 
 impl Unsent {
-    /// Sends the answers once all before `end` is durable, as far as `flush.messages` asks for it. If that fails, the answers of a
-    /// decision with records are errors.
+    /// Sends the answers once all before `end` is durable, as far as `flush.messages` asks for it.
+    /// If that fails, the answers of a decision with records are errors.
     fn send(self, log: &Log, end: Offset) -> Result<(), GroupError> {
         let synced = log.sync_if_due(end);
         let failed = synced.err().filter(|_| self.has_records).map(|error| {
@@ -373,8 +376,8 @@ impl Unsent {
     }
 }
 
-/// Whether an offset is of one of the topics that were deleted, and not of another that has its name since. An old record does not
-/// say which topic it was.
+/// Whether an offset is of one of the topics that were deleted, and not of another that has its
+/// name since. An old record does not say which topic it was.
 pub(super) fn of_deleted(
     topics: &[Arc<Topic>],
 ) -> impl Fn(&klamm_coordinator::Topic, &CommittedOffset) -> bool {

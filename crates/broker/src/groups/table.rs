@@ -1,3 +1,5 @@
+//! The shards of `__consumer_offsets`, one for each partition.
+
 use klamm_coordinator::{GroupConfig, GroupId};
 use klamm_log::Log;
 use klamm_protocol::Uuid;

@@ -1,3 +1,5 @@
+//! Counters of what has happened to groups.
+
 use klamm_coordinator::{Departure, Effects, GroupKind, GroupRecord, News, Notice};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -7,7 +9,8 @@ use prometheus_client::registry::Registry;
 /// What has become of groups since the broker started, counted; its clones count together.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tally {
-    /// Of classic groups a round that has ended, of others an epoch that has begun, as Kafka counts them.
+    /// Of classic groups a round that has ended, of others an epoch that has begun, as Kafka counts
+    /// them.
     rebalances: Family<KindLabels, Counter>,
     lost_members: Counter,
     commits: Counter,

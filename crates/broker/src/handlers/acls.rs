@@ -1,5 +1,5 @@
-//! Access control lists: DescribeAcls, CreateAcls and DeleteAcls. This broker has no authorizer, and answers as a Kafka broker
-//! without one, with SECURITY_DISABLED.
+//! Access control lists: DescribeAcls, CreateAcls and DeleteAcls. This broker has no authorizer,
+//! and answers as a Kafka broker without one, with SECURITY_DISABLED.
 
 use klamm_protocol::messages::create_acls_request::CreateAclsRequest;
 use klamm_protocol::messages::create_acls_response::{AclCreationResult, CreateAclsResponse};

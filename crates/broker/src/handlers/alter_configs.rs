@@ -1,5 +1,5 @@
-//! Replacing the settings of topics, of the broker and of groups: those that the request does not name go back to what they would be
-//! without it.
+//! Replacing the settings of topics, of the broker and of groups: those that the request does not
+//! name go back to what they would be without it.
 
 use klamm_protocol::messages::alter_configs_request::{AlterConfigsRequest, AlterConfigsResource};
 use klamm_protocol::messages::alter_configs_response::{AlterConfigsResourceResponse, AlterConfigsResponse};

@@ -1,5 +1,6 @@
-//! AlterReplicaLogDirs (KIP-113). A partition stays in the directory in which it was created: a request that names that directory
-//! has nothing to do, and one that names another directory of this broker is refused with UNSUPPORTED_VERSION.
+//! AlterReplicaLogDirs (KIP-113). A partition stays in the directory in which it was created: a
+//! request that names that directory has nothing to do, and one that names another directory of
+//! this broker is refused with UNSUPPORTED_VERSION.
 
 use std::path::Path;
 
@@ -54,7 +55,8 @@ fn move_to(shared: &Shared, dir: &str, topic: &str, index: i32) -> Result<(), Er
     if is_there { Ok(()) } else { Err(ErrorCode::UnsupportedVersion) }
 }
 
-/// Whether two paths name the same directory. The broker may have been given a relative one, and reports it as it is.
+/// Whether two paths name the same directory. The broker may have been given a relative one, and
+/// reports it as it is.
 fn is_same(one: &Path, other: &Path) -> bool {
     one == other || matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
 }

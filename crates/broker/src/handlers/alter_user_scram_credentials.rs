@@ -1,4 +1,5 @@
-//! AlterUserScramCredentials (KIP-554). This broker has no authentication, and stores no credentials that it would not check.
+//! AlterUserScramCredentials (KIP-554). This broker has no authentication, and stores no
+//! credentials that it would not check.
 
 use klamm_protocol::messages::alter_user_scram_credentials_request::AlterUserScramCredentialsRequest;
 use klamm_protocol::messages::alter_user_scram_credentials_response::{

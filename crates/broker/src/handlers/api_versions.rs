@@ -1,4 +1,5 @@
-//! ApiVersions (KIP-35): the APIs and versions that are served, and the features of the cluster (KIP-584).
+//! ApiVersions (KIP-35): the APIs and versions that are served, and the features of the cluster
+//! (KIP-584).
 
 use klamm_protocol::messages::api_versions_request::ApiVersionsRequest;
 use klamm_protocol::messages::api_versions_response::{
@@ -12,7 +13,8 @@ use crate::shared::Shared;
 
 /// From this version on a client names its software (KIP-511).
 const NAMES_SOFTWARE: i16 = 3;
-/// From this version on clients can read a feature whose lowest level is 0; before it such features are left out, as in Kafka.
+/// From this version on clients can read a feature whose lowest level is 0; before it such features
+/// are left out, as in Kafka.
 const READS_ZERO: i16 = 4;
 
 pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, HandleError> {
@@ -41,7 +43,8 @@ pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, Han
     answer(&response, ApiKey::ApiVersions, head)
 }
 
-/// The response to an unknown version: error 35 and the versions of ApiVersions itself, in version 0, which every client reads.
+/// The response to an unknown version: error 35 and the versions of ApiVersions itself, in version
+/// 0, which every client reads.
 pub(super) fn refuse(head: &RequestHead) -> Result<Outcome, HandleError> {
     let head = RequestHead { version: 0, ..head.clone() };
     let own = SERVED.iter().filter(|(api, ..)| *api == ApiKey::ApiVersions);
@@ -53,7 +56,8 @@ pub(super) fn refuse(head: &RequestHead) -> Result<Outcome, HandleError> {
     answer(&response, ApiKey::ApiVersions, &head)
 }
 
-/// Whether a client may call its software so: letters, digits, `-` and `.`, with a letter or a digit at both ends.
+/// Whether a client may call its software so: letters, digits, `-` and `.`, with a letter or a
+/// digit at both ends.
 fn is_software_name(name: &str) -> bool {
     let is_end = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
     let bytes = name.as_bytes();
@@ -79,8 +83,8 @@ fn last_offset(shared: &Shared) -> i64 {
     end.get() - 1
 }
 
-/// Produce is advertised from 0 though only 3 and later is served: some versions of librdkafka take a higher minimum to
-/// mean that codecs are not known, and send uncompressed (KAFKA-18659).
+/// Produce is advertised from 0 though only 3 and later is served: some versions of librdkafka take
+/// a higher minimum to mean that codecs are not known, and send uncompressed (KAFKA-18659).
 fn advertised(api: ApiKey, versions: &std::ops::RangeInclusive<i16>) -> ApiVersion {
     ApiVersion {
         api_key: api.code(),

@@ -1,5 +1,6 @@
-//! Delegation tokens: CreateDelegationToken, RenewDelegationToken, ExpireDelegationToken and DescribeDelegationToken. Kafka's
-//! brokers refuse them on a connection without authentication, and this broker has no other connections.
+//! Delegation tokens: CreateDelegationToken, RenewDelegationToken, ExpireDelegationToken and
+//! DescribeDelegationToken. Kafka's brokers refuse them on a connection without authentication, and
+//! this broker has no other connections.
 
 use klamm_protocol::messages::create_delegation_token_request::CreateDelegationTokenRequest;
 use klamm_protocol::messages::create_delegation_token_response::CreateDelegationTokenResponse;

@@ -1,4 +1,5 @@
-//! DescribeQuorum (KIP-836): the quorum of the metadata log, whose only voter and leader is this broker.
+//! DescribeQuorum (KIP-836): the quorum of the metadata log, whose only voter and leader is this
+//! broker.
 
 use klamm_protocol::messages::describe_quorum_request::{self as request, DescribeQuorumRequest};
 use klamm_protocol::messages::describe_quorum_response::{
@@ -63,7 +64,8 @@ fn unknown(partition_index: i32) -> PartitionData {
     PartitionData { partition_index, error_code, ..Default::default() }
 }
 
-/// The address of the voter. It has no listener of a controller: clients reach it where they reach the broker.
+/// The address of the voter. It has no listener of a controller: clients reach it where they reach
+/// the broker.
 fn node(shared: &Shared) -> Node {
     let listener = Listener {
         name: shared.config().listener_name.as_str().into(),

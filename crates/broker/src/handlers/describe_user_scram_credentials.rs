@@ -1,4 +1,5 @@
-//! Users and their credentials, of which there are none: there is no authentication yet. Kafka's tools ask when they show the quotas of users.
+//! Users and their credentials, of which there are none: there is no authentication yet. Kafka's
+//! tools ask when they show the quotas of users.
 
 use klamm_protocol::messages::describe_user_scram_credentials_request::{
     DescribeUserScramCredentialsRequest, UserName,

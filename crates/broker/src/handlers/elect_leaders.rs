@@ -1,4 +1,5 @@
-//! ElectLeaders (KIP-460): the leader of every partition is its only replica, so that no election is ever needed.
+//! ElectLeaders (KIP-460): the leader of every partition is its only replica, so that no election
+//! is ever needed.
 
 use std::collections::BTreeMap;
 

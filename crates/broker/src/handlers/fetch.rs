@@ -54,8 +54,8 @@ struct Fetching<'a> {
     partitions: BTreeSet<TopicPartition>,
 }
 
-/// A decoded fetch, with what an attempt at it needs. It shares no memory with the frame of the request, so that
-/// a fetch that waits for more records keeps only this.
+/// A decoded fetch, with what an attempt at it needs. It shares no memory with the frame of the
+/// request, so that a fetch that waits for more records keeps only this.
 #[derive(Debug)]
 pub(crate) struct PendingFetch {
     context: FetchContext,
@@ -91,7 +91,8 @@ pub(super) async fn handle(call: Sliced) -> Result<Outcome, HandleError> {
     attempt(Box::new(fetch), call).await
 }
 
-/// Reads what there is. When that is too little, and this is not the last round, the fetch waits for more.
+/// Reads what there is. When that is too little, and this is not the last round, the fetch waits
+/// for more.
 pub(super) async fn attempt(fetch: Box<PendingFetch>, call: Sliced) -> Result<Outcome, HandleError> {
     let (shared, head) = (&*call.shared, &call.head);
     let begun = Instant::now();
@@ -230,7 +231,8 @@ impl<'a> Fetching<'a> {
         }
     }
 
-    /// The first batch of the first partition that has one is whole whatever the budget; others must fit.
+    /// The first batch of the first partition that has one is whole whatever the budget; others
+    /// must fit.
     fn read(&self, log: &Log, offset: Offset, wanted: &FetchPartition) -> Result<Option<Slice>, ReadError> {
         let own = usize::try_from(wanted.partition_max_bytes).unwrap_or(0);
         let limit = ReadLimit { max_bytes: own.min(self.left), visibility: self.visibility };
@@ -239,7 +241,8 @@ impl<'a> Fetching<'a> {
         Ok(Some(slice).filter(|slice| fits && !slice.is_empty()))
     }
 
-    /// The aborted transactions that a reader of committed ones must pass over in `slice`, from `offset` on.
+    /// The aborted transactions that a reader of committed ones must pass over in `slice`, from
+    /// `offset` on.
     fn aborted(
         &self,
         log: &Log,
@@ -284,7 +287,8 @@ impl<'a> Fetching<'a> {
     }
 
     fn region(&mut self, slice: Slice) -> Records {
-        // There is more behind it, in the next segment or beyond a limit: waiting would bring nothing.
+        // There is more behind it, in the next segment or beyond a limit: waiting would bring
+        // nothing.
         self.urgent |= !slice.reaches_end();
         let (token, length) = (self.slices.len() as u64, slice.len());
         self.bytes += length;
@@ -305,8 +309,8 @@ impl<'a> Fetching<'a> {
     }
 }
 
-/// Where the reader's last epoch ends, when the reader has records behind that end or of an epoch that the log does not have
-/// (KIP-595).
+/// Where the reader's last epoch ends, when the reader has records behind that end or of an epoch
+/// that the log does not have (KIP-595).
 fn diverging(
     log: &Log,
     latest: LeaderEpoch,

@@ -1,9 +1,10 @@
-//! Finds the coordinator of a group, which is this broker. Coordinators of transactions and of share groups are refused with
-//! UNSUPPORTED_VERSION, which clients do not retry.
+//! Finds the coordinator of a group, which is this broker. Coordinators of transactions and of
+//! share groups are refused with UNSUPPORTED_VERSION, which clients do not retry.
 //!
-//! librdkafka is the exception: it asks for a coordinator of transactions in version 1 or 2, retries every error code until
-//! its own timeout except those of authorization, and shows the error message to its user. Versions below 3 therefore get
-//! TRANSACTIONAL_ID_AUTHORIZATION_FAILED, with a message that names the cause.
+//! librdkafka is the exception: it asks for a coordinator of transactions in version 1 or 2,
+//! retries every error code until its own timeout except those of authorization, and shows the
+//! error message to its user. Versions below 3 therefore get TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+//! with a message that names the cause.
 
 use klamm_protocol::messages::find_coordinator_request::FindCoordinatorRequest;
 use klamm_protocol::messages::find_coordinator_response::{Coordinator, FindCoordinatorResponse};

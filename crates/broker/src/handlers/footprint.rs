@@ -1,6 +1,6 @@
-//! The memory that a request takes while it is answered, known before anything is decoded: a first pass over the bytes
-//! counts what the decoded collections take, and a factor for each API says how much the handler and the response add.
-//! `tests/expansion.rs` measures the factors.
+//! The memory that a request takes while it is answered, known before anything is decoded: a first
+//! pass over the bytes counts what the decoded collections take, and a factor for each API says how
+//! much the handler and the response add. `tests/expansion.rs` measures the factors.
 
 use bytes::Bytes;
 use klamm_protocol::codec::Measured;
@@ -17,8 +17,9 @@ struct Weight {
     texts: usize,
 }
 
-/// Bytes of memory for decoding and answering a request, beside its frame; 0 for one so small that a connection's own
-/// allowance covers it. An API whose requests are not decoded takes its client id alone.
+/// Bytes of memory for decoding and answering a request, beside its frame; 0 for one so small that
+/// a connection's own allowance covers it. An API whose requests are not decoded takes its client
+/// id alone.
 pub(crate) fn footprint(head: &RequestHead) -> Result<usize, DecodeError> {
     // A client id that is not UTF-8 is a copy.
     let client = head.client_id.as_ref().map_or(0, |id| id.len());

@@ -1,5 +1,5 @@
-//! Allocates the id of an idempotent producer. A transactional id is refused with UNSUPPORTED_VERSION, which clients do not
-//! retry: this broker has no transactions.
+//! Allocates the id of an idempotent producer. A transactional id is refused with
+//! UNSUPPORTED_VERSION, which clients do not retry: this broker has no transactions.
 
 use klamm_protocol::messages::init_producer_id_request::InitProducerIdRequest;
 use klamm_protocol::messages::init_producer_id_response::InitProducerIdResponse;
@@ -23,7 +23,8 @@ pub(super) fn handle(shared: &Shared, head: &RequestHead) -> Result<Outcome, Han
     answer(&response, ApiKey::InitProducerId, head)
 }
 
-/// Whether the request names a producer id without an epoch, or an epoch without an id. Both are -1 in a first request.
+/// Whether the request names a producer id without an epoch, or an epoch without an id. Both are -1
+/// in a first request.
 fn is_half_given(request: &InitProducerIdRequest) -> bool {
     (request.producer_id == -1) != (request.producer_epoch == -1)
 }

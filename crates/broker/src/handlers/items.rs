@@ -1,7 +1,7 @@
 //! Requests with many items, of which each has a result of its own.
 
-/// Does the items that are not refused, all at once; the results are those of all items, in their order. `work` returns one for
-/// each item that it is given.
+/// Does the items that are not refused, all at once; the results are those of all items, in their
+/// order. `work` returns one for each item that it is given.
 pub(super) fn together<T, R, E>(
     items: impl IntoIterator<Item = Result<T, E>>,
     work: impl FnOnce(Vec<T>) -> Vec<Result<R, E>>,

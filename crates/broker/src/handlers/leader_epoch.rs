@@ -1,4 +1,5 @@
-//! The leader epoch that a request names: whether it is the current one, and where it ends (KIP-320).
+//! The leader epoch that a request names: whether it is the current one, and where it ends
+//! (KIP-320).
 
 use std::cmp::Ordering;
 
@@ -9,8 +10,8 @@ use klamm_types::{LeaderEpoch, Offset};
 /// The leader epoch of a client that does not name one.
 const NO_EPOCH: i32 = -1;
 
-/// Compares the leader epoch that a client names with the current one. Other negative numbers than -1 are old epochs, as
-/// for Kafka.
+/// Compares the leader epoch that a client names with the current one. Other negative numbers than
+/// -1 are old epochs, as for Kafka.
 pub(super) fn check(named: i32, current: LeaderEpoch) -> Result<(), ErrorCode> {
     if named == NO_EPOCH {
         return Ok(());
@@ -22,8 +23,9 @@ pub(super) fn check(named: i32, current: LeaderEpoch) -> Result<(), ErrorCode> {
     }
 }
 
-/// Where the epoch `asked` ends in a log whose leader epoch is `latest`, as Kafka finds it: the largest known epoch up to `asked`, and
-/// the offset at which the next one begins. `None` for an epoch that has not been.
+/// Where the epoch `asked` ends in a log whose leader epoch is `latest`, as Kafka finds it: the
+/// largest known epoch up to `asked`, and the offset at which the next one begins. `None` for an
+/// epoch that has not been.
 pub(super) fn end_of(log: &Log, latest: LeaderEpoch, asked: LeaderEpoch) -> Option<(LeaderEpoch, Offset)> {
     let end = log.bounds().end();
     match asked.cmp(&latest) {

@@ -23,7 +23,8 @@ pub(super) async fn handle(call: Sliced) -> Result<Outcome, HandleError> {
     answer(&respond(&request, left, head.version), ApiKey::LeaveGroup, head)
 }
 
-/// As many members leave at a time as a slice has items, so that others of the shard have their turn.
+/// As many members leave at a time as a slice has items, so that others of the shard have their
+/// turn.
 async fn leave(call: &Sliced, request: &LeaveGroupRequest) -> Result<Outcomes, ErrorCode> {
     let mut left = Outcomes::new();
     for some in parts(&request.members, call.shared.config().slice_items) {

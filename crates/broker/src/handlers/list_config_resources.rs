@@ -1,4 +1,5 @@
-//! What has settings that can be asked for (KIP-1142): groups that have their own, the broker, all topics.
+//! What has settings that can be asked for (KIP-1142): groups that have their own, the broker, all
+//! topics.
 
 use klamm_protocol::messages::list_config_resources_request::ListConfigResourcesRequest;
 use klamm_protocol::messages::list_config_resources_response::{ConfigResource, ListConfigResourcesResponse};
@@ -9,7 +10,8 @@ use super::{HandleError, Outcome, Sliced, answer, response_size};
 use crate::error_code::WireError;
 use crate::shared::Shared;
 
-/// From this version on the kinds that are wanted are named; before, all that could be was subscriptions to clients' metrics.
+/// From this version on the kinds that are wanted are named; before, all that could be was
+/// subscriptions to clients' metrics.
 const WITH_KINDS: i16 = 1;
 /// In the order in which Kafka tells them.
 const KINDS: [i8; 5] = [GROUP, CLIENT_METRICS, BROKER_LOGGER, BROKER, TOPIC];

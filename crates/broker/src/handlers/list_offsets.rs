@@ -110,7 +110,8 @@ struct Wanted {
     visibility: Visibility,
 }
 
-/// Finds an offset. A batch that decompresses to more than a slice waits for memory, and takes a slice of its own.
+/// Finds an offset. A batch that decompresses to more than a slice waits for memory, and takes a
+/// slice of its own.
 async fn lookup(work: &Work, log: &Log, wanted: Wanted) -> Result<Found, ReadError> {
     let most = log.config().max_decompressed_bytes;
     let limit = most.min(work.slice_bytes());

@@ -71,7 +71,8 @@ async fn named(
     request: &MetadataRequest,
     asked: &[MetadataRequestTopic],
 ) -> Vec<MetadataResponseTopic> {
-    // With one id in it all are asked for by their ids: names are then whatever the client has left there.
+    // With one id in it all are asked for by their ids: names are then whatever the client has left
+    // there.
     let is_by_id = asked.iter().any(|topic| topic.topic_id != Uuid::ZERO);
     // However often a topic is asked for, it is described once.
     let (mut seen, mut once, mut pass) = (BTreeSet::new(), Vec::new(), call.work.pass());
@@ -137,9 +138,10 @@ fn asked_topic(
     }
 }
 
-/// Creates the topics that are asked for and not there, where that is allowed; returns why some were not created.
-/// What is beyond the partitions that a request can create is not there yet: the client asks again.
-/// Nothing more is created for a client that has disconnected, or by a broker that stops.
+/// Creates the topics that are asked for and not there, where that is allowed; returns why some
+/// were not created. What is beyond the partitions that a request can create is not there yet: the
+/// client asks again. Nothing more is created for a client that has disconnected, or by a broker
+/// that stops.
 async fn create_unknown(
     call: &Sliced,
     asked: &[&MetadataRequestTopic],

@@ -149,7 +149,8 @@ const SERVED: &[Served] = &[
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Turn {
     pub(crate) round: Round,
-    /// Whether it may wait for a disk; if not, and it has to, it says [`Outcome::Blocks`] and has no effect.
+    /// Whether it may wait for a disk; if not, and it has to, it says [`Outcome::Blocks`] and has
+    /// no effect.
     pub(crate) may_block: bool,
     /// Where the request comes from.
     pub(crate) peer: IpAddr,
@@ -171,7 +172,8 @@ pub(crate) enum Outcome {
     Silence,
     /// The other side has closed: nobody waits for an answer.
     Gone,
-    /// Close the connection: the request was wrong in a way that cannot be answered, or asked not to be.
+    /// Close the connection: the request was wrong in a way that cannot be answered, or asked not
+    /// to be.
     Close(String),
     /// Ask again where it may wait for a disk.
     Blocks,
@@ -179,7 +181,8 @@ pub(crate) enum Outcome {
     Sliced(Box<Running<Outcome>>),
     /// Send what comes of this.
     Later(Later),
-    /// Attempt the fetch again when one of the partitions has grown, or at the deadline, which answers in any case.
+    /// Attempt the fetch again when one of the partitions has grown, or at the deadline, which
+    /// answers in any case.
     Wait(Delayed),
 }
 
@@ -285,8 +288,8 @@ pub(crate) fn is_served(api: ApiKey, version: i16) -> bool {
     SERVED.iter().any(|(served, versions, _)| *served == api && versions.contains(&version))
 }
 
-/// Refuses an API that is not served. One that no broker of Kafka has, or a version of it that does not exist, ends the
-/// connection, as in Kafka.
+/// Refuses an API that is not served. One that no broker of Kafka has, or a version of it that does
+/// not exist, ends the connection, as in Kafka.
 fn refuse(head: &RequestHead) -> Outcome {
     let api = ApiKey::from_code(head.api_key).filter(|api| api.versions().contains(&head.version));
     let refused = api.and_then(|api| unsupported::refuse(api, head));
@@ -296,8 +299,9 @@ fn refuse(head: &RequestHead) -> Outcome {
     )
 }
 
-/// A client that is newer than we are asks for versions in one that we do not know: it gets error 35 in version 0, which
-/// everyone can read, and asks again. Any other request of a version that is not served ends the connection.
+/// A client that is newer than we are asks for versions in one that we do not know: it gets error
+/// 35 in version 0, which everyone can read, and asks again. Any other request of a version that is
+/// not served ends the connection.
 fn unsupported(api: ApiKey, head: &RequestHead) -> Outcome {
     if api != ApiKey::ApiVersions {
         return Outcome::Close(format!("{} {} is not served", api.name(), head.version));
@@ -400,13 +404,15 @@ fn parts<T>(items: &[T], most: usize) -> impl Iterator<Item = &[T]> {
     std::iter::once(first).chain(rest.chunks(most.max(1)))
 }
 
-/// What is asked for more than once is answered once, so that no small request makes a large answer.
+/// What is asked for more than once is answered once, so that no small request makes a large
+/// answer.
 fn once<'a, T, K: Eq + Hash>(asked: &'a [T], key: impl Fn(&'a T) -> K) -> impl Iterator<Item = &'a T> {
     let mut seen = HashSet::new();
     asked.iter().filter(move |one| seen.insert(key(one)))
 }
 
-/// The request. What is left behind it is passed over, as Kafka does: librdkafka 2.16 sends three bytes too many with Metadata 13.
+/// The request. What is left behind it is passed over, as Kafka does: librdkafka 2.16 sends three
+/// bytes too many with Metadata 13.
 pub(crate) fn read<R: Request>(head: &RequestHead) -> Result<R, DecodeError> {
     R::read(&mut Reader::new(head.body.clone()), head.version)
 }

@@ -21,7 +21,8 @@ use crate::metadata::{MetadataImage, Topic};
 
 /// From this version on a topic is named by its id (KIP-848).
 const WITH_TOPIC_IDS: i16 = 10;
-/// From this version on a group that is not there is an error of its own, and clients know members' epochs (KIP-848).
+/// From this version on a group that is not there is an error of its own, and clients know members'
+/// epochs (KIP-848).
 const KNOWS_EPOCHS: i16 = 9;
 
 pub(super) async fn handle(call: Sliced) -> Result<Outcome, HandleError> {
@@ -60,7 +61,8 @@ pub(super) async fn handle(call: Sliced) -> Result<Outcome, HandleError> {
     answer(&OffsetCommitResponse { topics, ..Default::default() }, ApiKey::OffsetCommit, head)
 }
 
-/// Commits as many offsets at a time as a slice has items, so that others of the shard have their turn.
+/// Commits as many offsets at a time as a slice has items, so that others of the shard have their
+/// turn.
 async fn commit_all(call: &Sliced, request: &OffsetCommitRequest, wanted: Vec<NewOffset>) -> Vec<ErrorCode> {
     let at_a_time = call.shared.config().slice_items.max(1);
     let (mut outcomes, mut rest) = (Vec::new(), wanted);

@@ -21,7 +21,8 @@ pub(super) async fn handle(call: Sliced) -> Result<Outcome, HandleError> {
     answer(&response, ApiKey::OffsetDelete, head)
 }
 
-/// Deletes as many offsets at a time as a slice has items, so that others of the shard have their turn.
+/// Deletes as many offsets at a time as a slice has items, so that others of the shard have their
+/// turn.
 async fn delete(call: &Sliced, request: &OffsetDeleteRequest) -> Result<Outcomes, ErrorCode> {
     let (group, named) = (GroupId::new(&request.group_id), named(call, request).await);
     let mut outcomes = Outcomes::new();

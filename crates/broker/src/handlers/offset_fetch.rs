@@ -44,7 +44,8 @@ pub(super) async fn handle(call: Sliced) -> Result<Outcome, HandleError> {
     answer(&response, ApiKey::OffsetFetch, head)
 }
 
-/// The memory of what groups have committed: all of it, or the metadata of the partitions that are named.
+/// The memory of what groups have committed: all of it, or the metadata of the partitions that are
+/// named.
 async fn size(call: &Sliced, asked: &[OffsetFetchRequestGroup]) -> usize {
     let mut size = 0;
     for group in once(asked, |asked| &asked.group_id) {

@@ -1,4 +1,5 @@
-//! Where a leader epoch ends, so that a reader can tell whether what it has was truncated (KIP-320).
+//! Where a leader epoch ends, so that a reader can tell whether what it has was truncated
+//! (KIP-320).
 
 use klamm_protocol::messages::offset_for_leader_epoch_request::{
     OffsetForLeaderEpochRequest, OffsetForLeaderPartition,

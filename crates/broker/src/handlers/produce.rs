@@ -1,4 +1,5 @@
-//! Appending what producers send. With one broker what is appended is committed, so that acks 1 and all are the same.
+//! Appending what producers send. With one broker what is appended is committed, so that acks 1 and
+//! all are the same.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Instant;
@@ -88,8 +89,8 @@ pub(super) async fn handle(call: Sliced) -> Result<Outcome, HandleError> {
     })
 }
 
-/// Appends to each partition once, and answers each once. Of a partition that is named several times the last is used,
-/// as in Kafka.
+/// Appends to each partition once, and answers each once. Of a partition that is named several
+/// times the last is used, as in Kafka.
 async fn append_all(call: &Sliced, request: &ProduceRequest) -> Vec<TopicProduceResponse> {
     let count = request.topic_data.iter().map(|topic| topic.partition_data.len()).sum();
     call.work.expect_items(count).await;
@@ -113,7 +114,8 @@ async fn append_all(call: &Sliced, request: &ProduceRequest) -> Vec<TopicProduce
     topics.responses
 }
 
-/// The positions, among all partitions of a request, of the last with each name; `None` where there is one partition.
+/// The positions, among all partitions of a request, of the last with each name; `None` where there
+/// is one partition.
 fn last_of_each(request: &ProduceRequest, count: usize) -> Option<HashSet<usize>> {
     if count < 2 {
         return None;
@@ -227,8 +229,8 @@ async fn append(
     Ok(done)
 }
 
-/// Prepares a batch. On a network thread no more is decompressed than what is left of the slice: a batch that holds more
-/// goes on on a worker thread, once there is memory for it.
+/// Prepares a batch. On a network thread no more is decompressed than what is left of the slice: a
+/// batch that holds more goes on on a worker thread, once there is memory for it.
 async fn prepared(
     work: &Work,
     records: &[u8],
@@ -247,14 +249,16 @@ async fn prepared(
     prepare(records, config, now, most)
 }
 
-/// The most bytes that the records of a batch have after decompression; none where they are not compressed.
+/// The most bytes that the records of a batch have after decompression; none where they are not
+/// compressed.
 fn output_of(records: &[u8]) -> usize {
     let Ok(header) = BatchHeader::parse(records) else { return 0 };
     let body = records.get(BatchHeader::SIZE..header.size()).unwrap_or_default();
     if header.compression() == Compression::None { 0 } else { header.decompressed_bound(body).unwrap_or(0) }
 }
 
-/// A topic that is deleted between being found and being written to is not there, by the name that it was asked for.
+/// A topic that is deleted between being found and being written to is not there, by the name that
+/// it was asked for.
 fn no_log(error: &TopicError, version: i16) -> Refusal {
     match error {
         TopicError::Gone if version >= WITH_TOPIC_IDS => ErrorCode::UnknownTopicId.into(),
@@ -280,7 +284,8 @@ fn check_codec(batch: &[u8], version: i16) -> Result<(), Refusal> {
     }
 }
 
-/// Refuses a request with records of a transaction as a whole: there is no coordinator of transactions yet.
+/// Refuses a request with records of a transaction as a whole: there is no coordinator of
+/// transactions yet.
 fn check_transactions(request: &ProduceRequest) -> Result<(), ErrorCode> {
     let partitions = request.topic_data.iter().flat_map(|topic| &topic.partition_data);
     let mut records = partitions.filter_map(|data| data.records.as_ref()?.as_bytes());

@@ -1,5 +1,6 @@
-//! ListPartitionReassignments and AlterPartitionReassignments (KIP-455). Every partition has one replica, on the only broker, so
-//! that no reassignment is ever in progress, and one to that broker has nothing to do.
+//! ListPartitionReassignments and AlterPartitionReassignments (KIP-455). Every partition has one
+//! replica, on the only broker, so that no reassignment is ever in progress, and one to that broker
+//! has nothing to do.
 
 use klamm_protocol::messages::alter_partition_reassignments_request::{
     AlterPartitionReassignmentsRequest, ReassignablePartition, ReassignableTopic,

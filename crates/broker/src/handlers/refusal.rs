@@ -1,3 +1,5 @@
+//! Refused items of a request, as error codes and messages.
+
 use klamm_protocol::ErrorCode;
 
 use crate::error_code::WireError;

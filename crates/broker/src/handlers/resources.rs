@@ -52,8 +52,8 @@ pub(super) fn twice(what: &str) -> Refusal {
     (ErrorCode::InvalidRequest, format!("{what} is named twice"))
 }
 
-/// Changes the settings of resources that are not refused, or only checks that they could be changed; the results are those of all
-/// resources, in their order.
+/// Changes the settings of resources that are not refused, or only checks that they could be
+/// changed; the results are those of all resources, in their order.
 pub(super) fn change_all(
     shared: &Shared,
     wanted: impl Iterator<Item = Result<ConfigChange, Refusal>>,

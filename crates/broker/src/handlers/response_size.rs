@@ -1,6 +1,7 @@
-//! The memory that building and sending a response takes where it grows with the state of the broker, not with the
-//! request. A handler estimates it from the state, and takes it before it builds the response
-//! ([`Work::reserve`](crate::work::Work::reserve)). `tests/large_responses.rs` measures that no response takes more.
+//! The memory that building and sending a response takes where it grows with the state of the
+//! broker, not with the request. A handler estimates it from the state, and takes it before it
+//! builds the response ([`Work::reserve`](crate::work::Work::reserve)). `tests/large_responses.rs`
+//! measures that no response takes more.
 
 use klamm_coordinator::{
     Answer, CommittedOffset, ConsumerGroupDescription, ConsumerMemberDescription, GroupDescription, GroupId,
@@ -13,7 +14,8 @@ use crate::work::SMALL_RESPONSE;
 
 /// Bytes of the values and the encoded form of one element with a few numbers, as the buffers grow.
 const ELEMENT: usize = 256;
-/// Copies of a text: in the values that are gathered, in the response, and encoded, while the buffer grows.
+/// Copies of a text: in the values that are gathered, in the response, and encoded, while the
+/// buffer grows.
 const COPIES: usize = 5;
 
 /// The memory of a text in a response.
@@ -41,8 +43,8 @@ pub(super) fn listed_group(group: &GroupId) -> usize {
     ELEMENT + named(group.as_str())
 }
 
-/// The memory of the response to a member that waited for its group, with the metadata of other members or an assignment;
-/// 0 for one so small that the connection's own allowance covers it.
+/// The memory of the response to a member that waited for its group, with the metadata of other
+/// members or an assignment; 0 for one so small that the connection's own allowance covers it.
 pub(crate) fn size_of_answer(answer: &Answer) -> usize {
     let texts = match answer {
         Answer::Join(Ok(joined)) => joined.members.iter().map(|member| ELEMENT + member.metadata.len()).sum(),
@@ -95,7 +97,8 @@ pub(super) fn quotas(entity: &QuotaEntity, count: usize) -> usize {
     3 * ELEMENT + text(names) + ELEMENT * count
 }
 
-/// The memory of a fetch of so many partitions that its session remembers, beside the records, which stay in their files.
+/// The memory of a fetch of so many partitions that its session remembers, beside the records,
+/// which stay in their files.
 pub(super) fn fetched(remembered: usize) -> usize {
     4 * ELEMENT * remembered
 }

@@ -1,5 +1,5 @@
-//! SaslHandshake and SaslAuthenticate. Kafka's brokers answer them with ILLEGAL_SASL_STATE on a listener without SASL, and this
-//! broker has no other listeners.
+//! SaslHandshake and SaslAuthenticate. Kafka's brokers answer them with ILLEGAL_SASL_STATE on a
+//! listener without SASL, and this broker has no other listeners.
 
 use klamm_protocol::messages::sasl_authenticate_request::SaslAuthenticateRequest;
 use klamm_protocol::messages::sasl_authenticate_response::SaslAuthenticateResponse;

@@ -1,5 +1,5 @@
-//! ListTransactions and DescribeTransactions (KIP-664). This broker has no transactions: it lists none, and knows no transactional
-//! id.
+//! ListTransactions and DescribeTransactions (KIP-664). This broker has no transactions: it lists
+//! none, and knows no transactional id.
 
 use klamm_protocol::messages::describe_transactions_request::DescribeTransactionsRequest;
 use klamm_protocol::messages::describe_transactions_response::{

@@ -1,4 +1,5 @@
-//! UnregisterBroker: only this broker is registered, and it cannot be taken out of its own cluster while it runs.
+//! UnregisterBroker: only this broker is registered, and it cannot be taken out of its own cluster
+//! while it runs.
 
 use klamm_protocol::messages::unregister_broker_request::UnregisterBrokerRequest;
 use klamm_protocol::messages::unregister_broker_response::UnregisterBrokerResponse;

@@ -1,9 +1,10 @@
-//! APIs that Kafka's brokers have and this broker lacks: transactions, share groups, streams groups, client telemetry and
-//! changes of the quorum.
+//! APIs that Kafka's brokers have and this broker lacks: transactions, share groups, streams
+//! groups, client telemetry and changes of the quorum.
 //!
-//! Each is answered with `UNSUPPORTED_VERSION` in its own schema, so that the client fails at once and keeps its connection.
-//! None of them is advertised by ApiVersions. Responses without a top-level error code repeat the items of the request, and
-//! are in [`items`]; the others are built without reading the request.
+//! Each is answered with `UNSUPPORTED_VERSION` in its own schema, so that the client fails at once
+//! and keeps its connection. None of them is advertised by ApiVersions. Responses without a
+//! top-level error code repeat the items of the request, and are in [`items`]; the others are built
+//! without reading the request.
 
 mod items;
 

@@ -9,7 +9,8 @@ use crate::error_code::WireError;
 use crate::metadata::{Direction, FeatureUpdate};
 use crate::shared::Shared;
 
-/// From this version on a request says how a level is to change; before it only said whether a downgrade is allowed.
+/// From this version on a request says how a level is to change; before it only said whether a
+/// downgrade is allowed.
 const WITH_DIRECTION: i16 = 1;
 /// Up to this version a response has a result for each feature.
 const WITH_RESULTS: i16 = 1;

@@ -1,5 +1,6 @@
-//! The HTTP connections there are. When there are too many, the oldest one gives way that waits for a request or has had a response, so
-//! that whoever opens connections and leaves them, or sends requests without end, keeps nobody out.
+//! The HTTP connections there are. When there are too many, the oldest one gives way that waits for
+//! a request or has had a response, so that whoever opens connections and leaves them, or sends
+//! requests without end, keeps nobody out.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -44,7 +45,8 @@ impl Busy {
 }
 
 impl Connections {
-    /// Whether there is room for another connection; the oldest whose first request is not being answered is closed for it.
+    /// Whether there is room for another connection; the oldest whose first request is not being
+    /// answered is closed for it.
     pub(super) fn make_room(&mut self) -> bool {
         self.0.retain(|connection| !connection.task.is_finished());
         if self.0.len() < MOST {

@@ -1,4 +1,5 @@
-//! What an operator looks at: `/metrics` for Prometheus, `/healthz` for who starts and ends processes, and a page at `/`.
+//! What an operator looks at: `/metrics` for Prometheus, `/healthz` for who starts and ends
+//! processes, and a page at `/`.
 
 mod connections;
 
@@ -130,7 +131,8 @@ fn health(shared: &Shared) -> Response<Full<Bytes>> {
     }
 }
 
-/// Partitions that cannot be written to, and why: those whose log has failed, and those that refused what came last.
+/// Partitions that cannot be written to, and why: those whose log has failed, and those that
+/// refused what came last.
 fn refusing(shared: &Shared) -> BTreeMap<TopicPartition, String> {
     let storage = shared.metadata.storage();
     let mut refusing: BTreeMap<_, _> =

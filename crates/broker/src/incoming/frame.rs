@@ -1,8 +1,9 @@
 //! The one batch of a partition in a Produce request, before any of its fields is believed.
 //!
-//! Kafka looks at the fields in a fixed order, and each has an error code of its own, which decides whether a
-//! producer sends its records again or drops them. Length and magic number come first, because they say where
-//! the checksum lies; the checksum does not cover them, nor the base offset, which is 0 from a producer.
+//! Kafka looks at the fields in a fixed order, and each has an error code of its own, which decides
+//! whether a producer sends its records again or drops them. Length and magic number come first,
+//! because they say where the checksum lies; the checksum does not cover them, nor the base offset,
+//! which is 0 from a producer.
 
 use thiserror::Error;
 

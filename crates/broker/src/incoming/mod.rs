@@ -1,8 +1,8 @@
 //! What becomes of a producer's batch before it is appended.
 //!
-//! Its frame is checked, then its records, and it is changed to what its topic stores: the codec, and whose
-//! timestamps the records have. A batch that was damaged on its way is told from one that is wrong: the
-//! producer sends the former again.
+//! Its frame is checked, then its records, and it is changed to what its topic stores: the codec,
+//! and whose timestamps the records have. A batch that was damaged on its way is told from one that
+//! is wrong: the producer sends the former again.
 
 mod frame;
 mod records;
@@ -57,7 +57,8 @@ pub(crate) struct Prepared {
     pub(crate) decompressed: usize,
 }
 
-/// Checks a batch and stores it as its topic wants. Its records may have `limit` bytes after decompression.
+/// Checks a batch and stores it as its topic wants. Its records may have `limit` bytes after
+/// decompression.
 pub(crate) fn prepare(
     batch: &[u8],
     topic: &TopicConfig,

@@ -1,5 +1,5 @@
-//! What a topic asks of each record that a producer sends: a key, where it is compacted, and a timestamp near
-//! enough to now.
+//! What a topic asks of each record that a producer sends: a key, where it is compacted, and a
+//! timestamp near enough to now.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! How records of the metadata log go into batches: those of one command count together or not at all.
+//! How records of the metadata log go into batches: those of one command count together or not at
+//! all.
 
 use bytes::Bytes;
 
@@ -9,14 +10,16 @@ pub(super) struct Transaction {
     pub(super) end: Bytes,
 }
 
-/// Bytes of the values in a batch, at most: with what a record has beside its value, a batch stays below `max.message.bytes`.
+/// Bytes of the values in a batch, at most: with what a record has beside its value, a batch stays
+/// below `max.message.bytes`.
 const MOST: usize = 512 << 10;
 /// Bytes that a record has beside its value, at most.
 const OVERHEAD: usize = 32;
 
-/// The batches for the values of a command: one, where they fit. Where they do not, they go into several with a transaction
-/// around; at a level of `metadata.version` that has no transactions, a batch ends where an item of the command does. `ends` has
-/// the number of values before the end of each item.
+/// The batches for the values of a command: one, where they fit. Where they do not, they go into
+/// several with a transaction around; at a level of `metadata.version` that has no transactions, a
+/// batch ends where an item of the command does. `ends` has the number of values before the end of
+/// each item.
 pub(super) fn in_batches(
     values: Vec<Bytes>,
     ends: &[usize],

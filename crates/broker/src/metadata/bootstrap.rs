@@ -1,4 +1,5 @@
-//! What `kafka-storage format` has noted for the first start: features, and credentials, if there are any.
+//! What `kafka-storage format` has noted for the first start: features, and credentials, if there
+//! are any.
 
 use std::path::{Path, PathBuf};
 

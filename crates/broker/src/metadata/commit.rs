@@ -1,5 +1,5 @@
-//! One command: plan, log, apply. Commands plan one after the other and wait for the disk together; what they have opened or
-//! removed on the disk is done beside each other, topic by topic.
+//! One command: plan, log, apply. Commands plan one after the other and wait for the disk together;
+//! what they have opened or removed on the disk is done beside each other, topic by topic.
 //!
 //! ```text
 //! lock   plan -> records -> written to the log      behind the one before, which need not be durable
@@ -115,8 +115,8 @@ impl Plan {
 }
 
 impl Metadata {
-    /// Plans a command, logs its records durably as one, and applies them; returns what the plan returned beside. The effects are
-    /// the caller's to have, by [`Metadata::publish`].
+    /// Plans a command, logs its records durably as one, and applies them; returns what the plan
+    /// returned beside. The effects are the caller's to have, by [`Metadata::publish`].
     pub(super) fn submit<T>(
         &self,
         touches: &Touches,

@@ -62,7 +62,8 @@ impl Metadata {
         Arc::clone(&self.config.read())
     }
 
-    /// The settings of a topic, and those of its own that cannot be: another version may have written them.
+    /// The settings of a topic, and those of its own that cannot be: another version may have
+    /// written them.
     fn fitting(&self, topic: &Topic) -> (TopicConfig, Vec<WrongSetting>) {
         set_what_fits(self.config().topic.clone(), &topic.configs, TopicConfig::with)
     }
@@ -241,7 +242,8 @@ impl Metadata {
         at_start.into_iter().chain([Given { key: row.key, value: default, by: Source::Default }])
     }
 
-    /// Puts what was changed over what the broker was started with; what cannot be is passed over, and told.
+    /// Puts what was changed over what the broker was started with; what cannot be is passed over,
+    /// and told.
     pub(super) fn resolve_config(&self) {
         let _one = self.configuring.lock();
         let image = self.image();
@@ -265,8 +267,8 @@ impl Metadata {
     }
 }
 
-/// The settings that the broker was started with, with those over them that were changed while it ran; and those of them that
-/// cannot be.
+/// The settings that the broker was started with, with those over them that were changed while it
+/// ran; and those of them that cannot be.
 pub(super) fn changed_config(
     image: &MetadataImage,
     started_with: &BrokerConfig,

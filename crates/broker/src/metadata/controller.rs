@@ -33,7 +33,8 @@ pub(crate) struct Metadata {
     pub(super) config: RwLock<Arc<BrokerConfig>>,
     /// What clients see: durable, and with all logs open.
     pub(super) image: RwLock<Arc<MetadataImage>>,
-    /// Held while settings that were changed take effect. Whoever has it looks at the image anew, so that the last change wins.
+    /// Held while settings that were changed take effect. Whoever has it looks at the image anew,
+    /// so that the last change wins.
     pub(super) configuring: Mutex<()>,
     /// What the settings of each topic come to, with the broker's below its own.
     pub(super) resolved: RwLock<HashMap<TopicId, Arc<TopicConfig>>>,
@@ -50,8 +51,8 @@ pub(crate) struct Metadata {
 }
 
 impl Metadata {
-    /// Replays the metadata log, wherever in the folders it is, and opens the logs of all topics. A partition whose log cannot be
-    /// opened is offline.
+    /// Replays the metadata log, wherever in the folders it is, and opens the logs of all topics. A
+    /// partition whose log cannot be opened is offline.
     pub(crate) fn open(
         storage: Arc<Storage>,
         identity: Identity,
@@ -91,8 +92,8 @@ impl Metadata {
         Ok(metadata)
     }
 
-    /// A log that Kafka is to read must say which features the cluster has, before all else: those that the folder was formatted
-    /// with, where it was.
+    /// A log that Kafka is to read must say which features the cluster has, before all else: those
+    /// that the folder was formatted with, where it was.
     fn decide_features(&self) -> Result<(), String> {
         if self.image().feature(METADATA_VERSION).is_some() {
             return Ok(());
@@ -164,7 +165,8 @@ impl Metadata {
         &self.storage
     }
 
-    /// A producer id that nobody has had. They are logged a block at a time; what is left of one at a stop is not used.
+    /// A producer id that nobody has had. They are logged a block at a time; what is left of one at
+    /// a stop is not used.
     pub(crate) fn allocate_producer_id(&self) -> Result<ProducerId, TopicError> {
         let mut block = self.producer_ids.lock();
         if block.is_empty() {
@@ -184,7 +186,8 @@ impl Metadata {
         block.ok_or(TopicError::NoProducerIds)
     }
 
-    /// Calls `plan` with what plans depend on beside the image; the settings are those of the image that is planned upon.
+    /// Calls `plan` with what plans depend on beside the image; the settings are those of the image
+    /// that is planned upon.
     pub(super) fn plan_with<T>(&self, image: &MetadataImage, plan: impl FnOnce(Surroundings<'_>) -> T) -> T {
         let (config, _) = changed_config(image, &self.started_with);
         let placer = RefCell::new(self.storage.placer());

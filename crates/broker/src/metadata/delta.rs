@@ -1,4 +1,5 @@
-//! What records have changed in an image: from it, and from nothing else, follow the effects of a change.
+//! What records have changed in an image: from it, and from nothing else, follow the effects of a
+//! change.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -57,7 +58,8 @@ impl Delta {
         }
     }
 
-    /// The topics of an image: what a broker that starts has to open. It has resolved the settings before.
+    /// The topics of an image: what a broker that starts has to open. It has resolved the settings
+    /// before.
     pub(crate) fn from_nothing(image: &MetadataImage) -> Delta {
         let opened = image.shared_topics().map(|topic| Opened { topic: Arc::clone(topic), first: 0 });
         Delta { opened: opened.collect(), ..Delta::default() }

@@ -1,3 +1,5 @@
+//! Errors of changes of the metadata.
+
 use std::sync::Arc;
 
 use klamm_log::{AppendError, OpenError};

@@ -1,8 +1,9 @@
-//! The features of the cluster (KIP-584): the levels that this broker supports, and those that are finalized.
+//! The features of the cluster (KIP-584): the levels that this broker supports, and those that are
+//! finalized.
 //!
-//! A level is finalized by a record of the metadata log; without a record it is 0. A directory that a Kafka node wrote may have
-//! higher levels than this broker supports. The broker then behaves as at its own highest level and reports that one, and the
-//! records stay as they are, for Kafka.
+//! A level is finalized by a record of the metadata log; without a record it is 0. A directory that
+//! a Kafka node wrote may have higher levels than this broker supports. The broker then behaves as
+//! at its own highest level and reports that one, and the records stay as they are, for Kafka.
 
 use super::record::MetadataRecord;
 use super::{MetadataImage, TopicError};
@@ -73,7 +74,8 @@ impl MetadataImage {
         self.feature(GROUP_VERSION).is_some_and(|level| level >= 1)
     }
 
-    /// The features whose finalized level this broker does not support, in words; `None` when there are none.
+    /// The features whose finalized level this broker does not support, in words; `None` when there
+    /// are none.
     pub(crate) fn unsupported_features(&self) -> Option<String> {
         let above = FEATURES.iter().filter_map(|feature| {
             let found = self.feature(feature.name).filter(|level| *level > feature.max)?;

@@ -1,5 +1,5 @@
-//! The metadata as it lies on the disk: the latest snapshot, and the log behind it. They are read and never changed here, so
-//! that a folder can be looked at before it is opened.
+//! The metadata as it lies on the disk: the latest snapshot, and the log behind it. They are read
+//! and never changed here, so that a folder can be looked at before it is opened.
 //!
 //! ```text
 //! 00000000000000000041-0000000001.checkpoint   all records before offset 41, as few as make the same image
@@ -20,7 +20,8 @@ use crate::directory::{FileReader, is_file};
 #[derive(Debug)]
 pub(super) struct MetadataFiles<'d> {
     disk: &'d dyn Disk,
-    /// The latest snapshot: the first offset that is not in it, the epoch of the one before, and where it is.
+    /// The latest snapshot: the first offset that is not in it, the epoch of the one before, and
+    /// where it is.
     snapshot: Option<(i64, i32, PathBuf)>,
     /// The segments by their first offset, in order.
     segments: Vec<(i64, PathBuf)>,

@@ -1,4 +1,5 @@
-//! What a metadata log says that one broker without a quorum, and without access control, cannot carry over from Kafka.
+//! What a metadata log says that one broker without a quorum, and without access control, cannot
+//! carry over from Kafka.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;

@@ -1,3 +1,5 @@
+//! The broker's identity: `meta.properties` (KIP-112).
+
 use std::io;
 use std::path::Path;
 
@@ -49,10 +51,12 @@ impl Identity {
         }
     }
 
-    /// Reads the folder's identity; a folder without one gets a new one, of the cluster that the broker's first folder belongs to.
+    /// Reads the folder's identity; a folder without one gets a new one, of the cluster that the
+    /// broker's first folder belongs to.
     ///
     /// # Errors
-    /// When the file cannot be read or written, is of another version, or belongs to another node or cluster.
+    /// When the file cannot be read or written, is of another version, or belongs to another node
+    /// or cluster.
     pub(crate) fn load_or_create(
         disk: &dyn Disk,
         dir: &Path,

@@ -1,3 +1,5 @@
+//! The image: the state that the records of the metadata log make.
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -8,7 +10,8 @@ use super::record::MetadataRecord;
 use super::shared_map::SharedMap;
 use crate::quotas::QuotaLimits;
 
-/// What topics there are: the state that the records of the metadata log make. Versions of it share what did not change.
+/// What topics there are: the state that the records of the metadata log make. Versions of it share
+/// what did not change.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub(crate) struct MetadataImage {
     topics: SharedMap<TopicName, Arc<Topic>>,
@@ -16,7 +19,8 @@ pub(crate) struct MetadataImage {
     names: SharedMap<Uuid, TopicName>,
     /// Ids of topics that were removed: their logs, where a crash left some, can go.
     removed: SharedMap<Uuid, ()>,
-    /// Settings that were changed while the broker ran, by its id, or by an empty name for those of all brokers.
+    /// Settings that were changed while the broker ran, by its id, or by an empty name for those of
+    /// all brokers.
     brokers: BTreeMap<String, BTreeMap<String, String>>,
     /// Settings of groups, whether they are there or not. No group is here without any.
     groups: SharedMap<String, BTreeMap<String, String>>,
@@ -27,8 +31,9 @@ pub(crate) struct MetadataImage {
     features: BTreeMap<String, i16>,
     /// Producer ids below this one have been given out, or lie in a block that was.
     next_producer_id: i64,
-    /// The names of topics that have a `.` or a `_`, by the name with `_` for each `.`: Kafka names metrics so, and therefore has no two
-    /// topics that come to the same. Invariant: as in `topics`.
+    /// The names of topics that have a `.` or a `_`, by the name with `_` for each `.`: Kafka names
+    /// metrics so, and therefore has no two topics that come to the same. Invariant: as in
+    /// `topics`.
     similar: SharedMap<String, BTreeSet<TopicName>>,
     /// Rises when topics come, go or grow.
     topics_version: u64,
@@ -49,7 +54,8 @@ pub(crate) struct Topic {
 pub(crate) struct PartitionState {
     /// The folder it is in, by its id; zero where the metadata does not say.
     pub(crate) home: Uuid,
-    /// Rises with each change of leader. It stays at zero here, but a folder may come from a broker that stopped and started.
+    /// Rises with each change of leader. It stays at zero here, but a folder may come from a broker
+    /// that stopped and started.
     pub(crate) leader_epoch: LeaderEpoch,
 }
 
@@ -173,7 +179,8 @@ impl MetadataImage {
         self.topics.iter().map(|(_, topic)| topic)
     }
 
-    /// Shows a topic as it was before it came or grew, or not at all: its new logs are not open yet.
+    /// Shows a topic as it was before it came or grew, or not at all: its new logs are not open
+    /// yet.
     pub(super) fn hide(&mut self, topic: &Topic, before: Option<&Arc<Topic>>) {
         match before {
             Some(before) => drop(self.topics.insert(topic.name.clone(), Arc::clone(before))),
@@ -189,8 +196,8 @@ impl MetadataImage {
         self.topics_version += 1;
     }
 
-    /// The one place in which the image changes. A record that does not fit (a partition of a topic that is not there)
-    /// changes nothing.
+    /// The one place in which the image changes. A record that does not fit (a partition of a topic
+    /// that is not there) changes nothing.
     pub(crate) fn apply(&mut self, record: &MetadataRecord) {
         self.topics_version += u64::from(record.changes_topics());
         match record {

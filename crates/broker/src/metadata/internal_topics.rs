@@ -1,4 +1,5 @@
-//! What topics that are created automatically look like. Kafka's internal topics have partition counts and settings of their own.
+//! What topics that are created automatically look like. Kafka's internal topics have partition
+//! counts and settings of their own.
 
 use std::collections::BTreeMap;
 

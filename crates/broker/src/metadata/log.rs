@@ -65,7 +65,8 @@ impl MetadataLog {
         values.map_err(|error| TopicError::Assignment { reason: error.to_string() })
     }
 
-    /// The batches for the records of a command; `ends` has the number of records before the end of each of its items.
+    /// The batches for the records of a command; `ends` has the number of records before the end of
+    /// each of its items.
     pub(super) fn batches(
         &self,
         records: &[MetadataRecord],
@@ -81,7 +82,8 @@ impl MetadataLog {
         Ok(in_batches(self.encode(records, level)?, ends, transaction))
     }
 
-    /// Logs the values of records in batches, and returns the offset behind them. They are durable after [`MetadataLog::sync`].
+    /// Logs the values of records in batches, and returns the offset behind them. They are durable
+    /// after [`MetadataLog::sync`].
     pub(super) fn append(&self, batches: &[Vec<Bytes>]) -> Result<Offset, TopicError> {
         let now = self.clock.now();
         let mut bytes = Vec::new();
@@ -123,8 +125,8 @@ fn in_one_batch(bytes: Vec<u8>, values: &[Bytes], now: Timestamp) -> Result<Vec<
     Ok(builder.finish()?.buffer)
 }
 
-/// It is in the first folder, unless another has it already. One is begun only where there is nothing that it could tell of: with
-/// an empty one all topics would be gone.
+/// It is in the first folder, unless another has it already. One is begun only where there is
+/// nothing that it could tell of: with an empty one all topics would be gone.
 fn find(storage: &Storage) -> Result<Log, String> {
     let name: TopicPartition = METADATA_LOG.parse().map_err(|e| format!("{e}"))?;
     let open = |dir: &LogDir, topic_id| {

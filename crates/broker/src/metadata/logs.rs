@@ -20,8 +20,8 @@ impl Metadata {
         let partition = number.and_then(|number| TopicPartition::new(topic.name.clone(), number));
         let partition = partition.ok_or(TopicError::UnknownPartition)?;
         let log = self.storage.log(&partition);
-        // A topic is visible after its logs were opened, and until they are removed: if it is there after the log was looked for,
-        // the log is its own, or it is offline.
+        // A topic is visible after its logs were opened, and until they are removed: if it is there
+        // after the log was looked for, the log is its own, or it is offline.
         if self.is_there(topic) { log.ok_or(TopicError::Offline) } else { Err(TopicError::Gone) }
     }
 
@@ -30,8 +30,8 @@ impl Metadata {
         self.image().topic(topic.name.as_str()).is_some_and(|now| now.id == topic.id)
     }
 
-    /// The error of a request that failed on the files of a topic's partition. When the topic was deleted meanwhile, the files went
-    /// with it, and the topic is not there.
+    /// The error of a request that failed on the files of a topic's partition. When the topic was
+    /// deleted meanwhile, the files went with it, and the topic is not there.
     pub(crate) fn unless_gone(&self, topic: &Topic, error: ErrorCode) -> ErrorCode {
         if self.is_there(topic) { error } else { TopicError::Gone.wire() }
     }
@@ -47,8 +47,9 @@ impl Metadata {
         self.log.refusing()
     }
 
-    /// Opens the logs of new partitions and gives them their settings. A partition whose directory failed, or is not one of
-    /// `log.dirs`, goes offline. Returns the topics of which a log could not be opened, and why.
+    /// Opens the logs of new partitions and gives them their settings. A partition whose directory
+    /// failed, or is not one of `log.dirs`, goes offline. Returns the topics of which a log could
+    /// not be opened, and why.
     pub(super) fn open_logs(&self, opened: &[Opened]) -> BTreeMap<Uuid, TopicError> {
         let (mut failed, mut wanted) = (BTreeMap::new(), Vec::new());
         for one in opened {
@@ -111,8 +112,8 @@ impl Metadata {
         failed.entry(topic.into()).or_insert(error);
     }
 
-    /// Gives topics and their logs the settings that they have now; logs that were opened too, for which settings may have been
-    /// changed since.
+    /// Gives topics and their logs the settings that they have now; logs that were opened too, for
+    /// which settings may have been changed since.
     pub(super) fn publish_settings(&self, delta: &Delta) {
         if delta.brokers {
             self.resolve_config();
@@ -160,8 +161,9 @@ impl Metadata {
         }
     }
 
-    /// Makes sure that no other log is where the log of a partition is to be. A log of a removed topic goes. Any other log
-    /// stays, and is an error. `is_new` says that the partition never had a log: one that has the topic's id is a copy then.
+    /// Makes sure that no other log is where the log of a partition is to be. A log of a removed
+    /// topic goes. Any other log stays, and is an error. `is_new` says that the partition never had
+    /// a log: one that has the topic's id is a copy then.
     pub(super) fn make_way(
         &self,
         partition: &TopicPartition,
@@ -218,7 +220,8 @@ fn configure(log: &Log, config: &Arc<LogConfig>) -> Result<(), OpenError> {
     if log.config() == *config { Ok(()) } else { Ok(log.set_config(LogConfig::clone(config))?) }
 }
 
-/// The id of a log's topic. One that a power failure has left without its metadata, and without records, has none.
+/// The id of a log's topic. One that a power failure has left without its metadata, and without
+/// records, has none.
 fn id_of(dir: &LogDir, log: &Log) -> Result<Option<TopicId>, OpenError> {
     match dir.topic_id(log.partition()) {
         Err(OpenError::Format { .. }) if is_begun(log) => Ok(None),
@@ -226,8 +229,8 @@ fn id_of(dir: &LogDir, log: &Log) -> Result<Option<TopicId>, OpenError> {
     }
 }
 
-/// Whether a crash came while the log was being created: it has no id yet and no records, and none were cut off when it was
-/// opened.
+/// Whether a crash came while the log was being created: it has no id yet and no records, and none
+/// were cut off when it was opened.
 fn is_begun(log: &Log) -> bool {
     log.bounds().end() == Offset::ZERO && log.kept().is_ok_and(|files| files.is_empty())
 }
@@ -237,7 +240,8 @@ fn is_partition_of(topic: Option<&Topic>, partition: &TopicPartition) -> bool {
     topic.is_some_and(|topic| topic.name == *partition.topic() && partition.partition() < topic.count())
 }
 
-/// Logs that the files of a log are not used. A log with a topic's id is closed: the id says later that it is in the way.
+/// Logs that the files of a log are not used. A log with a topic's id is closed: the id says later
+/// that it is in the way.
 fn leave_alone(dir: &LogDir, log: &Log, id: Option<TopicId>) {
     tracing::warn!(directory = %log.path().display(), topic_id = ?id, "a log that is no partition of any topic is left alone");
     if id.is_some() {

@@ -1,5 +1,6 @@
-//! What topics there are, and which settings. Decided, logged, applied: a command yields records, they are written to the
-//! metadata log in Kafka's format, and only applying them changes the image; a restart replays the log.
+//! What topics there are, and which settings. Decided, logged, applied: a command yields records,
+//! they are written to the metadata log in Kafka's format, and only applying them changes the
+//! image; a restart replays the log.
 
 mod batches;
 mod bootstrap;

@@ -59,8 +59,8 @@ const RESERVED: [&str; 1] = ["__cluster_metadata"];
 /// Partitions that one request can create, at most, as in Kafka.
 pub(crate) const MAX_PARTITIONS: usize = 10_000;
 
-/// Checks that the topics of a request have no more than [`MAX_PARTITIONS`] together; `default` is the number of a topic that
-/// does not say how many.
+/// Checks that the topics of a request have no more than [`MAX_PARTITIONS`] together; `default` is
+/// the number of a topic that does not say how many.
 pub(crate) fn check_total(wanted: &[NewTopic], default: i32) -> Result<(), TopicError> {
     let count = |topic: &NewTopic| match (topic.assignments.len(), topic.partitions) {
         (0, -1) => usize::try_from(default).unwrap_or(0),

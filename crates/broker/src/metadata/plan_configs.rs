@@ -144,7 +144,8 @@ pub(crate) fn plan_changes(
     }
 }
 
-/// The wanted settings but for those of groups of a kind that this broker has not, which Kafka has written and are left as they are.
+/// The wanted settings but for those of groups of a kind that this broker has not, which Kafka has
+/// written and are left as they are.
 fn known(wanted: &Configs, has: &Configs) -> Configs {
     let is_foreign = |key: &String, value| GroupSettings::row(key).is_none() && has.get(key) == Some(value);
     let known = wanted.iter().filter(|(key, value)| !is_foreign(key, value));
@@ -209,7 +210,8 @@ fn without_effect(
     }
 }
 
-/// The wanted settings but for those that did not fit before and are left as they are: Kafka, or another version, wrote them.
+/// The wanted settings but for those that did not fit before and are left as they are: Kafka, or
+/// another version, wrote them.
 fn without(wanted: &Configs, has: &Configs, misfits: &[WrongSetting]) -> Configs {
     let is_old =
         |key: &String, value| misfits.iter().any(|misfit| misfit.key == *key) && has.get(key) == Some(value);

@@ -1,5 +1,6 @@
-//! What follows from a change that was logged, in a fixed order: logs are opened and removed, topics become visible, settings take
-//! effect, then those who have subscribed are told. It follows from the records alone: a replay has the same effects.
+//! What follows from a change that was logged, in a fixed order: logs are opened and removed,
+//! topics become visible, settings take effect, then those who have subscribed are told. It follows
+//! from the records alone: a replay has the same effects.
 //!
 //! ```text
 //! logged --> applied, hidden --> logs are open --> visible       topics that come or grow
@@ -97,15 +98,16 @@ impl Publishing {
 }
 
 impl Metadata {
-    /// Applies what is durable before `end`, and lets clients see it, but for topics whose logs are not open yet.
+    /// Applies what is durable before `end`, and lets clients see it, but for topics whose logs are
+    /// not open yet.
     pub(super) fn apply_to(&self, end: Offset) {
         let mut publishing = self.publishing.lock();
         publishing.apply_to(end);
         *self.image.write() = Arc::new(publishing.visible());
     }
 
-    /// Has the effects of a change, which was applied. Returns topics that are new and stay hidden, for their logs could not be
-    /// opened, and why.
+    /// Has the effects of a change, which was applied. Returns topics that are new and stay hidden,
+    /// for their logs could not be opened, and why.
     pub(super) fn publish(&self, delta: &Delta) -> BTreeMap<Uuid, TopicError> {
         let failed = self.open_logs(&delta.opened);
         self.reveal(&delta.opened, &failed);

@@ -20,12 +20,14 @@ pub(super) struct Replay {
     node: i32,
     image: MetadataImage,
     foreign: Foreign,
-    /// The records of a transaction that has not ended: they count together or not at all (KIP-868).
+    /// The records of a transaction that has not ended: they count together or not at all
+    /// (KIP-868).
     begun: Option<Vec<MetadataFrame>>,
 }
 
 impl Replay {
-    /// Reads the metadata in the folder of its log, for the broker `node`; `None` when there is no such folder.
+    /// Reads the metadata in the folder of its log, for the broker `node`; `None` when there is no
+    /// such folder.
     pub(super) fn of_folder(
         disk: &dyn Disk,
         log: &Path,

@@ -1,5 +1,5 @@
-//! A sorted map whose versions share their entries: an image of the metadata is copied with each change, and must not copy what
-//! did not change.
+//! A sorted map whose versions share their entries: an image of the metadata is copied with each
+//! change, and must not copy what did not change.
 //!
 //! ```text
 //! list    [ chunk | chunk | chunk ]        a change copies the list, which has one pointer for each chunk,
@@ -7,7 +7,8 @@
 //!         [ (key, value) .. ]
 //! ```
 //!
-//! With 100,000 entries the list has some 1,500 pointers. A version that nobody else holds is changed in place.
+//! With 100,000 entries the list has some 1,500 pointers. A version that nobody else holds is
+//! changed in place.
 
 use std::borrow::Borrow;
 use std::fmt;

@@ -1,5 +1,5 @@
-//! A look at the folders before they are opened: what cannot be carried over from a Kafka node is refused while nothing has
-//! changed.
+//! A look at the folders before they are opened: what cannot be carried over from a Kafka node is
+//! refused while nothing has changed.
 
 use std::path::{Path, PathBuf};
 
@@ -19,8 +19,9 @@ use crate::config::row::set_what_fits;
 use crate::config::{BrokerConfig, TopicConfig};
 use crate::directory::{entries, is_dir};
 
-/// Refuses directories that belong to another node or to several clusters, and a metadata log with records that this broker
-/// cannot carry over. Returns what the metadata log says of the logs that are about to be opened. It changes nothing.
+/// Refuses directories that belong to another node or to several clusters, and a metadata log with
+/// records that this broker cannot carry over. Returns what the metadata log says of the logs that
+/// are about to be opened. It changes nothing.
 pub(crate) fn survey(
     disk: &dyn Disk,
     folders: &[PathBuf],
@@ -94,7 +95,8 @@ fn replay_in(disk: &dyn Disk, folder: &Path, node: i32) -> Result<Replay, String
     Ok(replay.unwrap_or_else(|| Replay::new(node)))
 }
 
-/// A partition that Kafka was moving to another folder: which of its two logs is the one to go on with, only Kafka can tell.
+/// A partition that Kafka was moving to another folder: which of its two logs is the one to go on
+/// with, only Kafka can tell.
 fn moving(disk: &dyn Disk, path: &Path) -> Option<String> {
     let name = path.file_name()?.to_str().filter(|_| is_dir(disk, path))?;
     DirectoryName::parse(name).filter(|found| found.state == DirectoryState::Future)?;

@@ -1,4 +1,5 @@
-//! Commands on a whole broker, on a disk that is watched or held: what they ask of the disk, and what other clients see meanwhile.
+//! Commands on a whole broker, on a disk that is watched or held: what they ask of the disk, and
+//! what other clients see meanwhile.
 
 mod beside;
 mod visibility;
@@ -130,8 +131,8 @@ fn tally(errors: impl IntoIterator<Item = i16>) -> BTreeMap<i16, usize> {
     })
 }
 
-/// One sync of the metadata log and one of the directory, however many topics a request creates, and no more than that and one new
-/// version of each checkpoint when it deletes them.
+/// One sync of the metadata log and one of the directory, however many topics a request creates,
+/// and no more than that and one new version of each checkpoint when it deletes them.
 #[test]
 fn syncs_do_not_grow_with_the_topics_of_a_request() {
     let held = Held::start();
@@ -242,7 +243,8 @@ fn a_request_creates_at_most_10_000_partitions() {
     assert_eq!(held.shared().metadata.image().topics().count(), 0);
 }
 
-/// What a power failure leaves of partitions that were created and never written to: some have no directory, some an empty one.
+/// What a power failure leaves of partitions that were created and never written to: some have no
+/// directory, some an empty one.
 #[test]
 fn a_partition_without_its_directory_is_created_again() {
     let mut held = Held::start();
@@ -267,7 +269,8 @@ fn a_partition_without_its_directory_is_created_again() {
     assert_eq!(tally(errors), BTreeMap::from([(0, 3), (ErrorCode::LeaderNotAvailable.code(), 1)]));
 }
 
-/// A request is cancelled when its client disconnects or the broker stops: it is dropped between two slices.
+/// A request is cancelled when its client disconnects or the broker stops: it is dropped between
+/// two slices.
 #[test]
 fn a_metadata_request_that_is_cancelled_creates_no_topics() {
     let held = Held::start();

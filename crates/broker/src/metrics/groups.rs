@@ -1,4 +1,5 @@
-//! Figures of groups: how many there are in each state, their members, and how far behind the end they read.
+//! Figures of groups: how many there are in each state, their members, and how far behind the end
+//! they read.
 
 use std::sync::Arc;
 

@@ -1,5 +1,6 @@
-//! Where the bytes of frames are. Large buffers are pages of the system's own, which a few of are kept for the next: in the allocator
-//! they would stay with the thread that first had them, and a flood would take that many times what it may.
+//! Where the bytes of frames are. Large buffers are pages of the system's own, which a few of are
+//! kept for the next: in the allocator they would stay with the thread that first had them, and a
+//! flood would take that many times what it may.
 
 use std::io;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! One connection: a frame is read, answered and the answer sent before the next is read, so that answers come in the
-//! order of their requests. Connections go on beside each other.
+//! One connection: a frame is read, answered and the answer sent before the next is read, so that
+//! answers come in the order of their requests. Connections go on beside each other.
 
 use std::io;
 use std::net::SocketAddr;
@@ -72,7 +72,8 @@ impl Received {
 }
 
 impl Connection {
-    /// Serves until the other side closes, is silent for too long, sends something wrong, or the broker stops.
+    /// Serves until the other side closes, is silent for too long, sends something wrong, or the
+    /// broker stops.
     pub(crate) async fn run(mut self, mut stream: TcpStream) {
         let _ = stream.set_nodelay(true);
         let why = self.serve(&mut stream).await;
@@ -125,7 +126,8 @@ impl Connection {
             busy += took;
             self.shared.metrics.answered(head.api_key, head.version, took);
             let wait = self.shared.wait_after(head, took);
-            // Its memory is for others from here on: an answer may take as long as its reader likes.
+            // Its memory is for others from here on: an answer may take as long as its reader
+            // likes.
             drop(request);
             match outcome {
                 Outcome::Answer(answer) => {
@@ -220,7 +222,8 @@ impl Connection {
         own.answer(request, stream).await
     }
 
-    /// Memory for decoding and answering a request. It is taken at once, before anything is decoded.
+    /// Memory for decoding and answering a request. It is taken at once, before anything is
+    /// decoded.
     async fn memory_for(&self, head: &RequestHead) -> Result<Share, String> {
         let api = ApiKey::from_code(head.api_key).map_or("API", ApiKey::name);
         let named = |error: &dyn std::fmt::Display| format!("{api} version {}: {error}", head.version);
@@ -232,7 +235,8 @@ impl Connection {
         self.answers.take_whole(bytes).await.map_err(|error| named(&error))
     }
 
-    /// Bytes of memory for decoding and answering a request. A large frame is read on a worker thread.
+    /// Bytes of memory for decoding and answering a request. A large frame is read on a worker
+    /// thread.
     async fn measure(&self, head: &RequestHead) -> Result<Result<usize, DecodeError>, String> {
         if !has_large_frame(head) {
             self.shared.work.measured(head.body.len());
@@ -264,7 +268,8 @@ impl Connection {
         let (shared, head) = (Arc::clone(&self.shared), head.clone());
         let turn = Turn { round, may_block: true, peer: self.peer.ip() };
         let done = self.workers.run(lane, move || timed(&shared, &head, turn)).await;
-        // The place is kept until the answer's memory is counted: there are no more uncounted ones than places.
+        // The place is kept until the answer's memory is counted: there are no more uncounted ones
+        // than places.
         let (done, _place) = done.unzip();
         self.note(done, share).await
     }
@@ -289,8 +294,8 @@ impl Connection {
         Ok(outcome)
     }
 
-    /// Runs the slices that are left of a request on worker threads. It is cancelled when its client disconnects, and a
-    /// large one when the broker stops.
+    /// Runs the slices that are left of a request on worker threads. It is cancelled when its
+    /// client disconnects, and a large one when the broker stops.
     async fn finish(
         &mut self,
         mut outcome: Outcome,
@@ -335,7 +340,8 @@ impl Connection {
         Ok(())
     }
 
-    /// Until those have come that the answer depends on. They are not waited for when the broker stops.
+    /// Until those have come that the answer depends on. They are not waited for when the broker
+    /// stops.
     async fn wait_for_others(&mut self, later: Later, stream: &TcpStream) -> Result<Outcome, String> {
         let told = tokio::select! {
             told = later.told => told.ok(),
@@ -351,8 +357,8 @@ impl Connection {
         self.count(outcome, &mut share).await
     }
 
-    /// Attempts the fetch again whenever one of its partitions has grown, and for the last time at the deadline, or when
-    /// others wait for the memory that it has.
+    /// Attempts the fetch again whenever one of its partitions has grown, and for the last time at
+    /// the deadline, or when others wait for the memory that it has.
     async fn wait(
         &mut self,
         mut delayed: Delayed,
@@ -364,7 +370,8 @@ impl Connection {
         loop {
             let (shared, partitions) = (Arc::clone(&self.shared), delayed.partitions);
             let _watch = shared.purgatory.watch(&partitions, &waiter);
-            // A partition may have grown before it was watched, and may grow with each look: the thread has other connections too.
+            // A partition may have grown before it was watched, and may grow with each look: the
+            // thread has other connections too.
             tokio::task::yield_now().await;
             delayed = match self.attempt(delayed.fetch, Round::MayWait, request, stream).await? {
                 Outcome::Wait(delayed) => delayed,

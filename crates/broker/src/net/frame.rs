@@ -1,5 +1,5 @@
-//! Reading request frames: four bytes of length, then the request. A busy connection has a buffer that takes a whole frame, or what
-//! there is of several, in one call; one that is silent has none.
+//! Reading request frames: four bytes of length, then the request. A busy connection has a buffer
+//! that takes a whole frame, or what there is of several, in one call; one that is silent has none.
 
 use std::io;
 use std::sync::Arc;
@@ -21,11 +21,13 @@ use super::memory::{OutOfMemory, RequestMemory, Share, patience};
 pub(crate) struct FrameReader {
     memory: RequestMemory,
     max_frame: usize,
-    /// Whole frames that have come and are not taken yet, each with its length, and their share of the memory.
+    /// Whole frames that have come and are not taken yet, each with its length, and their share of
+    /// the memory.
     whole: (Bytes, Arc<Share>),
     /// What has come behind them.
     buffer: Buffer,
-    /// Memory of the buffer beyond what is the connection's own. Invariant: with that at least as much as there is in the buffer.
+    /// Memory of the buffer beyond what is the connection's own. Invariant: with that at least as
+    /// much as there is in the buffer.
     share: Share,
     /// Bytes that come at a time: what came last is the best guess.
     expected: usize,
@@ -61,7 +63,8 @@ impl FrameReader {
         self.whole.0.get(PREFIX..PREFIX + 2).is_some_and(|key| *key == api.code().to_be_bytes())
     }
 
-    /// The next frame; `None` when the other side has closed between two frames, or was silent for `idle`.
+    /// The next frame; `None` when the other side has closed between two frames, or was silent for
+    /// `idle`.
     pub(crate) async fn next(
         &mut self,
         stream: &mut TcpStream,
@@ -91,7 +94,8 @@ impl FrameReader {
         }
     }
 
-    /// Waits for the first bytes of a frame, without a buffer if there are none yet; says whether there are any.
+    /// Waits for the first bytes of a frame, without a buffer if there are none yet; says whether
+    /// there are any.
     async fn first(&mut self, stream: &mut TcpStream, idle: Duration) -> Result<bool, FrameError> {
         loop {
             if poll_once(stream.readable()).await.is_pending() {
@@ -115,7 +119,8 @@ impl FrameReader {
         }
     }
 
-    /// Reads more of a frame that has begun at `begun`. Where memory is short, one that does not come, or slowly, gives back what it has.
+    /// Reads more of a frame that has begun at `begun`. Where memory is short, one that does not
+    /// come, or slowly, gives back what it has.
     async fn more(&mut self, stream: &mut TcpStream, begun: Instant) -> Result<(), FrameError> {
         loop {
             match tokio::time::timeout(LOOK, self.read(stream)).await {
@@ -153,8 +158,9 @@ impl FrameReader {
         !is_whole && is_slow && self.share.bytes() > 0 && self.memory.is_short()
     }
 
-    /// Makes room for what is missing of a frame, or for as much again as has come if that is less: what is taken is at most twice
-    /// what was sent. For what may come behind it there is room if that needs no waiting.
+    /// Makes room for what is missing of a frame, or for as much again as has come if that is less:
+    /// what is taken is at most twice what was sent. For what may come behind it there is room if
+    /// that needs no waiting.
     async fn room_for(&mut self, missing: usize) -> Result<(), FrameError> {
         let has = self.buffer.len();
         let ahead = self.expected.saturating_sub(has);

@@ -1,5 +1,7 @@
-//! The bound on the memory of requests that are being read (one frame at a time goes beyond it), and of decoding and answering them until the response is
-//! sent (each `queued.max.request.bytes`). Small ones are not counted: there are as many of them, at most, as connections (`max.connections`).
+//! The bound on the memory of requests that are being read (one frame at a time goes beyond it),
+//! and of decoding and answering them until the response is sent (each `queued.max.request.bytes`).
+//! Small ones are not counted: there are as many of them, at most, as connections
+//! (`max.connections`).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -81,8 +83,8 @@ impl RequestMemory {
         taken.ok().and_then(Result::ok).map(Share::counted).ok_or(OutOfMemory)
     }
 
-    /// Takes so many bytes more for a frame that has some and cannot give them back. Several such frames would wait for each
-    /// other: one at a time gets what it needs beyond the bound.
+    /// Takes so many bytes more for a frame that has some and cannot give them back. Several such
+    /// frames would wait for each other: one at a time gets what it needs beyond the bound.
     pub(super) async fn take_more(&self, bytes: usize, own: &mut Share) -> Result<(), OutOfMemory> {
         if let Some(beyond) = &mut own.beyond {
             beyond.bytes += bytes;
@@ -116,8 +118,9 @@ impl RequestMemory {
         Ok(self.take(bytes).await?)
     }
 
-    /// Takes so many bytes beside `own`. When they are not free, `own` is given back and both are waited for together: nobody
-    /// who has memory waits for more, so that those who have some always finish.
+    /// Takes so many bytes beside `own`. When they are not free, `own` is given back and both are
+    /// waited for together: nobody who has memory waits for more, so that those who have some
+    /// always finish.
     pub(crate) async fn take_beside(&self, bytes: usize, own: &mut Share) -> Result<Share, OutOfMemory> {
         if let Some(taken) = self.try_take(bytes) {
             return Ok(taken);
@@ -157,7 +160,8 @@ impl RequestMemory {
     }
 }
 
-/// How long it may take, where memory is short, to receive or send so many bytes: slow ones must not keep it from all others.
+/// How long it may take, where memory is short, to receive or send so many bytes: slow ones must
+/// not keep it from all others.
 pub(crate) fn patience(bytes: usize) -> Duration {
     GRACE + Duration::from_millis(bytes as u64 / LEAST_BYTES_A_MILLISECOND)
 }
@@ -185,7 +189,8 @@ impl Share {
         self.beyond = self.beyond.take().or(more.beyond);
     }
 
-    /// Splits off so many bytes, or all; first what is beyond the bound, of which the rest is given back.
+    /// Splits off so many bytes, or all; first what is beyond the bound, of which the rest is given
+    /// back.
     pub(crate) fn split(&mut self, bytes: usize) -> Share {
         let mut beyond = self.beyond.take();
         if let Some(beyond) = &mut beyond {

@@ -1,4 +1,5 @@
-//! How many connections there may be: in all (`max.connections`), and of one address (`max.connections.per.ip`).
+//! How many connections there may be: in all (`max.connections`), and of one address
+//! (`max.connections.per.ip`).
 
 use std::collections::HashMap;
 use std::net::IpAddr;

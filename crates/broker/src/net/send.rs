@@ -38,8 +38,9 @@ impl Answers {
     }
 }
 
-/// Sends the whole answer; the other side has to take each piece within `patience`. Where memory is short, a reader who takes his time
-/// gives back what his answer has. After an error part of it may have been sent, and the connection must be closed.
+/// Sends the whole answer; the other side has to take each piece within `patience`. Where memory is
+/// short, a reader who takes his time gives back what his answer has. After an error part of it may
+/// have been sent, and the connection must be closed.
 pub(crate) async fn send(
     stream: &mut TcpStream,
     answer: Answer,
@@ -84,7 +85,8 @@ async fn in_time(patience: Duration, sent: impl Future<Output = io::Result<()>>)
     tokio::time::timeout(patience, sent).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
 }
 
-/// A few records are copied: one call and one packet instead of three, and whoever waits for them is woken once.
+/// A few records are copied: one call and one packet instead of three, and whoever waits for them
+/// is woken once.
 fn gather(gathered: &mut Vec<u8>, piece: &Piece, answer: &Answer) -> io::Result<()> {
     match piece {
         Piece::Bytes(bytes) => gathered.extend_from_slice(bytes),
@@ -103,8 +105,8 @@ fn length(piece: &Piece) -> usize {
     if let Piece::Region(region) = piece { region.length as usize } else { in_memory(piece) }
 }
 
-/// Memory of an answer that waits to be sent, out of what its request had taken for the work; what is small is the
-/// connection's own.
+/// Memory of an answer that waits to be sent, out of what its request had taken for the work; what
+/// is small is the connection's own.
 pub(super) async fn share_of(
     answer: &Answer,
     mut work: Share,
@@ -122,7 +124,8 @@ pub(super) async fn share_of(
     memory.take(bytes).await
 }
 
-/// Bytes of a response in memory beyond what its request has taken; none where the response is small.
+/// Bytes of a response in memory beyond what its request has taken; none where the response is
+/// small.
 pub(super) fn unreserved(answer: &Answer, work: &Share) -> usize {
     counted(answer).saturating_sub(work.bytes())
 }

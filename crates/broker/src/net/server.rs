@@ -1,3 +1,5 @@
+//! Accepting connections, and the threads that serve them.
+
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -33,7 +35,8 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// With the threads of the network, which run when this returns; to be called in the runtime whose threads answer requests.
+    /// With the threads of the network, which run when this returns; to be called in the runtime
+    /// whose threads answer requests.
     pub(crate) fn new(
         listener: std::net::TcpListener,
         shared: Arc<Shared>,

@@ -1,6 +1,6 @@
-//! The threads that read and write sockets (`num.network.threads`). Each has connections of its own: where several share the sockets,
-//! one that is idle is woken for each packet that comes while another is at work, which costs more than the work
-//! (`docs/speed.md`).
+//! The threads that read and write sockets (`num.network.threads`). Each has connections of its
+//! own: where several share the sockets, one that is idle is woken for each packet that comes while
+//! another is at work, which costs more than the work (`docs/speed.md`).
 
 use std::io;
 use std::sync::mpsc;
@@ -34,7 +34,8 @@ impl NetworkThreads {
         Ok(started)
     }
 
-    /// Makes them as many as `count`. One that is taken away has no new connections, and ends with those that it has.
+    /// Makes them as many as `count`. One that is taken away has no new connections, and ends with
+    /// those that it has.
     pub(super) fn resize(&mut self, count: usize) -> io::Result<()> {
         let count = count.max(1);
         self.inner.truncate(count);
@@ -59,14 +60,16 @@ impl NetworkThreads {
     }
 }
 
-/// A thread with a runtime of its own, which is there when this returns, and stays until the future is done.
+/// A thread with a runtime of its own, which is there when this returns, and stays until the future
+/// is done.
 pub(super) fn spawn<F: Future<Output = ()>>(
     name: String,
     until: impl FnOnce() -> F + Send + 'static,
 ) -> io::Result<(Handle, JoinHandle<()>)> {
     let (tell, told) = mpsc::channel();
     let thread = std::thread::Builder::new().name(name).spawn(move || {
-        // Made here: whoever starts a broker may be in a runtime, where another must not be dropped.
+        // Made here: whoever starts a broker may be in a runtime, where another must not be
+        // dropped.
         match Builder::new_current_thread().enable_all().build() {
             Ok(runtime) => {
                 let _ = tell.send(Ok(runtime.handle().clone()));

@@ -1,8 +1,10 @@
-//! The worker threads (`num.io.threads`). What takes no longer than handing it to another thread is answered on the network thread that
-//! has read it; what may have to wait, for a disk or for others, and what is much work, runs here.
+//! The worker threads (`num.io.threads`). What takes no longer than handing it to another thread is
+//! answered on the network thread that has read it; what may have to wait, for a disk or for
+//! others, and what is much work, runs here.
 //!
-//! Requests that take several slices ([`Running`](crate::work::Running)), and those with large frames, have all places but one at
-//! most. They wait for a place among themselves, so a small request waits for one slice at most.
+//! Requests that take several slices ([`Running`](crate::work::Running)), and those with large
+//! frames, have all places but one at most. They wait for a place among themselves, so a small
+//! request waits for one slice at most.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -21,7 +23,8 @@ pub(crate) struct Workers {
     /// Those of `answering` that large requests may have.
     large: Places,
     queued: Arc<Semaphore>,
-    /// For commands, which may take long: they keep nobody else from a place, and a large one leaves places for others.
+    /// For commands, which may take long: they keep nobody else from a place, and a large one
+    /// leaves places for others.
     commanding: Arc<Semaphore>,
     /// The runtime whose threads they have.
     threads: Handle,
@@ -45,7 +48,8 @@ pub(crate) struct Place {
 /// What a request asks of its thread.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Lane {
-    /// Little, most often: it says so itself when it is more ([`Turn::may_block`](crate::handlers::Turn)).
+    /// Little, most often: it says so itself when it is more
+    /// ([`Turn::may_block`](crate::handlers::Turn)).
     Network,
     /// It may have to wait for a disk.
     Io,
@@ -79,8 +83,9 @@ impl Workers {
         done.inspect_err(|_| tracing::error!("a request handler panicked; its connection is closed")).ok()
     }
 
-    /// Runs `work` on another thread when it is its turn in the lane; `None` when it panicked. Nobody else has the place before it is
-    /// dropped. If this future is dropped meanwhile, work that has begun goes on and keeps its place until it ends.
+    /// Runs `work` on another thread when it is its turn in the lane; `None` when it panicked.
+    /// Nobody else has the place before it is dropped. If this future is dropped meanwhile, work
+    /// that has begun goes on and keeps its place until it ends.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
         lane: Lane,
@@ -104,7 +109,8 @@ impl Workers {
         Some(Place { _permit, _large })
     }
 
-    /// Makes the places as many as `num.io.threads` says now; those that are taken go when they are free.
+    /// Makes the places as many as `num.io.threads` says now; those that are taken go when they are
+    /// free.
     fn resize(&self) {
         let now = self.metadata.config().io_threads;
         self.answering.resize(now, &self.threads);

@@ -1,6 +1,9 @@
+//! A token bucket.
+
 use std::time::Duration;
 
-/// What a client may still use: it fills at a rate, to what a second brings, and can be overdrawn, which takes time to make good.
+/// What a client may still use: it fills at a rate, to what a second brings, and can be overdrawn,
+/// which takes time to make good.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub(super) struct Bucket {
     units: f64,

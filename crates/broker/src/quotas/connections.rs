@@ -1,3 +1,5 @@
+//! Quotas of connections by IP address (KIP-612).
+
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -19,8 +21,8 @@ impl ConnectionMeter {
         ConnectionMeter { started: Instant::now(), buckets: Mutex::default() }
     }
 
-    /// Notes a connection of `address`. One that is too many does not count; it is to be closed after this time, so that
-    /// a client that connects again at once cannot do so without bound.
+    /// Notes a connection of `address`. One that is too many does not count; it is to be closed
+    /// after this time, so that a client that connects again at once cannot do so without bound.
     pub(crate) fn opened(&self, limits: &QuotaLimits, address: IpAddr) -> Result<(), Duration> {
         let Some(rate) = limits.connection_rate(address) else { return Ok(()) };
         self.opened_at(self.started.elapsed(), rate, address)

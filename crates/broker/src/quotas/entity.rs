@@ -1,11 +1,13 @@
+//! The entities that quotas are for (KIP-546).
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
 
 use thiserror::Error;
 
-/// The entity that a quota is for: a user, a client id, both, or an IP address; `None` is the default of those that have
-/// none of their own.
+/// The entity that a quota is for: a user, a client id, both, or an IP address; `None` is the
+/// default of those that have none of their own.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(crate) struct QuotaEntity(BTreeMap<String, Option<String>>);
 

@@ -1,3 +1,5 @@
+//! The quotas of all entities.
+
 use std::collections::BTreeMap;
 
 use std::net::IpAddr;
@@ -68,8 +70,8 @@ impl QuotaLimits {
         order.iter().find_map(|parts| self.0.get(&QuotaEntity::of(parts))?.get(CONNECTION_RATE).copied())
     }
 
-    /// What a client may use in a second; none for any amount. Quotas for a user and a client win over those for a user, and
-    /// those over quotas for a client; each over its default.
+    /// What a client may use in a second; none for any amount. Quotas for a user and a client win
+    /// over those for a user, and those over quotas for a client; each over its default.
     pub(super) fn rate(&self, quota: Quota, user: &str, client: &str) -> Option<f64> {
         let (user, client) = (Some(user), Some(client));
         let order: [&[(&str, Option<&str>)]; 8] = [

@@ -1,3 +1,5 @@
+//! The use of quotas by clients, and throttle times (KIP-13, KIP-219).
+
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
@@ -30,7 +32,8 @@ impl ClientKey {
 }
 
 const LONGEST_ID: usize = 256;
-/// Clients that are remembered. Whenever so many have come, those go that use nothing; who comes then is not limited.
+/// Clients that are remembered. Whenever so many have come, those go that use nothing; who comes
+/// then is not limited.
 const MOST: usize = 100_000;
 const LOOK_EVERY: usize = 10_000;
 

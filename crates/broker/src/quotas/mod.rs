@@ -1,5 +1,5 @@
-//! Quotas (KIP-13, KIP-124, KIP-546): how much each client may send, read and occupy. Who has more is told to wait, and its
-//! connection is not read from meanwhile.
+//! Quotas (KIP-13, KIP-124, KIP-546): how much each client may send, read and occupy. Who has more
+//! is told to wait, and its connection is not read from meanwhile.
 
 use std::time::Duration;
 

@@ -1,3 +1,5 @@
+//! Counters of the work of requests.
+
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -15,7 +17,8 @@ pub struct WorkFigures {
     pub bytes: u64,
     /// The most items of one slice.
     pub most_items: usize,
-    /// The most bytes of a request that a network thread read to find out how much memory decoding takes.
+    /// The most bytes of a request that a network thread read to find out how much memory decoding
+    /// takes.
     pub most_network_measured: usize,
     /// The most items of one slice on a network thread.
     pub most_network_items: usize,
@@ -35,7 +38,8 @@ pub struct WorkFigures {
     pub most_memory: usize,
     /// How often decompression memory was taken.
     pub memory_taken: u64,
-    /// Bytes of memory that were taken for responses before they were built (`queued.max.request.bytes`).
+    /// Bytes of memory that were taken for responses before they were built
+    /// (`queued.max.request.bytes`).
     pub reserved: u64,
     /// The most bytes of a response beyond the memory that its request had taken when it was built.
     pub most_unreserved: usize,
@@ -82,7 +86,8 @@ impl Counters {
         self.figures.lock().reserved += bytes as u64;
     }
 
-    /// Notes that a response was built that is so much larger than the memory that its request had taken.
+    /// Notes that a response was built that is so much larger than the memory that its request had
+    /// taken.
     pub(crate) fn unreserved(&self, bytes: usize) {
         if bytes == 0 {
             return;

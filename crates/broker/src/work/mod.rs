@@ -1,9 +1,10 @@
 //! Bounds the work of one request by what the request becomes, not by its bytes on the wire.
 //!
-//! A handler counts each item that it works on and each byte that it decompresses. When a slice is used up
-//! (`request.slice.items`, `request.slice.bytes`) the handler yields: the first slice runs on the network thread that
-//! read the request, all others run on worker threads (`num.io.threads`). Between two slices other requests have their
-//! turn, and the request is cancelled when its client has disconnected or the broker stops.
+//! A handler counts each item that it works on and each byte that it decompresses. When a slice is
+//! used up (`request.slice.items`, `request.slice.bytes`) the handler yields: the first slice runs
+//! on the network thread that read the request, all others run on worker threads
+//! (`num.io.threads`). Between two slices other requests have their turn, and the request is
+//! cancelled when its client has disconnected or the broker stops.
 //!
 //! ```text
 //!  network thread        worker thread        worker thread
@@ -33,7 +34,8 @@ pub(crate) enum Place {
     Worker,
 }
 
-/// The budget of one request. Its clones are the same budget: the handler spends it, the connection renews it.
+/// The budget of one request. Its clones are the same budget: the handler spends it, the connection
+/// renews it.
 #[derive(Clone, Debug)]
 pub(crate) struct Work {
     slice: Arc<Mutex<Slice>>,
@@ -92,7 +94,8 @@ impl Work {
         }
     }
 
-    /// Returns at once if so many items fit into one slice, otherwise in a new slice on a worker thread.
+    /// Returns at once if so many items fit into one slice, otherwise in a new slice on a worker
+    /// thread.
     pub(crate) async fn expect_items(&self, count: usize) {
         if count > self.slice.lock().items {
             self.slice.lock().is_large = true;
@@ -114,8 +117,8 @@ impl Work {
         }
     }
 
-    /// Takes memory for the output of a decompression. A need of at most one slice is met at once. For more the handler
-    /// waits until others have returned theirs (`decompression.memory.bytes`).
+    /// Takes memory for the output of a decompression. A need of at most one slice is met at once.
+    /// For more the handler waits until others have returned theirs (`decompression.memory.bytes`).
     pub(crate) async fn memory(&self, bytes: usize) -> Option<MemoryPermit> {
         if !self.want(bytes) {
             return None;
@@ -124,9 +127,10 @@ impl Work {
         self.slice.lock().granted.take()
     }
 
-    /// Takes the memory for a response of this size before it is built: what a response takes can grow with the state of
-    /// the broker. The handler waits until the memory is free (`queued.max.request.bytes`); the request keeps it until the
-    /// response is sent. A small response is covered by the connection's own allowance.
+    /// Takes the memory for a response of this size before it is built: what a response takes can
+    /// grow with the state of the broker. The handler waits until the memory is free
+    /// (`queued.max.request.bytes`); the request keeps it until the response is sent. A small
+    /// response is covered by the connection's own allowance.
     pub(crate) async fn reserve(&self, bytes: usize) {
         if bytes > SMALL_RESPONSE {
             self.slice.lock().want_response(bytes);
@@ -159,7 +163,8 @@ impl Work {
         is_used_up
     }
 
-    /// Asks for decompression memory before the next slice; says whether so much has to be asked for.
+    /// Asks for decompression memory before the next slice; says whether so much has to be asked
+    /// for.
     fn want(&self, bytes: usize) -> bool {
         let mut slice = self.slice.lock();
         let is_more = bytes > slice.bytes;
@@ -200,7 +205,8 @@ impl Slice {
     }
 }
 
-/// A pass over items. It yields after as many as a slice has; the items of a pass with fewer are not counted.
+/// A pass over items. It yields after as many as a slice has; the items of a pass with fewer are
+/// not counted.
 pub(crate) struct Pass<'a> {
     work: &'a Work,
     most: usize,

@@ -1,3 +1,5 @@
+//! A request that is worked on in slices.
+
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -47,7 +49,8 @@ impl<T> Running<T> {
         self.work.take_wanted()
     }
 
-    /// Whether it has run on a network thread alone and may go on there: its next step is no more than a slice.
+    /// Whether it has run on a network thread alone and may go on there: its next step is no more
+    /// than a slice.
     pub(crate) fn fits_network(&self) -> bool {
         self.work.is_on_network() && !self.is_large()
     }

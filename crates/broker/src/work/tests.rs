@@ -1,3 +1,5 @@
+//! Slices: their size, cancellation and memory.
+
 use super::*;
 
 fn work() -> (Work, Arc<Counters>) {

@@ -1,3 +1,5 @@
+//! Assignments of partitions to members, by names and by numbers.
+
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -7,7 +9,8 @@ use crate::MemberId;
 /// What each member has, by names. Every member is there, some perhaps with nothing.
 pub type NamedAssignment = BTreeMap<MemberId, Vec<TopicPartition>>;
 
-/// Who is to read which partition, both in the numbers of a [`GroupSpec`]. Nobody can be given what another has.
+/// Who is to read which partition, both in the numbers of a [`GroupSpec`]. Nobody can be given what
+/// another has.
 ///
 /// # Examples
 /// ```
@@ -110,7 +113,8 @@ impl Assignment {
         sizes
     }
 
-    /// Takes from each member its last partitions, so that it has no more than it may keep. They are given back by member.
+    /// Takes from each member its last partitions, so that it has no more than it may keep. They
+    /// are given back by member.
     pub(super) fn cut(&mut self, kept: &[usize]) -> Vec<usize> {
         let mut seen = vec![0; self.members];
         let mut beyond = Vec::new();

@@ -1,3 +1,5 @@
+//! The assignor `cooperative-sticky` (KIP-429).
+
 use bytes::Bytes;
 
 use super::sticky;
@@ -5,8 +7,9 @@ use super::{Assignment, Assignor, GroupSpec, Subscriber, TopicPartition};
 use crate::consumer_protocol::Subscription;
 use crate::{InstanceId, MemberId};
 
-/// Kafka's `cooperative-sticky`: as [`Sticky`](super::Sticky), but a partition that another member still has is given to nobody. Its owner gives
-/// it up when it sees that it is not among its own, and joins again; then it is given to who is to have it (KIP-429).
+/// Kafka's `cooperative-sticky`: as [`Sticky`](super::Sticky), but a partition that another member
+/// still has is given to nobody. Its owner gives it up when it sees that it is not among its own,
+/// and joins again; then it is given to who is to have it (KIP-429).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct CooperativeSticky;
 

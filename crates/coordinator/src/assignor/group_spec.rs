@@ -1,3 +1,5 @@
+//! A group as assignors see it: members, topics and partitions as numbers.
+
 use std::cmp::Ordering;
 use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
@@ -9,8 +11,9 @@ use super::assignment::{number, numbers};
 use super::{Assignment, NamedAssignment, Subscriber, TopicPartition, Topics};
 use crate::Topic;
 
-/// A group as an assignor sees it, in numbers: members are counted by their ids, the topics that somebody wants and that are there by their
-/// names, and all partitions of those are one row of numbers, by topic and partition. Kafka's `GroupSpec`.
+/// A group as an assignor sees it, in numbers: members are counted by their ids, the topics that
+/// somebody wants and that are there by their names, and all partitions of those are one row of
+/// numbers, by topic and partition. Kafka's `GroupSpec`.
 ///
 /// # Examples
 /// ```
@@ -78,7 +81,8 @@ impl<'a> GroupSpec<'a> {
         group
     }
 
-    /// The same of members that do not ask for the topics in the same words: Kafka takes that for different wishes, whatever comes of them.
+    /// The same of members that do not ask for the topics in the same words: Kafka takes that for
+    /// different wishes, whatever comes of them.
     pub(crate) fn asked_in_other_words(self) -> GroupSpec<'a> {
         GroupSpec { is_same_for_all: false, ..self }
     }
@@ -93,7 +97,8 @@ impl<'a> GroupSpec<'a> {
         self.topic_of.resize(self.count(), number);
     }
 
-    /// Partitions of a topic mostly come together, or one of each topic in their order: then it is found at once.
+    /// Partitions of a topic mostly come together, or one of each topic in their order: then it is
+    /// found at once.
     fn note_owned(&mut self, index: &Index<'_>) {
         let mut latest: Option<(&Topic, Option<usize>)> = None;
         for member in &self.members {
@@ -171,8 +176,9 @@ impl<'a> GroupSpec<'a> {
         TopicPartition { topic, partition: i32::try_from(self.number(partition)).unwrap_or(i32::MAX) }
     }
 
-    /// The partitions that a member says that it has, as far as they are there and somebody wants them: perhaps not this member any more
-    /// ([`GroupSpec::wants`] tells). Two members may say that they have the same.
+    /// The partitions that a member says that it has, as far as they are there and somebody wants
+    /// them: perhaps not this member any more ([`GroupSpec::wants`] tells). Two members may say
+    /// that they have the same.
     ///
     /// # Panics
     /// When there is no such member.
@@ -198,8 +204,8 @@ impl<'a> GroupSpec<'a> {
         self.is_same_for_all || self.wanted(member).binary_search(&topic).is_ok()
     }
 
-    /// Whether all members name the same topics, those that are not there included, and where the broker assigns in the same words: none by an
-    /// expression while others name them.
+    /// Whether all members name the same topics, those that are not there included, and where the
+    /// broker assigns in the same words: none by an expression while others name them.
     #[must_use]
     pub fn is_same_for_all(&self) -> bool {
         self.is_same_for_all
@@ -264,7 +270,8 @@ impl<'a> GroupSpec<'a> {
         named.map(|(member, own)| (member.id.clone(), own.map(|own| self.name(own)).collect())).collect()
     }
 
-    /// Which of two topics has more partitions for each member that wants it; of equals, which is wanted by fewer, or has the lesser id.
+    /// Which of two topics has more partitions for each member that wants it; of equals, which is
+    /// wanted by fewer, or has the lesser id.
     pub(super) fn scarcity(&self, subscribers: &[Vec<usize>], one: usize, other: usize) -> Ordering {
         let counts = [one, other].map(|topic| self.partitions(topic).len());
         let wanted = [one, other].map(|topic| subscribers[topic].len());
@@ -273,8 +280,8 @@ impl<'a> GroupSpec<'a> {
         each.then_with(|| wanted[1].cmp(&wanted[0])).then_with(by_id)
     }
 
-    /// Whether racks make a difference to who should read these partitions: members and replicas have some in common, and not every
-    /// partition has a replica in all of them.
+    /// Whether racks make a difference to who should read these partitions: members and replicas
+    /// have some in common, and not every partition has a replica in all of them.
     pub(super) fn do_racks_matter(
         &self,
         members: impl Iterator<Item = usize>,
@@ -323,8 +330,8 @@ impl<'a> Index<'a> {
     }
 }
 
-/// The lists of topics that members have, each once, and for each member which. One that has the list of one of the two kinds before it is
-/// found without hashing.
+/// The lists of topics that members have, each once, and for each member which. One that has the
+/// list of one of the two kinds before it is found without hashing.
 fn kinds<'a>(members: &[&'a Subscriber]) -> (Vec<&'a [Topic]>, Vec<usize>) {
     let mut lists: Vec<&[Topic]> = Vec::new();
     let mut known: HashMap<&[Topic], usize> = HashMap::new();

@@ -1,3 +1,5 @@
+//! The input of assignors: members, their topics and what they own.
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -17,7 +19,8 @@ pub struct TopicPartition {
     pub partition: i32,
 }
 
-/// The topics there are: how many partitions each has, and in which racks the replicas of each stand, where that is known.
+/// The topics there are: how many partitions each has, and in which racks the replicas of each
+/// stand, where that is known.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Topics(BTreeMap<Topic, Entry>);
 
@@ -75,7 +78,8 @@ impl Topics {
         self.with_id_and_racks(&Topic::new(topic), Uuid::ZERO, racks)
     }
 
-    /// Adds a topic that is known by an id too. [`Uniform`](super::Uniform) goes by it where topics are alike.
+    /// Adds a topic that is known by an id too. [`Uniform`](super::Uniform) goes by it where topics
+    /// are alike.
     #[must_use]
     pub fn with_id(mut self, topic: &str, id: Uuid, partitions: usize) -> Topics {
         self.0.insert(Topic::new(topic), Entry { id, partitions, racks: Vec::new() });

@@ -1,4 +1,5 @@
-//! Who reads which partition: the choices that a group's leader makes, or its broker, each Kafka's under its name.
+//! Who reads which partition: the choices that a group's leader makes, or its broker, each Kafka's
+//! under its name.
 //!
 //! | name | what it does |
 //! |---|---|
@@ -9,8 +10,9 @@
 //! | [`Uniform`] | as even as can be, and as it was where that is even: by which a broker assigns (KIP-848) |
 //! | [`ServerRange`] | `range` as a broker assigns by it |
 //!
-//! [`Assignor`] is the seam for one of your own; [`Assignors`](crate::Assignors) tells a coordinator to assign by it. What an assignor answers is taken at
-//! its word: hold yours against [`check`] in its tests.
+//! [`Assignor`] is the seam for one of your own; [`Assignors`](crate::Assignors) tells a
+//! coordinator to assign by it. What an assignor answers is taken at its word: hold yours against
+//! [`check`] in its tests.
 
 mod assignment;
 mod cooperative;
@@ -39,17 +41,18 @@ use bytes::Bytes;
 use crate::consumer_protocol::Subscription;
 use crate::{InstanceId, MemberId};
 
-/// A way to assign the partitions of topics to the members of a group. Pure: the same input gives the same assignment, in whatever order
-/// members are given.
+/// A way to assign the partitions of topics to the members of a group. Pure: the same input gives
+/// the same assignment, in whatever order members are given.
 pub trait Assignor {
     /// The name that members agree on (`partition.assignment.strategy`).
     fn name(&self) -> &'static str;
 
-    /// Assigns each partition of the topics that somebody wants to one of those who want it. The answer is this group's ([`Assignment::none`]):
-    /// a coordinator takes another's for none.
+    /// Assigns each partition of the topics that somebody wants to one of those who want it. The
+    /// answer is this group's ([`Assignment::none`]): a coordinator takes another's for none.
     fn assign(&self, group: &GroupSpec<'_>) -> Assignment;
 
-    /// What a member that has this, of this generation, writes beside its subscription, for the leader's [`Assignor::subscriber`] to read.
+    /// What a member that has this, of this generation, writes beside its subscription, for the
+    /// leader's [`Assignor::subscriber`] to read.
     fn user_data(&self, owned: &[TopicPartition], generation: i32) -> Option<Bytes> {
         let _ = (owned, generation);
         None

@@ -1,5 +1,6 @@
-//! Each topic by itself: its partitions in order, cut into as many stretches as there are members that want it, those of the first members
-//! longer by one if need be. Where racks matter, members first get what lies near them, and topics that are alike go together (KIP-881).
+//! Each topic by itself: its partitions in order, cut into as many stretches as there are members
+//! that want it, those of the first members longer by one if need be. Where racks matter, members
+//! first get what lies near them, and topics that are alike go together (KIP-881).
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -21,7 +22,8 @@ struct Portion<'a> {
     extra: usize,
     /// Partitions that nobody has yet, in order.
     left: VecDeque<usize>,
-    /// How many partitions it has, each with its racks; none where no subscriber has a rack, for those of the partitions do not count then.
+    /// How many partitions it has, each with its racks; none where no subscriber has a rack, for
+    /// those of the partitions do not count then.
     with_racks: usize,
 }
 
@@ -109,7 +111,8 @@ impl<'a> Portion<'a> {
 /// Who wants a topic, and how many partitions it has whose racks count.
 type Likeness<'a> = (&'a [usize], usize);
 
-/// Topics that the same members want, and that have as many partitions. Where nobody has a rack nothing is given together, as in Kafka.
+/// Topics that the same members want, and that have as many partitions. Where nobody has a rack
+/// nothing is given together, as in Kafka.
 fn alike<'a>(portions: &[Portion<'a>]) -> BTreeMap<Likeness<'a>, Vec<usize>> {
     let mut groups: BTreeMap<_, Vec<usize>> = BTreeMap::new();
     for (at, portion) in portions.iter().enumerate() {
@@ -123,7 +126,8 @@ fn is_near(group: &GroupSpec<'_>, member: usize, partition: usize) -> bool {
     group.rack(member).is_none_or(|rack| group.racks(partition).contains(rack))
 }
 
-/// Gives the partitions of the same number of all these topics to one member that is near to all of them.
+/// Gives the partitions of the same number of all these topics to one member that is near to all of
+/// them.
 fn give_together(
     group: &GroupSpec<'_>,
     portions: &mut [Portion<'_>],

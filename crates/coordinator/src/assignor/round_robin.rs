@@ -1,4 +1,5 @@
-//! All partitions, by topic and number, to one member after the other, passing over those that do not want the topic.
+//! All partitions, by topic and number, to one member after the other, passing over those that do
+//! not want the topic.
 
 use super::{Assignment, Assignor, GroupSpec};
 

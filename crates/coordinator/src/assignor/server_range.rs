@@ -1,7 +1,10 @@
+//! The server-side assignor `range` (KIP-848).
+
 use super::{Assignment, Assignor, GroupSpec};
 
-/// Kafka's `range` as a broker assigns by it: each topic by itself, in consecutive stretches, those of the first members longer by one if need
-/// be. Racks do not count, unlike in [`Range`](super::Range), by which clients assign (KIP-848).
+/// Kafka's `range` as a broker assigns by it: each topic by itself, in consecutive stretches, those
+/// of the first members longer by one if need be. Racks do not count, unlike in
+/// [`Range`](super::Range), by which clients assign (KIP-848).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct ServerRange;
 

@@ -1,6 +1,7 @@
-//! Partitions spread over the members as evenly as can be, and left where they are where that is even (KIP-848). Where all members want the same
-//! topics, how many each has is settled beforehand; otherwise what is free goes to who has least, and then partitions are moved, topic by
-//! topic, until none of a topic's members has two more than another.
+//! Partitions spread over the members as evenly as can be, and left where they are where that is
+//! even (KIP-848). Where all members want the same topics, how many each has is settled beforehand;
+//! otherwise what is free goes to who has least, and then partitions are moved, topic by topic,
+//! until none of a topic's members has two more than another.
 
 mod balancer;
 
@@ -41,7 +42,8 @@ struct Quotas {
     unfilled: Vec<(usize, usize)>,
 }
 
-/// Each member gets the same number; some may have one more: those that have it already, otherwise the last.
+/// Each member gets the same number; some may have one more: those that have it already, otherwise
+/// the last.
 fn fill(group: &GroupSpec<'_>, mut given: Assignment) -> Assignment {
     let sizes = given.sizes();
     let quotas = Quotas::of(group, &sizes);

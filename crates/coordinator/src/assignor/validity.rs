@@ -32,7 +32,8 @@ pub enum Invalid {
     Left(TopicPartition),
 }
 
-/// Checks that each member has only what it wants, no partition is given twice, and none is left that somebody wants.
+/// Checks that each member has only what it wants, no partition is given twice, and none is left
+/// that somebody wants.
 ///
 /// # Errors
 /// The first thing that is not so.

@@ -1,3 +1,5 @@
+//! A group of the classic protocol.
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -11,8 +13,8 @@ use crate::effects::{Answer, Joined, JoinedMember, NotJoined, Synced, Waiter};
 use crate::protocols::{CONSUMER, most_wanted};
 use crate::{GroupError, GroupId, InstanceId, MemberId, Moment, ProtocolName, Topic};
 
-/// A classic group: its members, and the round of assignment that it is in. What is logged of it is its last generation; who is
-/// about to join is not, and joins again after a restart.
+/// A classic group: its members, and the round of assignment that it is in. What is logged of it is
+/// its last generation; who is about to join is not, and joins again after a restart.
 #[derive(Clone, Debug)]
 pub(crate) struct ClassicGroup {
     pub(crate) id: GroupId,
@@ -253,7 +255,8 @@ impl ClassicGroup {
         self.votes.get(protocol) == Some(&self.members.len())
     }
 
-    /// The protocol that most members like best of those that all can do. Of equals the first by name.
+    /// The protocol that most members like best of those that all can do. Of equals the first by
+    /// name.
     pub(crate) fn select_protocol(&self) -> Option<ProtocolName> {
         most_wanted(self.members.values().filter_map(|member| member.vote(|name| self.is_common(name))))
     }
@@ -267,8 +270,8 @@ impl ClassicGroup {
         self.waiting == self.members.len() && self.pending.is_empty()
     }
 
-    /// Notes which topics the members want. A group of other things than consumers, or whose members speak a dialect of their own, has
-    /// none that can be told.
+    /// Notes which topics the members want. A group of other things than consumers, or whose
+    /// members speak a dialect of their own, has none that can be told.
     pub(super) fn note_subscriptions(&mut self) {
         let is_consumer = self.protocol_type.as_ref().is_some_and(|name| name.as_str() == CONSUMER);
         let topics = |protocol: &ProtocolName| {

@@ -1,4 +1,5 @@
-//! Heartbeat: a member is alive, and hears whether it has to join again; and what becomes of one that is not.
+//! Heartbeat: a member is alive, and hears whether it has to join again; and what becomes of one
+//! that is not.
 
 use std::time::Duration;
 
@@ -46,7 +47,8 @@ impl Turn<'_> {
         self.keep(id, time);
     }
 
-    /// A timer stays where it is armed as long as that is not too late: heartbeats move a number, and nothing else.
+    /// A timer stays where it is armed as long as that is not too late: heartbeats move a number,
+    /// and nothing else.
     pub(super) fn keep(&mut self, id: &MemberId, time: Duration) {
         let at = self.now + time;
         let Some(member) = self.group.member_mut(id) else { return };

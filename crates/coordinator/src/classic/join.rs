@@ -33,16 +33,19 @@ pub struct JoinGroup {
     pub protocol_type: ProtocolName,
     /// What it can do, what it likes best first, and what it wants by each.
     pub protocols: Vec<(ProtocolName, Bytes)>,
-    /// Whether one without an id is to come again with the one that it is given (version 4, KIP-394).
+    /// Whether one without an id is to come again with the one that it is given (version 4,
+    /// KIP-394).
     pub asks_twice: bool,
-    /// Whether it knows that a leader can be told to leave the assignment as it is (version 9, KIP-814).
+    /// Whether it knows that a leader can be told to leave the assignment as it is (version 9,
+    /// KIP-814).
     pub can_skip: bool,
     /// Where a new id comes from: 128 bits that nobody has had.
     pub random: u128,
 }
 
 impl JoinGroup {
-    /// The id of a new member: its name, as far as a record has room for it, and what makes it unlike any other.
+    /// The id of a new member: its name, as far as a record has room for it, and what makes it
+    /// unlike any other.
     pub(crate) fn new_id(&self) -> MemberId {
         let name = self.instance.as_ref().map_or(&*self.client_id, InstanceId::as_str);
         let hex = format!("{:032x}", self.random);
@@ -117,8 +120,8 @@ impl Turn<'_> {
         Ok(())
     }
 
-    /// One for whom there is no room is waited for no longer; a member that comes too late, where there may be fewer now than there were, is
-    /// none any more.
+    /// One for whom there is no room is waited for no longer; a member that comes too late, where
+    /// there may be fewer now than there were, is none any more.
     fn turn_away(&mut self, join: &JoinGroup) {
         let Some(id) = &join.member else { return };
         if self.group.pending.contains_key(id) {
@@ -160,7 +163,8 @@ impl Turn<'_> {
         }
     }
 
-    /// It is known by its id from now on, and has to come again: one that never got the answer would be waited for.
+    /// It is known by its id from now on, and has to come again: one that never got the answer
+    /// would be waited for.
     fn ask_again(&mut self, id: MemberId, join: &JoinGroup, waiter: Waiter) {
         let until = self.now + join.session_timeout;
         self.group.pending.insert(id.clone(), until);

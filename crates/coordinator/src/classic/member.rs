@@ -1,3 +1,5 @@
+//! A member of a classic group.
+
 use std::sync::Arc;
 use std::time::Duration;
 

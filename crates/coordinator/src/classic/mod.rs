@@ -1,4 +1,5 @@
-//! The classic group: members join in rounds, one of them, the leader, assigns (KIP-62, KIP-134, KIP-345, KIP-394, KIP-814).
+//! The classic group: members join in rounds, one of them, the leader, assigns (KIP-62, KIP-134,
+//! KIP-345, KIP-394, KIP-814).
 //!
 //! The states are in `state.rs`; each request has a file, which says what it does in each state.
 

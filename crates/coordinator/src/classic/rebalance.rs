@@ -20,7 +20,8 @@ impl Turn<'_> {
         }
     }
 
-    /// The group was the broker's to assign until now, or has more members than it may: all join again.
+    /// The group was the broker's to assign until now, or has more members than it may: all join
+    /// again.
     pub(crate) fn begin_anew(&mut self, members: &[MemberId]) {
         members.iter().for_each(|id| self.arm_session(id));
         self.prepare_rebalance();
@@ -90,7 +91,8 @@ impl Turn<'_> {
         }
     }
 
-    /// Who has joined is the next generation. Who has not is no member any more; a static one may come back.
+    /// Who has joined is the next generation. Who has not is no member any more; a static one may
+    /// come back.
     fn complete_joins(&mut self) {
         let is_late = |member: &&Member| member.joining.is_none() && member.instance.is_none();
         let late: Vec<_> = self.group.members().filter(is_late).map(|member| member.id.clone()).collect();

@@ -1,3 +1,5 @@
+//! The records of classic groups in `__consumer_offsets`.
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -6,7 +8,8 @@ use klamm_types::Timestamp;
 
 use crate::{InstanceId, MemberId, ProtocolName};
 
-/// What is logged of a classic group: a generation that has its assignment, or a group that has no members.
+/// What is logged of a classic group: a generation that has its assignment, or a group that has no
+/// members.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct ClassicGroupRecord {
     /// What its members are, `consumer` for consumers; `None` for a group that has only offsets.
@@ -17,7 +20,8 @@ pub struct ClassicGroupRecord {
     pub protocol: Option<ProtocolName>,
     /// Who assigned them.
     pub leader: Option<MemberId>,
-    /// When it came into this state. `None` where members have to join first: the broker has assigned until now.
+    /// When it came into this state. `None` where members have to join first: the broker has
+    /// assigned until now.
     pub since: Option<Timestamp>,
     /// Its members.
     pub members: Vec<LoggedMember>,

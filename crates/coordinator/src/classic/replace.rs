@@ -35,8 +35,8 @@ impl Turn<'_> {
         self.rebalance_or_complete();
     }
 
-    /// Nothing changes but the id: the generation goes on. A leader that cannot be told to leave the assignment as it is must not take
-    /// itself for one.
+    /// Nothing changes but the id: the generation goes on. A leader that cannot be told to leave
+    /// the assignment as it is must not take itself for one.
     fn tell_replaced(&mut self, old: &MemberId, id: &MemberId, led: bool, join: &JoinGroup, waiter: Waiter) {
         self.group.note_subscriptions();
         let mut joined = self.group.joined(id);

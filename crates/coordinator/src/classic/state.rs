@@ -1,3 +1,5 @@
+//! The states of a classic group, and the transitions between them.
+
 use std::fmt;
 
 /// Where a classic group stands.

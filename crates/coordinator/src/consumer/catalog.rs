@@ -1,3 +1,5 @@
+//! The topics of the cluster, as consumer groups need them.
+
 use std::sync::Arc;
 
 use klamm_protocol::Uuid;

@@ -1,5 +1,5 @@
-//! Members that speak the classic protocol in a group whose broker assigns: their requests are answered as if there were rounds of joins, each
-//! of which is done at once.
+//! Members that speak the classic protocol in a group whose broker assigns: their requests are
+//! answered as if there were rounds of joins, each of which is done at once.
 
 use bytes::Bytes;
 
@@ -62,7 +62,8 @@ impl ConsumerGroup {
         Subscription::decode(&metadata).map_err(|_| GroupError::InconsistentGroupProtocol)
     }
 
-    /// Whether all classic members can do one of these, so that they could go on without the broker.
+    /// Whether all classic members can do one of these, so that they could go on without the
+    /// broker.
     fn can_do_one_of(&self, protocols: &[(ProtocolName, Bytes)]) -> bool {
         let classic = self.members().filter_map(|member| member.said.classic.as_ref());
         let all = self.members().len() - self.modern_members();
@@ -126,7 +127,8 @@ impl ConsumerGroup {
         Ok(Synced { protocol_type: Some(ProtocolName::new(CONSUMER)), protocol, assignment })
     }
 
-    /// A classic member is alive. When nobody else can have partitions assigned anew, it is to: only who joins can.
+    /// A classic member is alive. When nobody else can have partitions assigned anew, it is to:
+    /// only who joins can.
     pub(crate) fn classic_heartbeat(
         &mut self,
         beat: &Heartbeat,

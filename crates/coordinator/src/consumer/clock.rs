@@ -1,3 +1,5 @@
+//! The timers of members: session and rebalance timeout.
+
 use std::time::Duration;
 
 use super::group::Ticking;
@@ -20,7 +22,8 @@ impl Clock {
         self.session.is_none()
     }
 
-    /// A whole session from now. A timer that is set for an earlier time looks then, and is set again: most sessions are renewed many times.
+    /// A whole session from now. A timer that is set for an earlier time looks then, and is set
+    /// again: most sessions are renewed many times.
     pub(super) fn set_session(
         &mut self,
         group: &GroupId,
@@ -91,7 +94,8 @@ impl Clock {
         self.join.is_some()
     }
 
-    /// Whether the time for this is up at `at`. Should what comes of that not be logged, it is looked at again.
+    /// Whether the time for this is up at `at`. Should what comes of that not be logged, it is
+    /// looked at again.
     pub(super) fn is_due(&mut self, timer: &Timer, at: Moment, ticking: &mut Ticking<'_>) -> bool {
         let is_due = self.own(timer).is_some_and(|own| *own == Some(at));
         if is_due {

@@ -1,5 +1,6 @@
-//! A classic group becomes one whose broker assigns when the first member comes that speaks the newer protocol, and becomes classic again when
-//! the last of those has gone: what members have goes with them.
+//! A classic group becomes one whose broker assigns when the first member comes that speaks the
+//! newer protocol, and becomes classic again when the last of those has gone: what members have
+//! goes with them.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -134,7 +135,8 @@ impl ConsumerGroup {
             && (1..=config.max_size).contains(&stay)
     }
 
-    /// Whether it is classic once this member has joined: when it takes the place of the last that spoke the newer protocol.
+    /// Whether it is classic once this member has joined: when it takes the place of the last that
+    /// spoke the newer protocol.
     pub(crate) fn becomes_classic_by(&self, join: &JoinGroup, config: &GroupConfig) -> bool {
         let replaced = join.instance.as_ref().and_then(|instance| self.static_member(instance));
         config.consumer.migration.downgrades()
@@ -154,8 +156,9 @@ impl ConsumerGroup {
         after
     }
 
-    /// The classic group of those that stay, with what they have until they have joined anew. (Kafka notes what they were to have, and so
-    /// gives it to others should the group change back before.)
+    /// The classic group of those that stay, with what they have until they have joined anew.
+    /// (Kafka notes what they were to have, and so gives it to others should the group change back
+    /// before.)
     pub(crate) fn as_classic(&self, gone: &[MemberId], catalog: &dyn Catalog) -> ClassicGroupRecord {
         let gone: BTreeSet<&MemberId> = gone.iter().collect();
         let stay: Vec<&Member> = self.members().filter(|member| !gone.contains(&member.id)).collect();
@@ -204,7 +207,8 @@ pub(super) fn metadata_of(classic: &ClassicMember, protocol: Option<&ProtocolNam
     protocol.map(|name| protocols::metadata(&classic.protocols, name)).unwrap_or_default()
 }
 
-/// Partitions as a classic consumer reads them, in the version in which it has written `subscription`.
+/// Partitions as a classic consumer reads them, in the version in which it has written
+/// `subscription`.
 pub(super) fn assignment(partitions: &Partitions, subscription: &Bytes, catalog: &dyn Catalog) -> Bytes {
     let name = |(topic, partition)| Some(TopicPartition { topic: catalog.name(topic)?, partition });
     let named: Vec<_> = partitions.iter().filter_map(name).collect();

@@ -1,3 +1,5 @@
+//! Descriptions of consumer groups (ConsumerGroupDescribe).
+
 use super::group::{ConsumerGroup, Member};
 use super::record::Subscribed;
 use super::{Partitions, target};

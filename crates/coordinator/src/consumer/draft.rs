@@ -1,5 +1,5 @@
-//! What a request of a member makes of its group, step by step, as records. The group itself does not change: it is as the draft says once
-//! they are logged.
+//! What a request of a member makes of its group, step by step, as records. The group itself does
+//! not change: it is as the draft says once they are logged.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -113,7 +113,8 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// All that follows from what the member has said, and from what the topics are now. Whether it is told of other partitions than before.
+    /// All that follows from what the member has said, and from what the topics are now. Whether it
+    /// is told of other partitions than before.
     pub(super) fn settle(&mut self, owned: Option<&Partitions>) -> Result<bool, GroupError> {
         if self.has_changed || self.is_converted || self.are_topics_others() {
             self.look_at_topics()?;

@@ -1,3 +1,5 @@
+//! A group of the consumer protocol (KIP-848), as its records say.
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +16,8 @@ use super::{Held, Partitions};
 use crate::timers::{Timer, Timers};
 use crate::{GroupError, GroupId, GroupState, InstanceId, MemberId, Moment, Topic};
 
-/// A group whose broker assigns: what its records say. Nothing else changes it, but for when its members are to be looked at.
+/// A group whose broker assigns: what its records say. Nothing else changes it, but for when its
+/// members are to be looked at.
 #[derive(Clone, Debug)]
 pub(crate) struct ConsumerGroup {
     pub(crate) id: GroupId,
@@ -37,7 +40,8 @@ pub(crate) struct ConsumerGroup {
     pub(super) wanted: Wanted,
     /// How many members speak the classic protocol.
     classics: usize,
-    /// The version of the topics that the hash, and what expressions match, are known to be of. Not logged.
+    /// The version of the topics that the hash, and what expressions match, are known to be of. Not
+    /// logged.
     pub(super) looked_at: Option<u64>,
     /// A classic member that is a member once that is logged. Not logged.
     pub(super) joining: Option<MemberId>,
@@ -254,7 +258,8 @@ impl ConsumerGroup {
         member.clock.set_session(&self.id, id, own.unwrap_or(ticking.session_timeout), ticking);
     }
 
-    /// All that was logged has been read: members have a whole session to show that they are alive, and to give up what they have to.
+    /// All that was logged has been read: members have a whole session to show that they are alive,
+    /// and to give up what they have to.
     pub(crate) fn begin(&mut self, mut ticking: Ticking<'_>) {
         let session_timeout = ticking.session_timeout;
         for (id, member) in &mut self.members {
@@ -289,13 +294,15 @@ impl ConsumerGroup {
         }
     }
 
-    /// Partitions are not assigned anew more often than in an interval (KIP-1263). A clock that was set back is not waited for.
+    /// Partitions are not assigned anew more often than in an interval (KIP-1263). A clock that was
+    /// set back is not waited for.
     pub(crate) fn may_assign(&self, interval: Duration, time: Timestamp) -> bool {
         let is_time = |at: Timestamp| time >= at.saturating_add(interval) || time < at;
         interval.is_zero() || self.assigned_at.is_none_or(is_time)
     }
 
-    /// The epoch after this one. At the end of the numbers, where only a log of somebody else's could bring it, it stays.
+    /// The epoch after this one. At the end of the numbers, where only a log of somebody else's
+    /// could bring it, it stays.
     pub(super) fn next_epoch(&self) -> i32 {
         self.epoch.saturating_add(1)
     }
@@ -306,7 +313,8 @@ impl Member {
         Member { id, said: Subscribed::default(), current: Current::default(), clock: Clock::default() }
     }
 
-    /// How long it may take to give up what it has to. Classic members are asked to join again, and have a timer for that.
+    /// How long it may take to give up what it has to. Classic members are asked to join again, and
+    /// have a timer for that.
     fn time_to_give_up(&self) -> Option<Duration> {
         let gives_up = self.current.state == MemberState::UnrevokedPartitions
             && self.said.classic.is_none()

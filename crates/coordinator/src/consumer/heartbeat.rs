@@ -1,4 +1,5 @@
-//! ConsumerGroupHeartbeat: a member joins, says what it wants and has, hears what it is to have, or leaves.
+//! ConsumerGroupHeartbeat: a member joins, says what it wants and has, hears what it is to have, or
+//! leaves.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -17,7 +18,8 @@ pub struct ConsumerHeartbeat {
     pub group: GroupId,
     /// The id that it has given itself; `None` for one that is to be given one.
     pub member: Option<MemberId>,
-    /// The epoch that it was told; 0 to join, −1 to leave, −2 for a static one that leaves for a while.
+    /// The epoch that it was told; 0 to join, −1 to leave, −2 for a static one that leaves for a
+    /// while.
     pub epoch: i32,
     /// What it calls itself for good.
     pub instance: Option<InstanceId>,
@@ -72,7 +74,8 @@ impl ConsumerHeartbeat {
         self.epoch == JOINS
     }
 
-    /// Refuses a heartbeat that no member can send, with the messages of Kafka, which clients show and tests compare.
+    /// Refuses a heartbeat that no member can send, with the messages of Kafka, which clients show
+    /// and tests compare.
     pub(crate) fn check(&self, knows_assignor: impl Fn(&ProtocolName) -> bool) -> Result<(), GroupError> {
         let is_blank = |text: &str| text.trim().is_empty();
         let id = self.member.as_ref().map(MemberId::as_str);
@@ -208,7 +211,8 @@ impl Draft<'_> {
     }
 }
 
-/// One that did not get the last answer may still say the epoch before, if it has nothing that it has not been given.
+/// One that did not get the last answer may still say the epoch before, if it has nothing that it
+/// has not been given.
 fn check_epoch(member: &Member, beat: &ConsumerHeartbeat) -> Result<(), GroupError> {
     let current = &member.current;
     let has_only_its_own = || {

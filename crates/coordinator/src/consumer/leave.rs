@@ -47,7 +47,8 @@ impl ConsumerGroup {
         self.member(id).map(away).into_iter().collect()
     }
 
-    /// The records of members that go for good. Others are given their partitions when they come next.
+    /// The records of members that go for good. Others are given their partitions when they come
+    /// next.
     pub(crate) fn remove_members(&self, gone: &[MemberId], catalog: &dyn Catalog) -> Vec<ConsumerRecord> {
         let mut going = Wanted::default();
         gone.iter().filter_map(|id| self.member(id)).for_each(|member| going.add(&member.said));

@@ -1,4 +1,5 @@
-//! A number that stands for all topics of a group as they are now, as Kafka computes it: the group's epoch rises when it changes.
+//! A number that stands for all topics of a group as they are now, as Kafka computes it: the
+//! group's epoch rises when it changes.
 
 use std::collections::BTreeSet;
 

@@ -5,7 +5,8 @@ use super::record::ConsumerRecord;
 use crate::{Departure, GroupKind, News, Notice};
 
 impl ConsumerGroup {
-    /// What becomes of the group by records that are not applied yet. Members that go do so for this reason.
+    /// What becomes of the group by records that are not applied yet. Members that go do so for
+    /// this reason.
     pub(crate) fn notices(&self, records: &[ConsumerRecord], why: Departure) -> Vec<Notice> {
         let mut members = self.members().len();
         let mut told = Vec::new();

@@ -7,7 +7,8 @@ use crate::offsets::Commit;
 use crate::{GroupError, MemberId};
 
 impl ConsumerGroup {
-    /// A commit of an epoch that has passed is taken of partitions that the member was given in that epoch or before (KIP-1251).
+    /// A commit of an epoch that has passed is taken of partitions that the member was given in
+    /// that epoch or before (KIP-1251).
     pub(crate) fn check_commit(&self, commit: &Commit) -> Result<(), GroupError> {
         if commit.generation.is_none() && self.members().len() == 0 {
             return Ok(());

@@ -1,3 +1,5 @@
+//! Sets of partitions by topic id, with the epochs of their assignment.
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use klamm_protocol::Uuid;
@@ -6,7 +8,8 @@ use klamm_protocol::Uuid;
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Partitions(BTreeMap<Uuid, BTreeSet<i32>>);
 
-/// Partitions that a member has, each with the epoch in which it was assigned to it: what it commits is taken if it is not older (KIP-1251).
+/// Partitions that a member has, each with the epoch in which it was assigned to it: what it
+/// commits is taken if it is not older (KIP-1251).
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Held(BTreeMap<Uuid, BTreeMap<i32, i32>>);
 

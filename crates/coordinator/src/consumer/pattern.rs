@@ -1,5 +1,6 @@
-//! An expression that is ready to be matched. The engine's time is linear in what is matched, and bounded: one that needs more room than there
-//! is, or has the engine begin anew again and again, is given up.
+//! An expression that is ready to be matched. The engine's time is linear in what is matched, and
+//! bounded: one that needs more room than there is, or has the engine begin anew again and again,
+//! is given up.
 
 use std::collections::BTreeSet;
 

@@ -1,8 +1,11 @@
-//! RE2's way of writing expressions, which Kafka's is, put into that of the engine. What stands between `\Q` and `\E` is meant
-//! letter by letter, and in brackets all but `-`, `]` and an escape is a letter, where the engine knows sets (`&&`, `--`, `~~`, brackets in brackets).
-//! A brace that tells no number is a letter too, what is repeated is not repeated again, and there are fewer flags.
+//! RE2's way of writing expressions, which Kafka's is, put into that of the engine. What stands
+//! between `\Q` and `\E` is meant letter by letter, and in brackets all but `-`, `]` and an escape
+//! is a letter, where the engine knows sets (`&&`, `--`, `~~`, brackets in brackets). A brace that
+//! tells no number is a letter too, what is repeated is not repeated again, and there are fewer
+//! flags.
 
-/// The same expression for the engine; `None` for one that is wrong in a way that the engine would not see.
+/// The same expression for the engine; `None` for one that is wrong in a way that the engine would
+/// not see.
 pub(super) fn for_the_engine(text: &str) -> Option<String> {
     let mut reader = Reader { rest: text, out: String::with_capacity(text.len()), is_wrong: false };
     while reader.pass_quoted()
@@ -62,7 +65,8 @@ impl Reader<'_> {
         self.copy(1 + end)
     }
 
-    /// `*`, `+`, `?` or `{2,3}`, perhaps with a `?` that makes it lazy. Another behind it is wrong, and so is a number above 1,000.
+    /// `*`, `+`, `?` or `{2,3}`, perhaps with a `?` that makes it lazy. Another behind it is wrong,
+    /// and so is a number above 1,000.
     fn pass_repetition(&mut self) -> bool {
         let length = operator(self.rest);
         if length == 0 {
@@ -148,7 +152,8 @@ impl Reader<'_> {
     }
 }
 
-/// A letter by its number, and the bytes of that: up to three digits, of which the first is 0 unless two follow.
+/// A letter by its number, and the bytes of that: up to three digits, of which the first is 0
+/// unless two follow.
 fn octal(text: &str) -> Option<(u32, usize)> {
     let digits: Vec<u32> = text.chars().take(3).map_while(|digit| digit.to_digit(8)).collect();
     let is_one = matches!(digits[..], [0, ..] | [_, _, ..]);

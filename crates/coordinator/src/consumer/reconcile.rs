@@ -1,5 +1,5 @@
-//! One member's way from what it has to what it is to have: it gives up what it is not to have any more, then its epoch rises, then it is given
-//! what others have given up (KIP-848).
+//! One member's way from what it has to what it is to have: it gives up what it is not to have any
+//! more, then its epoch rises, then it is given what others have given up (KIP-848).
 
 use klamm_protocol::Uuid;
 

@@ -15,7 +15,8 @@ use crate::{InstanceId, MemberId, ProtocolName, Topic};
 pub enum ConsumerRecord {
     /// The group itself.
     Group(Option<GroupEpoch>),
-    /// What brokers before Kafka 4.1 noted of topics: read, never written but to take it away. Whether there is any.
+    /// What brokers before Kafka 4.1 noted of topics: read, never written but to take it away.
+    /// Whether there is any.
     OldMetadata(bool),
     /// What a member says of itself.
     Member(MemberId, Option<Box<Subscribed>>),
@@ -82,7 +83,8 @@ pub struct ClassicMember {
 /// What a member has, and how far it has come.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Current {
-    /// The member's epoch: it has given up what it was to give up for it. −2 for a static one that is away.
+    /// The member's epoch: it has given up what it was to give up for it. −2 for a static one that
+    /// is away.
     pub epoch: i32,
     /// The one before.
     pub previous: i32,

@@ -8,10 +8,12 @@ use super::pattern::Pattern;
 use super::record::{ConsumerRecord, Resolved};
 use crate::{GroupError, Topic};
 
-/// Matches what has not been, or has been with other topics. Whether any matches other topics than before.
+/// Matches what has not been, or has been with other topics. Whether any matches other topics than
+/// before.
 ///
 /// # Errors
-/// When the member's own is new to the group, and cannot be used with these topics. What the group has is known to be good.
+/// When the member's own is new to the group, and cannot be used with these topics. What the group
+/// has is known to be good.
 pub(super) fn resolve(draft: &mut Draft<'_>) -> Result<bool, GroupError> {
     let (group, catalog) = (draft.group, draft.catalog);
     let is_old = draft.are_topics_others();

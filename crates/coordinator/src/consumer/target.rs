@@ -33,7 +33,8 @@ pub(super) fn assign(draft: &Draft<'_>, epoch: i32) -> Vec<ConsumerRecord> {
     changed.chain([ConsumerRecord::TargetEpoch(Some(TargetEpoch { epoch, at: Some(draft.time) }))]).collect()
 }
 
-/// By what partitions are assigned: what most of those members want that say so; of equals the first by name.
+/// By what partitions are assigned: what most of those members want that say so; of equals the
+/// first by name.
 pub(super) fn preferred<'a>(
     assignors: &Assignors,
     members: impl Iterator<Item = &'a Subscribed>,

@@ -1,10 +1,13 @@
+//! The subscriptions of a consumer group's members, counted.
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::record::Subscribed;
 use crate::Topic;
 
-/// What the members of a group want, each with the number of those that do: a member that comes or goes does not have all others looked at.
+/// What the members of a group want, each with the number of those that do: a member that comes or
+/// goes does not have all others looked at.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Wanted {
     topics: BTreeMap<Topic, usize>,

@@ -100,7 +100,8 @@ impl GroupCoordinator {
         out
     }
 
-    /// A member asks for its assignment. `waiter` is answered at once, or when the leader has brought it.
+    /// A member asks for its assignment. `waiter` is answered at once, or when the leader has
+    /// brought it.
     pub fn sync(&mut self, sync: SyncGroup, waiter: Waiter, present: Present<'_>) -> Effects {
         self.now = present.moment;
         let mut out = Effects::default();
@@ -119,7 +120,8 @@ impl GroupCoordinator {
     /// A member is alive.
     ///
     /// # Errors
-    /// [`GroupError::RebalanceInProgress`] asks it to join again; others say that it is no member, or not of this generation.
+    /// [`GroupError::RebalanceInProgress`] asks it to join again; others say that it is no member,
+    /// or not of this generation.
     pub fn heartbeat(&mut self, beat: &Heartbeat, present: Present<'_>) -> Result<(), GroupError> {
         self.now = present.moment;
         self.find(&beat.group, GroupError::UnknownMemberId)?;
@@ -166,7 +168,8 @@ impl GroupCoordinator {
         }
         let Some(moment) = now.filter(|_| !members.is_empty()) else { return };
         let time = value.since.unwrap_or(klamm_types::Timestamp::from_millis(0));
-        // Nobody waits, so that there is nothing to answer, and nothing to log before they have come.
+        // Nobody waits, so that there is nothing to answer, and nothing to log before they have
+        // come.
         let mut out = Effects::default();
         self.turn(id, Present { moment, time, topics: &() }, &mut out, |turn| turn.begin_anew(&members));
     }

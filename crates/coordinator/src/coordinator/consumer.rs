@@ -15,7 +15,8 @@ use crate::{
 };
 
 impl GroupCoordinator {
-    /// A member of a group whose broker assigns is alive: it joins, says what it wants and has, hears what it is to have, or leaves.
+    /// A member of a group whose broker assigns is alive: it joins, says what it wants and has,
+    /// hears what it is to have, or leaves.
     ///
     /// # Errors
     /// When it is not heard; nothing has changed then.
@@ -121,7 +122,8 @@ impl GroupCoordinator {
         Ok((effects, answer))
     }
 
-    /// Members are taken out. When none is left that speaks the newer protocol, the group becomes classic.
+    /// Members are taken out. When none is left that speaks the newer protocol, the group becomes
+    /// classic.
     pub(super) fn remove_consumers(
         &mut self,
         id: &GroupId,

@@ -17,8 +17,9 @@ use crate::{GroupConfig, GroupError, GroupId, GroupRecord, GroupState, Moment, P
 
 pub use replay::GroupReplay;
 
-/// Decides for the groups of one partition of `__consumer_offsets`. It does no I/O: requests and the present go in, [`Effects`] come out, and
-/// what is logged of them comes back in through [`GroupCoordinator::apply`].
+/// Decides for the groups of one partition of `__consumer_offsets`. It does no I/O: requests and
+/// the present go in, [`Effects`] come out, and what is logged of them comes back in through
+/// [`GroupCoordinator::apply`].
 #[derive(Clone, Debug, Default)]
 pub struct GroupCoordinator {
     config: GroupConfig,
@@ -85,12 +86,14 @@ impl GroupCoordinator {
         GroupCoordinator { config, ..GroupCoordinator::default() }
     }
 
-    /// Other settings, from here on. What was armed by the ones before stays so until it is armed again.
+    /// Other settings, from here on. What was armed by the ones before stays so until it is armed
+    /// again.
     pub fn configure(&mut self, config: GroupConfig) {
         self.config = config;
     }
 
-    /// The groups are another's from here on, or nobody's: what to answer those who wait. The coordinator is of no more use.
+    /// The groups are another's from here on, or nobody's: what to answer those who wait. The
+    /// coordinator is of no more use.
     pub fn unload(self) -> Effects {
         let refuse = |group: &Group| match &group.kind {
             Kind::Classic(group) => group.refusals(GroupError::NotCoordinator),
@@ -258,7 +261,8 @@ impl GroupCoordinator {
         self.existing(id, error)
     }
 
-    /// Like [`GroupCoordinator::find`], but the group without a name, which can have offsets, is found too.
+    /// Like [`GroupCoordinator::find`], but the group without a name, which can have offsets, is
+    /// found too.
     fn existing(&self, id: &GroupId, error: GroupError) -> Result<&Group, GroupError> {
         if self.foreign.contains(id) {
             return Err(error);

@@ -39,7 +39,8 @@ impl GroupCoordinator {
         Ok((out, outcomes))
     }
 
-    /// Whether a member is told of offsets that asks for them as one of this epoch (OffsetFetch, version 9).
+    /// Whether a member is told of offsets that asks for them as one of this epoch (OffsetFetch,
+    /// version 9).
     ///
     /// # Errors
     /// When it is no member, or of another epoch.
@@ -50,7 +51,8 @@ impl GroupCoordinator {
         }
     }
 
-    /// Offsets of a group are taken away; says of each whether that can be. One that is not there is gone already.
+    /// Offsets of a group are taken away; says of each whether that can be. One that is not there
+    /// is gone already.
     ///
     /// # Errors
     /// When the group is not there.
@@ -74,7 +76,8 @@ impl GroupCoordinator {
         let (removals, outcomes) = plan_deletion(group, &found.offsets, named, is_used);
         let mut records = Vec::new();
         if !removals.is_empty() && matches!(&found.kind, Kind::Classic(classic) if classic.is_nothing()) {
-            // A group that only has offsets is there as long as they are. It stays when the last one is deleted.
+            // A group that only has offsets is there as long as they are. It stays when the last
+            // one is deleted.
             let value = Some(ClassicGroupRecord { since: Some(time), ..Default::default() });
             records.push(GroupRecord::ClassicGroup { group: group.clone(), value });
         }

@@ -1,3 +1,5 @@
+//! Loading a coordinator from the records of its log.
+
 use super::{GroupCoordinator, Kind};
 use crate::classic::ClassicGroup;
 use crate::effects::Effects;

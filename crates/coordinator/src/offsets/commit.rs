@@ -34,11 +34,13 @@ pub struct Commit {
 pub struct NewOffset {
     /// The topic.
     pub topic: Topic,
-    /// Its id, if it is known: where the coordinator is told of the topics that there are ([`Present`]), a topic that has another by now is refused.
+    /// Its id, if it is known: where the coordinator is told of the topics that there are
+    /// ([`Present`]), a topic that has another by now is refused.
     pub topic_id: Option<Uuid>,
     /// The partition's number.
     pub partition: i32,
-    /// The next record that the group wants; `None` takes away what it has committed: a negative number on the wire.
+    /// The next record that the group wants; `None` takes away what it has committed: a negative
+    /// number on the wire.
     pub offset: Option<Offset>,
     /// The leader's epoch of the last record that it has read.
     pub leader_epoch: Option<i32>,
@@ -61,7 +63,8 @@ impl Commit {
         group.check_commit(self.member.as_ref(), self.instance.as_ref(), self.generation)
     }
 
-    /// The records of the offsets that can be, beside those that the group has, and of each offset whether it can.
+    /// The records of the offsets that can be, beside those that the group has, and of each offset
+    /// whether it can.
     pub(crate) fn plan(
         &self,
         config: &GroupConfig,
@@ -124,7 +127,8 @@ pub(crate) fn removal(group: &GroupId, topic: &Topic, partition: i32) -> GroupRe
     GroupRecord::Offset { group: group.clone(), topic: topic.clone(), partition, committed: None }
 }
 
-/// The records that take offsets away, and of each whether that can be: not while the group reads the topic.
+/// The records that take offsets away, and of each whether that can be: not while the group reads
+/// the topic.
 pub(crate) fn plan_deletion(
     group: &GroupId,
     offsets: &Offsets,

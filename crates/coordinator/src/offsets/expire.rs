@@ -9,7 +9,8 @@ use super::{CommittedOffset, Offsets};
 use crate::classic::{ClassicGroup, ClassicState};
 use crate::{GroupId, GroupRecord, Topic};
 
-/// The records that take away what has expired at `now`. `unused_since` says since when nobody uses an offset; `None` for one that is used.
+/// The records that take away what has expired at `now`. `unused_since` says since when nobody uses
+/// an offset; `None` for one that is used.
 pub(crate) fn expired(
     group: &GroupId,
     offsets: &Offsets,

@@ -1,4 +1,5 @@
-//! When nothing goes wrong any more, every client soon reads what it is to have, and all partitions are read that anybody wants.
+//! When nothing goes wrong any more, every client soon reads what it is to have, and all partitions
+//! are read that anybody wants.
 
 use klamm_coordinator::{GroupId, GroupState, MemberId};
 

@@ -1,4 +1,5 @@
-//! Epochs that are logged never go back: that of the group, and of each member while it is one. A static member goes and comes.
+//! Epochs that are logged never go back: that of the group, and of each member while it is one. A
+//! static member goes and comes.
 
 use std::collections::BTreeMap;
 

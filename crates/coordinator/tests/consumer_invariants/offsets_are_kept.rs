@@ -1,4 +1,5 @@
-//! An offset that was acknowledged is there until a later one is, and none is taken from who has been fenced.
+//! An offset that was acknowledged is there until a later one is, and none is taken from who has
+//! been fenced.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,6 @@
-//! A partition is given to nobody before who had it has given it up, or is no member any more: of all clients that the coordinator takes for
-//! members at most one reads it. One whose session has ended may not know yet, and read on what it had then, even when it is a member again.
+//! A partition is given to nobody before who had it has given it up, or is no member any more: of
+//! all clients that the coordinator takes for members at most one reads it. One whose session has
+//! ended may not know yet, and read on what it had then, even when it is a member again.
 
 use std::collections::BTreeMap;
 
@@ -40,7 +41,8 @@ impl Readers {
     }
 }
 
-/// One without an epoch is on its way out: its end was logged as the coordinator crashed, but not all of it, and it is fenced when it comes.
+/// One without an epoch is on its way out: its end was logged as the coordinator crashed, but not
+/// all of it, and it is fenced when it comes.
 fn is_member(group: &ConsumerGroupDescription, id: &MemberId) -> bool {
     group.members.iter().any(|member| member.id == *id && member.epoch != 0)
 }

@@ -1,4 +1,5 @@
-//! What members are to have is a valid assignment of the topics that they want, once it is of the group's epoch.
+//! What members are to have is a valid assignment of the topics that they want, once it is of the
+//! group's epoch.
 
 use std::collections::BTreeMap;
 

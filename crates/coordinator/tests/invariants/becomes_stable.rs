@@ -1,4 +1,5 @@
-//! When nothing goes wrong any more, every member soon has its part, and all partitions have an owner.
+//! When nothing goes wrong any more, every member soon has its part, and all partitions have an
+//! owner.
 
 use klamm_coordinator::{ClassicState, GroupId};
 

@@ -1,4 +1,5 @@
-//! An offset that was acknowledged is there until a later one is, and none is taken from who is not in the generation.
+//! An offset that was acknowledged is there until a later one is, and none is taken from who is not
+//! in the generation.
 
 use klamm_coordinator::{GroupId, MemberId};
 

@@ -1,4 +1,5 @@
-//! A generation has one assignment, in which each partition has one owner. A static member may come under another id.
+//! A generation has one assignment, in which each partition has one owner. A static member may come
+//! under another id.
 
 use std::collections::{BTreeMap, BTreeSet};
 

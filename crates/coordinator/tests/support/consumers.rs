@@ -1,5 +1,5 @@
-//! A coordinator whose groups assign by themselves, with its log and its topics, and clients that know what they were told. Some of them speak
-//! the classic protocol.
+//! A coordinator whose groups assign by themselves, with its log and its topics, and clients that
+//! know what they were told. Some of them speak the classic protocol.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -97,7 +97,8 @@ pub struct ConsumerWorld {
     pub now: Duration,
     pub is_log_full: bool,
     pub crashes_next: bool,
-    /// Of what is decided as it crashes, where that may be large, so many records are logged, taken around; all without one.
+    /// Of what is decided as it crashes, where that may be large, so many records are logged, taken
+    /// around; all without one.
     pub torn: Option<usize>,
     pub consumers: BTreeMap<String, Consumer>,
     pub said: Vec<String>,
@@ -490,8 +491,8 @@ impl ConsumerWorld {
     }
 }
 
-/// `a-00000000-…` is `a`.
-/// Only what takes several batches can be logged in part: where members come or go, or partitions are assigned.
+/// `a-00000000-…` is `a`. Only what takes several batches can be logged in part: where members come
+/// or go, or partitions are assigned.
 fn may_be_torn(records: &[GroupRecord]) -> bool {
     let is_epoch = |record: &GroupRecord| {
         matches!(record, GroupRecord::Consumer { record: ConsumerRecord::Group(Some(_)), .. })

@@ -1,4 +1,5 @@
-//! Files that tell what happens and what comes of it: lines that begin with a word are done, lines that are indented are what was said.
+//! Files that tell what happens and what comes of it: lines that begin with a word are done, lines
+//! that are indented are what was said.
 
 use std::path::{Path, PathBuf};
 

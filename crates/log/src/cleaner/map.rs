@@ -36,7 +36,8 @@ impl Mapping {
         Ok(Mapping { segments, source: None, transactions, keys: Vec::new() })
     }
 
-    /// Reads the next stretch and says how many bytes; `None` when all has been read, or the map is full.
+    /// Reads the next stretch and says how many bytes; `None` when all has been read, or the map is
+    /// full.
     pub(super) fn step(&mut self, work: &mut Work) -> Result<Option<u64>, LogError> {
         if self.source.is_none() {
             let Some((segment, end)) = self.segments.pop_front() else { return Ok(None) };

@@ -9,12 +9,14 @@
 //!  copy:  all segments before the end of what was mapped, some at a time -> one segment -> swap
 //! ```
 //!
-//! Offsets stay, so that there are gaps. A tombstone, a record without a value, stays for `delete.retention.ms` after the first
-//! cleaning that came by it (KIP-534); so does the marker of a transaction of which nothing is left. Records of aborted
-//! transactions go at once, but the last batch of a producer keeps its header, and with it the last sequence number (KIP-98).
+//! Offsets stay, so that there are gaps. A tombstone, a record without a value, stays for
+//! `delete.retention.ms` after the first cleaning that came by it (KIP-534); so does the marker of
+//! a transaction of which nothing is left. Records of aborted transactions go at once, but the last
+//! batch of a producer keeps its header, and with it the last sequence number (KIP-98).
 //!
-//! A cleaning is stepped, a buffer at a time, so that whoever drives it can slow it down, stop, or show how far it is. It
-//! decides by [`retain`], [`plan`] and [`transactions`], without files; [`source`] and [`output`] have the files, [`swap`] the log.
+//! A cleaning is stepped, a buffer at a time, so that whoever drives it can slow it down, stop, or
+//! show how far it is. It decides by [`retain`], [`plan`] and [`transactions`], without files;
+//! [`source`] and [`output`] have the files, [`swap`] the log.
 
 mod copy;
 mod map;
@@ -48,8 +50,8 @@ use source::Buffer;
 
 pub use plan::Dirtiness;
 
-/// A log being compacted. Call [`Cleaning::step`] until it is done; dropping it before leaves the log as it is, but for the
-/// segments that have been cleaned.
+/// A log being compacted. Call [`Cleaning::step`] until it is done; dropping it before leaves the
+/// log as it is, but for the segments that have been cleaned.
 #[derive(Debug)]
 pub struct Cleaning {
     work: Work,
@@ -85,7 +87,8 @@ pub struct Cleaned {
     pub end: Offset,
     /// Keys of the dirty part.
     pub keys: usize,
-    /// Records that were looked at to be kept or not, those that were kept, and as many bytes of batches.
+    /// Records that were looked at to be kept or not, those that were kept, and as many bytes of
+    /// batches.
     pub records: (u64, u64),
     /// Bytes of batches before and after.
     pub bytes: (u64, u64),
@@ -99,7 +102,8 @@ pub(crate) struct CleaningState {
     progress: Mutex<Option<CleaningProgress>>,
     /// Damage was found; until the log is opened again it is not chosen any more.
     damaged: AtomicBool,
-    /// When it could not be cleaned last, by the clock's elapsed time; for a while others come first.
+    /// When it could not be cleaned last, by the clock's elapsed time; for a while others come
+    /// first.
     failed: Mutex<Option<Duration>>,
 }
 
@@ -124,7 +128,8 @@ struct Work {
     map: OffsetMap,
     buffer: Buffer,
     scratch: Scratch,
-    /// Whether a segment that was written could not take the place of others: the log was truncated, or lost them to retention.
+    /// Whether a segment that was written could not take the place of others: the log was
+    /// truncated, or lost them to retention.
     is_refused: bool,
     report: Cleaned,
 }
@@ -142,11 +147,13 @@ impl Log {
         Ok(plan_cleaning(&facts, published.bounds, cleaned, &config, now))
     }
 
-    /// Compacts all of the log that is committed, however little of it is dirty: closes the active segment and cleans what comes
-    /// before; tombstones go too whose time has come. `None` when there is nothing to clean, or it is being cleaned already.
+    /// Compacts all of the log that is committed, however little of it is dirty: closes the active
+    /// segment and cleans what comes before; tombstones go too whose time has come. `None` when
+    /// there is nothing to clean, or it is being cleaned already.
     ///
     /// # Errors
-    /// [`LogError::Config`] when the log's `cleanup.policy` does not compact; [`LogError`] otherwise.
+    /// [`LogError::Config`] when the log's `cleanup.policy` does not compact; [`LogError`]
+    /// otherwise.
     pub fn compact(&self, now: Timestamp) -> Result<Option<Cleaned>, LogError> {
         if !self.config().cleanup_policy.compacts() {
             let (setting, got) = ("cleanup.policy", "delete".to_owned());
@@ -272,12 +279,12 @@ impl Cleaning {
         &self.work.log
     }
 
-    /// Reads some, and writes what stays of it. After an error it cannot go on; the log is as it was, but for the segments that
-    /// have been cleaned.
+    /// Reads some, and writes what stays of it. After an error it cannot go on; the log is as it
+    /// was, but for the segments that have been cleaned.
     ///
     /// # Errors
-    /// [`LogError::Damage`] when a batch is not what was written: the log is then not cleaned again until it is opened anew.
-    /// [`LogError`] otherwise.
+    /// [`LogError::Damage`] when a batch is not what was written: the log is then not cleaned again
+    /// until it is opened anew. [`LogError`] otherwise.
     pub fn step(&mut self) -> Result<Step, LogError> {
         self.work.log.inner.check_writable()?;
         let step = self.step_phase();

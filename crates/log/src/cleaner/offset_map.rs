@@ -1,3 +1,5 @@
+//! The last offset of each key, for compaction.
+
 use klamm_types::Offset;
 use siphasher::sip128::SipHasher13;
 
@@ -5,10 +7,12 @@ use siphasher::sip128::SipHasher13;
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) struct KeyHash([u64; 2]);
 
-/// The last offset of each key of the dirty part of a log, in 24 bytes a key: 16 of its hash and 8 of the offset.
+/// The last offset of each key of the dirty part of a log, in 24 bytes a key: 16 of its hash and 8
+/// of the offset.
 ///
-/// Two keys with the same hash would be taken for one. The hash is 128 bits of SipHash under a secret drawn for each cleaning,
-/// so that nobody who chooses keys can bring that about. (Kafka takes MD5.)
+/// Two keys with the same hash would be taken for one. The hash is 128 bits of SipHash under a
+/// secret drawn for each cleaning, so that nobody who chooses keys can bring that about. (Kafka
+/// takes MD5.)
 #[derive(Debug)]
 pub(super) struct OffsetMap {
     slots: Vec<Slot>,
@@ -30,7 +34,8 @@ impl OffsetMap {
     /// Bytes of a key.
     pub(super) const SLOT: usize = size_of::<Slot>();
 
-    /// A map in at most `memory` bytes, and no more than so many keys need; it takes keys up to `load` of its slots.
+    /// A map in at most `memory` bytes, and no more than so many keys need; it takes keys up to
+    /// `load` of its slots.
     pub(super) fn new(memory: usize, keys: u64, load: f64, secret: [u64; 2]) -> OffsetMap {
         let wanted = usize::try_from(keys.saturating_mul(2)).unwrap_or(usize::MAX);
         let slots = wanted.min(memory / Self::SLOT).max(2);
@@ -65,8 +70,8 @@ impl OffsetMap {
         KeyHash([hash.h1, hash.h2])
     }
 
-    /// Looks at where these keys are, one after the other without waiting for any, so that their memory is near when they are put or
-    /// got: this is three times as fast as to wait for each.
+    /// Looks at where these keys are, one after the other without waiting for any, so that their
+    /// memory is near when they are put or got: this is three times as fast as to wait for each.
     pub(super) fn approach(&self, keys: impl Iterator<Item = KeyHash>) {
         let seen = keys.fold(0, |seen, key| seen ^ self.slots[self.home(key)].next);
         std::hint::black_box(seen);

@@ -1,4 +1,5 @@
-//! The segment that a cleaning writes, under names that end in `.cleaned`; an opening that finds such names removes them.
+//! The segment that a cleaning writes, under names that end in `.cleaned`; an opening that finds
+//! such names removes them.
 
 use std::sync::Arc;
 
@@ -115,8 +116,8 @@ impl Output {
     }
 }
 
-/// Names in the folder are the log's only until it is removed, for another of its name may come: so they are used under the lock that
-/// closing takes.
+/// Names in the folder are the log's only until it is removed, for another of its name may come: so
+/// they are used under the lock that closing takes.
 impl Inner {
     pub(super) fn begin_output(&self, group: &[Arc<Segment>], interval: u32) -> Result<Output, LogError> {
         let _appender = self.appender.lock();
@@ -128,7 +129,8 @@ impl Inner {
         Ok(Output::create(&self.folder, group[0].base(), interval, has_aborted)?)
     }
 
-    /// Removes what a cleaning that is given up has written; what stays is removed by the next opening.
+    /// Removes what a cleaning that is given up has written; what stays is removed by the next
+    /// opening.
     pub(super) fn discard(&self, segment: &Segment) {
         let _appender = self.appender.lock();
         if !self.is_closed() {

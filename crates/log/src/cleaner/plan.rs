@@ -15,8 +15,8 @@ pub struct Dirtiness {
     pub dirty_bytes: u64,
     /// Before it the log has been cleaned.
     pub first_dirty: Offset,
-    /// From here on it cannot be cleaned yet: the active segment, what is not committed or not decided, and what is younger than
-    /// `min.compaction.lag.ms`.
+    /// From here on it cannot be cleaned yet: the active segment, what is not committed or not
+    /// decided, and what is younger than `min.compaction.lag.ms`.
     pub first_uncleanable: Offset,
     /// Whether the oldest dirty record is older than `max.compaction.lag.ms`.
     pub is_overdue: bool,
@@ -55,7 +55,8 @@ impl Dirtiness {
     }
 }
 
-/// `segments` are all of the log, the last of them active. `cleaned` is up to where it was cleaned last, if it ever was.
+/// `segments` are all of the log, the last of them active. `cleaned` is up to where it was cleaned
+/// last, if it ever was.
 pub(super) fn plan_cleaning(
     segments: &[Facts],
     bounds: Bounds,
@@ -85,7 +86,8 @@ pub(super) fn plan_cleaning(
     }
 }
 
-/// Which of `segments`, in order, are cleaned into one: as many as fit by bytes, by index and by offsets.
+/// Which of `segments`, in order, are cleaned into one: as many as fit by bytes, by index and by
+/// offsets.
 pub(super) fn plan_groups(segments: &[Facts], config: &LogConfig) -> Vec<Range<usize>> {
     let mut groups: Vec<Range<usize>> = Vec::new();
     let (mut bytes, mut index_bytes) = (0, 0);

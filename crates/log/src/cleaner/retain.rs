@@ -63,7 +63,8 @@ impl Rules {
         Fate { records, keeps_header, is_spent_marker: is_done && header.is_control() }
     }
 
-    /// Whether a record stays: it is the last with its key, and if it is a tombstone, its time has not come.
+    /// Whether a record stays: it is the last with its key, and if it is a tombstone, its time has
+    /// not come.
     pub(super) fn keeps(&self, header: &BatchHeader, record: &Candidate, map: &OffsetMap) -> bool {
         if map.latest().is_none_or(|latest| record.offset > latest) {
             return true;

@@ -1,5 +1,6 @@
-//! Writes what stays of a batch. What stays whole keeps its bytes; otherwise the records that stay are written anew with the
-//! offsets they have, and the batch keeps the offsets it spans, its producer and its sequence number.
+//! Writes what stays of a batch. What stays whole keeps its bytes; otherwise the records that stay
+//! are written anew with the offsets they have, and the batch keeps the offsets it spans, its
+//! producer and its sequence number.
 
 use klamm_record::{
     BatchBuilder, BatchError, BatchHeader, BatchOptions, BuildError, Header, NewRecord, Record, RecordIter,

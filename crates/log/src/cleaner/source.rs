@@ -1,3 +1,5 @@
+//! Reading the batches of a segment that is compacted.
+
 use std::sync::Arc;
 
 use klamm_record::{BatchError, BatchHeader};
@@ -6,7 +8,8 @@ use crate::ReadError;
 use crate::folder::read_full;
 use crate::segment::Segment;
 
-/// Reads a segment's batches, a buffer at a time. The CRC of each is checked, for a cleaner gives batches a new one.
+/// Reads a segment's batches, a buffer at a time. The CRC of each is checked, for a cleaner gives
+/// batches a new one.
 #[derive(Debug)]
 pub(super) struct Source {
     segment: Arc<Segment>,
@@ -39,8 +42,8 @@ impl Source {
         self.position >= self.end
     }
 
-    /// Reads the next whole batches into `buffer` and calls `visit` with each, until it says that it is enough. Returns how many
-    /// bytes were gone through.
+    /// Reads the next whole batches into `buffer` and calls `visit` with each, until it says that
+    /// it is enough. Returns how many bytes were gone through.
     pub(super) fn read(
         &mut self,
         buffer: &mut Buffer,

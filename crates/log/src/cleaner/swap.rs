@@ -1,4 +1,5 @@
-//! Puts a cleaned segment in the place of those it was made of, in an order in which each step can be the last before a crash:
+//! Puts a cleaned segment in the place of those it was made of, in an order in which each step can
+//! be the last before a crash:
 //!
 //! ```text
 //! indexes .cleaned -> .swap   sync folder      an opening removes them: there is no log with that suffix
@@ -21,8 +22,9 @@ use crate::segment_list::SegmentList;
 use crate::{FileError, LogError};
 
 impl Inner {
-    /// Replaces `old`, which lie side by side. Says no when the log was truncated since `truncations`, or has lost one of them to
-    /// retention: what was made of them is then of no use.
+    /// Replaces `old`, which lie side by side. Says no when the log was truncated since
+    /// `truncations`, or has lost one of them to retention: what was made of them is then of no
+    /// use.
     pub(super) fn swap(
         &self,
         old: &[Arc<Segment>],

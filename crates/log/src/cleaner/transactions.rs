@@ -1,3 +1,5 @@
+//! Transactions and their markers during compaction.
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use klamm_record::{BatchHeader, EndTransaction, Outcome};
@@ -7,8 +9,8 @@ use crate::format::AbortedEntry;
 
 /// Which transactions a walk over the batches is in the middle of, and which of them were aborted.
 ///
-/// A marker may go once no batch of its transaction is left: until then a reader needs it, and the entry of the transaction
-/// index that belongs to it.
+/// A marker may go once no batch of its transaction is left: until then a reader needs it, and the
+/// entry of the transaction index that belongs to it.
 #[derive(Debug, Default)]
 pub(super) struct Transactions {
     /// Those with a batch that was seen and no marker yet.
@@ -45,7 +47,8 @@ impl Transactions {
         self.aborted.contains_key(&producer.id)
     }
 
-    /// Notes a batch of control records, with the marker it holds if it still does, and says whether nothing needs it any more.
+    /// Notes a batch of control records, with the marker it holds if it still does, and says
+    /// whether nothing needs it any more.
     pub(super) fn on_control(&mut self, header: &BatchHeader, marker: Option<EndTransaction>) -> bool {
         self.begin_up_to(header);
         // Its marker was removed, and only the header stayed.

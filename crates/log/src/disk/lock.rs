@@ -1,6 +1,6 @@
-//! The lock on a folder. The JVM takes a POSIX record lock (`fcntl`), which `flock` would not see; an open file
-//! description lock (`F_OFD_SETLK`) conflicts with it and, other than a POSIX lock, also holds inside one process and is
-//! not lost when another descriptor of the file is closed.
+//! The lock on a folder. The JVM takes a POSIX record lock (`fcntl`), which `flock` would not see;
+//! an open file description lock (`F_OFD_SETLK`) conflicts with it and, other than a POSIX lock,
+//! also holds inside one process and is not lost when another descriptor of the file is closed.
 
 use std::fs::File;
 use std::io;
@@ -25,7 +25,8 @@ fn whole_file() -> nix::libc::flock {
     libc::flock { l_type: kind, l_whence: whence, l_start: 0, l_len: 0, l_pid: 0 }
 }
 
-/// Whether the lock could be taken; elsewhere than on Linux it excludes other Klamm processes, not Kafka.
+/// Whether the lock could be taken; elsewhere than on Linux it excludes other Klamm processes, not
+/// Kafka.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 pub(super) fn try_lock(file: &File) -> io::Result<bool> {
     match file.try_lock() {

@@ -1,5 +1,5 @@
-//! The one seam through which a log reaches its disk: a folder, and a file. A test puts another one there, which loses
-//! what was not synced, tears a write or fails a sync.
+//! The one seam through which a log reaches its disk: a folder, and a file. A test puts another one
+//! there, which loses what was not synced, tears a write or fails a sync.
 
 mod lock;
 mod os;
@@ -12,12 +12,14 @@ use std::time::SystemTime;
 
 pub use os::OsDisk;
 
-/// Folders and the names in them. Paths are absolute or relative to the process, as the caller opened the log.
+/// Folders and the names in them. Paths are absolute or relative to the process, as the caller
+/// opened the log.
 pub trait Disk: Send + Sync + Debug {
     /// Opens a file for reading and, unless `mode` says otherwise, writing.
     ///
     /// # Errors
-    /// As the system says; [`io::ErrorKind::NotFound`] when it is not there and `mode` does not create it.
+    /// As the system says; [`io::ErrorKind::NotFound`] when it is not there and `mode` does not
+    /// create it.
     fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Box<dyn DiskFile>>;
 
     /// Creates a folder and those above it; one that is there already is no error.
@@ -62,15 +64,16 @@ pub trait Disk: Send + Sync + Debug {
     /// As the system says.
     fn sync_dir(&self, path: &Path) -> io::Result<()>;
 
-    /// Takes the lock that `path` stands for until the value is dropped; `None` when another has it. Excludes other
-    /// Klamm instances, in this process too, and Kafka.
+    /// Takes the lock that `path` stands for until the value is dropped; `None` when another has
+    /// it. Excludes other Klamm instances, in this process too, and Kafka.
     ///
     /// # Errors
     /// As the system says.
     fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn Send + Sync>>>;
 }
 
-/// An open file. All positions and lengths are in bytes; all methods can be called from several threads.
+/// An open file. All positions and lengths are in bytes; all methods can be called from several
+/// threads.
 pub trait DiskFile: Send + Sync + Debug {
     /// Reads up to `buffer.len()` bytes from `position` and says how many; 0 at the end.
     ///

@@ -1,3 +1,5 @@
+//! The operating system's disk.
+
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -55,7 +57,8 @@ impl Disk for OsDisk {
     }
 }
 
-/// Opening a named pipe in the place of a file returns at once, instead of when the pipe has another end.
+/// Opening a named pipe in the place of a file returns at once, instead of when the pipe has
+/// another end.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn do_not_wait(options: &mut OpenOptions) {
     std::os::unix::fs::OpenOptionsExt::custom_flags(options, nix::libc::O_NONBLOCK);

@@ -1,4 +1,5 @@
-//! Checkpoint files: a line with the version (0), one with the number of entries, then an entry a line.
+//! Checkpoint files: a line with the version (0), one with the number of entries, then an entry a
+//! line.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -21,11 +22,13 @@ pub struct EpochCheckpoint {
     pub history: EpochHistory,
 }
 
-/// A file of a partition that notes one base offset, which Kafka does not have: `follower-gap-checkpoint`, in which a follower notes
-/// that the leader's log, and so its own, lacks offsets, and `first-segment-checkpoint.deleted`, which has the first segment's.
+/// A file of a partition that notes one base offset, which Kafka does not have:
+/// `follower-gap-checkpoint`, in which a follower notes that the leader's log, and so its own,
+/// lacks offsets, and `first-segment-checkpoint.deleted`, which has the first segment's.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct GapCheckpoint {
-    /// Base offset of the last segment in which offsets may be missing; in the other file of the first segment.
+    /// Base offset of the last segment in which offsets may be missing; in the other file of the
+    /// first segment.
     pub last_segment: Offset,
 }
 
@@ -42,8 +45,8 @@ pub struct CheckpointError {
 }
 
 impl OffsetCheckpoint {
-    /// Reads the file's text. An empty one, which Kafka leaves where it has created a checkpoint and had nothing to note, has no
-    /// entries.
+    /// Reads the file's text. An empty one, which Kafka leaves where it has created a checkpoint
+    /// and had nothing to note, has no entries.
     ///
     /// # Errors
     /// [`CheckpointError`] names the line.
@@ -52,8 +55,8 @@ impl OffsetCheckpoint {
         errors.into_iter().next().map_or(Ok(checkpoint), Err)
     }
 
-    /// Reads the lines that are as Kafka writes them, and returns an error for everything else. Of two lines for one
-    /// partition the smaller offset counts.
+    /// Reads the lines that are as Kafka writes them, and returns an error for everything else. Of
+    /// two lines for one partition the smaller offset counts.
     #[must_use]
     pub fn salvage(text: &str) -> (OffsetCheckpoint, Vec<CheckpointError>) {
         let mut checkpoint = OffsetCheckpoint::default();

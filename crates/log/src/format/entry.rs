@@ -1,3 +1,5 @@
+//! Entries of index files.
+
 /// One entry of an index: of a fixed size, in rising order.
 pub trait IndexEntry: Copy {
     /// Bytes of an entry.
@@ -22,7 +24,8 @@ pub struct OffsetEntry {
     pub position: u32,
 }
 
-/// An entry of a `.timeindex` file: up to the record at `relative_offset` no time is later than `timestamp`.
+/// An entry of a `.timeindex` file: up to the record at `relative_offset` no time is later than
+/// `timestamp`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct TimeEntry {
     /// The largest time so far, in milliseconds.
@@ -58,7 +61,8 @@ impl IndexEntry for TimeEntry {
     }
 }
 
-/// An entry of a `.txnindex` file: a transaction that was aborted, in the segment that holds its marker. (KIP-98)
+/// An entry of a `.txnindex` file: a transaction that was aborted, in the segment that holds its
+/// marker. (KIP-98)
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct AbortedEntry {
     /// Id of the producer.
@@ -67,7 +71,8 @@ pub struct AbortedEntry {
     pub first_offset: i64,
     /// Offset of its marker.
     pub last_offset: i64,
-    /// The last stable offset once it was aborted: where the earliest transaction still open began, or behind the marker.
+    /// The last stable offset once it was aborted: where the earliest transaction still open began,
+    /// or behind the marker.
     pub last_stable_offset: i64,
 }
 

@@ -1,3 +1,5 @@
+//! The file `partition.metadata` (KIP-516).
+
 use klamm_types::TopicId;
 
 use super::CheckpointError;

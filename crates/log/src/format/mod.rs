@@ -1,5 +1,6 @@
-//! The small files beside a segment as bytes and values, for tools that read a folder without opening its logs: index
-//! entries, checkpoints, producer snapshots, `partition.metadata`. All as Kafka writes them.
+//! The small files beside a segment as bytes and values, for tools that read a folder without
+//! opening its logs: index entries, checkpoints, producer snapshots, `partition.metadata`. All as
+//! Kafka writes them.
 
 mod checkpoint;
 mod entry;

@@ -1,9 +1,12 @@
+//! Names of a log's files and directories.
+
 use klamm_types::{Offset, TopicPartition};
 
 pub(crate) const EPOCH_CHECKPOINT: &str = "leader-epoch-checkpoint";
 /// Tells up to which segment a follower has appended behind gaps.
 pub(crate) const FOLLOWER_GAPS: &str = "follower-gap-checkpoint";
-/// Tells where the first segment begins. The suffix makes Kafka remove the file when it opens the log.
+/// Tells where the first segment begins. The suffix makes Kafka remove the file when it opens the
+/// log.
 pub(crate) const FIRST_SEGMENT: &str = "first-segment-checkpoint.deleted";
 /// Tells the next opening that a sync has failed: what is in the page cache may be on no disk.
 pub(crate) const SYNC_FAILED: &str = "sync-failed";
@@ -25,14 +28,16 @@ pub enum FileKind {
     ProducerSnapshot,
 }
 
-/// Name of a file that belongs to a segment: the base offset in 20 digits, the kind, and what is happening to it.
+/// Name of a file that belongs to a segment: the base offset in 20 digits, the kind, and what is
+/// happening to it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct SegmentFileName {
     /// Offset of the segment's first record.
     pub base: Offset,
     /// What it holds.
     pub kind: FileKind,
-    /// `.deleted` (to be removed), `.cleaned` (a cleaning that did not finish), `.swap` (one that did); empty otherwise.
+    /// `.deleted` (to be removed), `.cleaned` (a cleaning that did not finish), `.swap` (one that
+    /// did); empty otherwise.
     pub suffix: String,
 }
 
@@ -78,10 +83,12 @@ impl SegmentFileName {
     }
 }
 
-/// Name of a partition's directory: `topic-0`, or `topic-0.<32 hex digits>-delete` for one that is being removed.
+/// Name of a partition's directory: `topic-0`, or `topic-0.<32 hex digits>-delete` for one that is
+/// being removed.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct DirectoryName {
-    /// The partition. Where a long topic name was shortened to fit into 255 bytes, only the start of the topic's name.
+    /// The partition. Where a long topic name was shortened to fit into 255 bytes, only the start
+    /// of the topic's name.
     pub partition: TopicPartition,
     /// What is happening to the directory.
     pub state: DirectoryState,
@@ -102,7 +109,8 @@ pub enum DirectoryState {
 }
 
 impl DirectoryName {
-    /// Parses the name of a directory; `None` for one that neither Kafka nor Klamm gives to a partition.
+    /// Parses the name of a directory; `None` for one that neither Kafka nor Klamm gives to a
+    /// partition.
     #[must_use]
     pub fn parse(name: &str) -> Option<DirectoryName> {
         let suffixes = [

@@ -1,3 +1,5 @@
+//! Producer snapshot files (KIP-98).
+
 use klamm_record::BatchHeader;
 use thiserror::Error;
 

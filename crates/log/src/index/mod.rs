@@ -5,9 +5,10 @@
 //! memory  [ map, on first use   | fresh ................... ]
 //! ```
 //!
-//! Entries that were in the file when it was opened are read through a map, made on first use. New ones live in memory
-//! and are appended to the file some at a time: it is a cache, which recovery builds again from the log. The file is open
-//! only while it is read or written, so that an index costs no descriptor.
+//! Entries that were in the file when it was opened are read through a map, made on first use. New
+//! ones live in memory and are appended to the file some at a time: it is a cache, which recovery
+//! builds again from the log. The file is open only while it is read or written, so that an index
+//! costs no descriptor.
 
 mod map;
 mod pace;
@@ -63,10 +64,11 @@ enum IndexBytes {
     Read(Vec<u8>),
 }
 
-/// Fresh entries that are gathered before they are written to the file: those of 4 MiB of batches, beside which opening it
-/// costs nothing.
+/// Fresh entries that are gathered before they are written to the file: those of 4 MiB of batches,
+/// beside which opening it costs nothing.
 const GATHER: usize = 1024;
-/// Smaller files are read, not mapped: a map costs a page table entry and a fault. A fuzz target maps all.
+/// Smaller files are read, not mapped: a map costs a page table entry and a fault. A fuzz target
+/// maps all.
 const SMALL: usize = if cfg!(fuzzing) { 0 } else { 16 * 1024 };
 
 impl<E: IndexEntry> Index<E> {
@@ -88,12 +90,14 @@ impl<E: IndexEntry> Index<E> {
         Index { home: Home::Memory, ..Index::empty(folder, name) }
     }
 
-    /// An index with these entries, which take the place of those of the file when they are written.
+    /// An index with these entries, which take the place of those of the file when they are
+    /// written.
     pub(crate) fn rebuilt(folder: Folder, name: String, entries: Vec<E>) -> Index<E> {
         Index { fresh: entries, ..Index::empty(folder, name) }
     }
 
-    /// Reads all that the file has, so that it is not needed any more, whatever becomes of its name.
+    /// Reads all that the file has, so that it is not needed any more, whatever becomes of its
+    /// name.
     pub(crate) fn leave_file(&mut self) -> Result<(), FileError> {
         if self.stored > 0 {
             self.bytes()?;
@@ -157,8 +161,8 @@ impl<E: IndexEntry> Index<E> {
         Ok(low)
     }
 
-    /// Adds an entry. When the file refuses those that have gathered, as on a full disk, they stay in memory and are
-    /// written with a later entry, or by the next sync.
+    /// Adds an entry. When the file refuses those that have gathered, as on a full disk, they stay
+    /// in memory and are written with a later entry, or by the next sync.
     pub(crate) fn push(&mut self, entry: E) {
         self.fresh.push(entry);
         if self.fresh.len() - self.written >= GATHER {
@@ -191,7 +195,8 @@ impl<E: IndexEntry> Index<E> {
         Ok(())
     }
 
-    /// Whether the file is these bytes already, as after a recovery that found all in order: then it need not be written.
+    /// Whether the file is these bytes already, as after a recovery that found all in order: then
+    /// it need not be written.
     fn file_holds(file: &dyn DiskFile, bytes: &[u8]) -> io::Result<bool> {
         let mut held = vec![0; bytes.len() + 1];
         let got = read_full(file, &mut held, 0)?;
@@ -277,7 +282,8 @@ impl IndexBytes {
 }
 
 impl Indexes {
-    /// Whether so many entries of each rise from the first to the last. A killed Kafka leaves zeros behind its entries, which do not.
+    /// Whether so many entries of each rise from the first to the last. A killed Kafka leaves zeros
+    /// behind its entries, which do not.
     pub(crate) fn do_rise(&self, offsets: usize, times: usize) -> Result<bool, FileError> {
         let offset = |at: usize| Ok(self.offsets.get(at)?.map(|entry| entry.relative_offset));
         let time = |at: usize| Ok(self.times.get(at)?.map(|entry| entry.relative_offset));

@@ -1,3 +1,5 @@
+//! Which batches get index entries.
+
 use klamm_record::BatchHeader;
 use klamm_types::{Offset, Timestamp};
 

@@ -1,3 +1,5 @@
+//! Indexes beside a model.
+
 use std::sync::Arc;
 
 use proptest::prelude::*;

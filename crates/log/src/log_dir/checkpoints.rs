@@ -1,7 +1,7 @@
 //! The checkpoints of a directory of logs: what can be believed of them.
 //!
-//! They are caches of what the batches say, but for the start offsets. One that is malformed, or that contradicts the
-//! batches, is named and not used; it never removes anything.
+//! They are caches of what the batches say, but for the start offsets. One that is malformed, or
+//! that contradicts the batches, is named and not used; it never removes anything.
 
 use klamm_types::{Offset, TopicPartition};
 
@@ -21,8 +21,8 @@ pub(super) struct Noted {
     pub(super) committed: Option<Offset>,
 }
 
-/// Reads a checkpoint of the directory. Lines that are not as Kafka writes them are left out, and told in `found`; a file
-/// that is missing is empty.
+/// Reads a checkpoint of the directory. Lines that are not as Kafka writes them are left out, and
+/// told in `found`; a file that is missing is empty.
 pub(super) fn read_checkpoint(
     folder: &Folder,
     name: &str,
@@ -36,7 +36,8 @@ pub(super) fn read_checkpoint(
     Ok(checkpoint)
 }
 
-/// The start offsets of logs that have no directory: such a line may have lost its name, and another log its start.
+/// The start offsets of logs that have no directory: such a line may have lost its name, and
+/// another log its start.
 pub(super) fn starts_of_nothing<'a>(
     folder: &'a Folder,
     starts: &'a OffsetCheckpoint,
@@ -52,8 +53,8 @@ pub(super) fn starts_of_nothing<'a>(
 }
 
 impl Noted {
-    /// What contradicts a log whose batches end at `end`. `is_clean` tells whether it was closed cleanly, so that it ends
-    /// where the checkpoints say.
+    /// What contradicts a log whose batches end at `end`. `is_clean` tells whether it was closed
+    /// cleanly, so that it ends where the checkpoints say.
     pub(super) fn contradictions(
         self,
         folder: &Folder,

@@ -1,10 +1,13 @@
+//! What a caller knows of logs before they are opened.
+
 use std::collections::BTreeMap;
 
 use klamm_types::{LeaderEpoch, TopicId, TopicPartition};
 
 use crate::CleanupPolicy;
 
-/// What a caller knows of a log before the log is opened, for example from the metadata of its cluster.
+/// What a caller knows of a log before the log is opened, for example from the metadata of its
+/// cluster.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct KnownLog {
     /// Id of its topic: a directory that bears another is of another log. `None` accepts any.

@@ -18,7 +18,8 @@ use crate::retention::remove_each;
 use crate::{FileError, Log, LogError, Task};
 
 impl Shared {
-    /// Changes recovery points, start offsets and up to where logs are cleaned, on the disk before in memory.
+    /// Changes recovery points, start offsets and up to where logs are cleaned, on the disk before
+    /// in memory.
     pub(super) fn change_checkpoints(
         &self,
         change: impl Fn(&mut OffsetCheckpoint) -> bool,
@@ -182,8 +183,9 @@ impl Shared {
         Ok(())
     }
 
-    /// Up to where the logs are durable. This is found out before the state is locked, for a truncation holds its appender while
-    /// it waits for that; so it is found out again when a checkpoint was changed meanwhile.
+    /// Up to where the logs are durable. This is found out before the state is locked, for a
+    /// truncation holds its appender while it waits for that; so it is found out again when a
+    /// checkpoint was changed meanwhile.
     fn durable_points(&self, logs: &[Arc<Inner>]) -> (MutexGuard<'_, State>, Vec<Offset>) {
         loop {
             let changes = self.state.lock().changes;
@@ -196,7 +198,8 @@ impl Shared {
     }
 
     pub(super) fn close(&self) -> Result<(), LogError> {
-        // Both are held until the end: no log is created, no checkpoint written, and nobody opens the folder meanwhile.
+        // Both are held until the end: no log is created, no checkpoint written, and nobody opens
+        // the folder meanwhile.
         let _turn = self.changing.lock();
         let mut held = self.lock.lock();
         if held.is_none() {
@@ -226,8 +229,8 @@ impl Shared {
 }
 
 impl Inner {
-    /// Notes where the log starts, unless it does so at its first segment; whether that is new. What was noted once stays noted:
-    /// after a power loss the segments before it may be back.
+    /// Notes where the log starts, unless it does so at its first segment; whether that is new.
+    /// What was noted once stays noted: after a power loss the segments before it may be back.
     fn note_start(&self, starts: &mut OffsetCheckpoint) -> bool {
         let published = self.published.read().clone();
         let start = published.bounds.start();
@@ -263,7 +266,8 @@ impl Round<'_> {
     }
 }
 
-/// `topic-0.<32 hex digits>-delete`; a long topic name is cut so that the whole has at most 255 bytes.
+/// `topic-0.<32 hex digits>-delete`; a long topic name is cut so that the whole has at most 255
+/// bytes.
 pub(super) fn removed_name(partition: &TopicPartition, now: Timestamp, number: usize) -> String {
     let tail = format!(".{:016x}{number:016x}-delete", now.as_millis());
     let name = partition.to_string();

@@ -1,4 +1,5 @@
-//! Creating and removing many logs at once: the directory is synced once, and checkpoints are written once.
+//! Creating and removing many logs at once: the directory is synced once, and checkpoints are
+//! written once.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -33,10 +34,12 @@ enum Found {
 }
 
 impl LogDir {
-    /// Creates logs, and syncs the directory once for all of them. A log that exists already is returned as it is.
+    /// Creates logs, and syncs the directory once for all of them. A log that exists already is
+    /// returned as it is.
     ///
-    /// The result has an entry for each of `logs`, in their order. The first append to a log makes the names in its directory
-    /// durable: after a power failure a log that was never appended to may be missing, and can be created again.
+    /// The result has an entry for each of `logs`, in their order. The first append to a log makes
+    /// the names in its directory durable: after a power failure a log that was never appended to
+    /// may be missing, and can be created again.
     ///
     /// Other calls that create or remove logs go on in between.
     pub fn create_many(&self, logs: &[NewLog]) -> Vec<Result<Log, OpenError>> {
@@ -49,7 +52,8 @@ impl LogDir {
         done
     }
 
-    /// Creates logs on as many threads as pay, and returns what came of each in their order. The caller holds `changing`.
+    /// Creates logs on as many threads as pay, and returns what came of each in their order. The
+    /// caller holds `changing`.
     fn create_some(&self, logs: &[NewLog]) -> Vec<Result<Log, OpenError>> {
         let threads = self.shared.config.recovery_threads.min(logs.len() / A_THREAD);
         // One log is created by one thread: each partition counts once.
@@ -76,7 +80,8 @@ impl LogDir {
         Ok(self.handle(&log))
     }
 
-    /// Makes the names of the new directories durable. Where that fails, the first append to each log tries again, and tells.
+    /// Makes the names of the new directories durable. Where that fails, the first append to each
+    /// log tries again, and tells.
     fn sync_created(&self, created: &[Result<Log, OpenError>]) {
         let new = || created.iter().flatten().filter(|log| !log.inner.names.are_durable());
         if new().next().is_some() && self.shared.folder.sync().is_ok() {
@@ -87,7 +92,8 @@ impl LogDir {
     /// Removes logs: at once they are no longer there, their files go `file.delete.delay.ms` later.
     /// The checkpoints are written once for 256 logs, and the directory is synced once.
     ///
-    /// The result has an entry for each of `partitions`, in their order, that says whether the log was there.
+    /// The result has an entry for each of `partitions`, in their order, that says whether the log
+    /// was there.
     ///
     /// # Errors
     /// [`LogError::Closed`] when the directory is closed. [`LogError`] when the checkpoints cannot
@@ -153,8 +159,8 @@ impl LogDir {
 }
 
 impl Shared {
-    /// Closes logs that are about to be removed, and takes them out of the checkpoints: the start of one must not become that
-    /// of another log of the same name.
+    /// Closes logs that are about to be removed, and takes them out of the checkpoints: the start
+    /// of one must not become that of another log of the same name.
     fn forget(&self, partitions: &[TopicPartition], found: &[Found]) -> Result<(), FileError> {
         self.marker.mark_dirty()?;
         for found in found {

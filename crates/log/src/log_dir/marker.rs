@@ -14,7 +14,8 @@ use crate::{FileError, LogEvent};
 #[derive(Debug)]
 pub(super) struct CleanMarker {
     folder: Folder,
-    /// What it said when the folder was opened: Kafka notes its broker's epoch there, and wants to find it again.
+    /// What it said when the folder was opened: Kafka notes its broker's epoch there, and wants to
+    /// find it again.
     text: Option<Vec<u8>>,
     /// Whether the marker is gone, so that writing is allowed.
     dirty: AtomicBool,
@@ -26,7 +27,8 @@ pub(super) struct CleanMarker {
 pub(crate) struct Owner {
     pub(super) marker: Arc<CleanMarker>,
     pub(super) shared: Weak<Shared>,
-    /// Whether the log's files may differ from what is durable: it was written to, or was not closed cleanly the last time.
+    /// Whether the log's files may differ from what is durable: it was written to, or was not
+    /// closed cleanly the last time.
     pub(super) modified: AtomicBool,
 }
 
@@ -100,12 +102,14 @@ impl Owner {
         self.modified.load(Ordering::Acquire)
     }
 
-    /// Before a log is truncated neither its recovery point nor its start may lie beyond what will be left.
+    /// Before a log is truncated neither its recovery point nor its start may lie beyond what will
+    /// be left.
     pub(crate) fn lower_checkpoints(&self, partition: &TopicPartition, to: Offset) -> Result<(), FileError> {
         self.shared.upgrade().map_or(Ok(()), |shared| shared.lower_checkpoints(partition, to))
     }
 
-    /// Before a log gets gaps, what has them must lie before its recovery point: behind that a gap is taken for a lost end.
+    /// Before a log gets gaps, what has them must lie before its recovery point: behind that a gap
+    /// is taken for a lost end.
     pub(crate) fn raise_recovery_point(
         &self,
         partition: &TopicPartition,

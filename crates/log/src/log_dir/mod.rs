@@ -10,8 +10,8 @@
 //! topic-0.<hex>-delete/               a log that was removed; its files go later
 //! ```
 //!
-//! The marker of a clean stop is taken away, durably, before the first write after opening; so a folder that is only read
-//! stays as it was, and a marker never stands over something half written.
+//! The marker of a clean stop is taken away, durably, before the first write after opening; so a
+//! folder that is only read stays as it was, and a marker never stands over something half written.
 
 mod checkpoints;
 mod known;
@@ -50,8 +50,9 @@ pub(crate) use marker::Owner;
 pub(crate) use shared::Shared;
 pub use unopened::OfflineLog;
 
-/// A folder of logs. All logs in it are opened with it. A handle: clones share the folder. It is closed when the last handle
-/// on it or on one of its logs is dropped; [`LogDir::close`] does so at once and tells of errors.
+/// A folder of logs. All logs in it are opened with it. A handle: clones share the folder. It is
+/// closed when the last handle on it or on one of its logs is dropped; [`LogDir::close`] does so at
+/// once and tells of errors.
 #[derive(Clone, Debug)]
 pub struct LogDir {
     shared: Arc<Shared>,
@@ -62,25 +63,28 @@ pub struct LogDir {
 pub struct DirConfig {
     /// Settings of logs that are not given others.
     pub log: LogConfig,
-    /// Threads that open, recover and create logs, and sync them when the directory is closed; 2 (`num.recovery.threads.per.data.dir`).
+    /// Threads that open, recover and create logs, and sync them when the directory is closed; 2
+    /// (`num.recovery.threads.per.data.dir`).
     pub recovery_threads: usize,
-    /// How often the recovery points are written; one minute (`log.flush.offset.checkpoint.interval.ms`).
+    /// How often the recovery points are written; one minute
+    /// (`log.flush.offset.checkpoint.interval.ms`).
     pub checkpoint_interval: Duration,
     /// How often retention is enforced; 5 minutes (`log.retention.check.interval.ms`).
     pub retention_interval: Duration,
     /// How compacted logs are cleaned.
     pub cleaner: CleanerConfig,
-    /// Log files that stay open, over all logs; 512 (`log.max.open.files`). Above it [`LogDir::maintain`] syncs and closes those
-    /// that were not used since its last round. Files in use may be twice as many; beyond that whoever opens one syncs and closes
-    /// another one first, which makes appending to so many logs in turn slow. Kafka keeps all files open.
+    /// Log files that stay open, over all logs; 512 (`log.max.open.files`). Above it
+    /// [`LogDir::maintain`] syncs and closes those that were not used since its last round. Files
+    /// in use may be twice as many; beyond that whoever opens one syncs and closes another one
+    /// first, which makes appending to so many logs in turn slow. Kafka keeps all files open.
     pub max_open_files: usize,
     /// What becomes of a log that is damaged, or has lost records, before its recovery point.
     pub on_damage: OnDamage,
-    /// What is known of logs before they are opened; nothing. Batches that contradict it are damaged. Unless it is empty,
-    /// offsets may be missing anywhere in a log that it does not name.
+    /// What is known of logs before they are opened; nothing. Batches that contradict it are
+    /// damaged. Unless it is empty, offsets may be missing anywhere in a log that it does not name.
     pub known: Arc<KnownLogs>,
-    /// Whether the log of the metadata quorum, `__cluster_metadata-0`, is opened with the others; no. [`LogDir::create`] opens it
-    /// in either case.
+    /// Whether the log of the metadata quorum, `__cluster_metadata-0`, is opened with the others;
+    /// no. [`LogDir::create`] opens it in either case.
     pub metadata_log: bool,
     /// Where the time comes from; the machine's clock.
     pub clock: Arc<dyn Clock>,
@@ -96,8 +100,8 @@ pub enum OnDamage {
     /// The log does not open; [`LogDir::offline`] says why. The other logs do.
     #[default]
     Refuse,
-    /// Every log is checked from its start and cut at its first batch that is not valid; [`LogDir::cuts`] says what was
-    /// dropped. The way to go on with what is left.
+    /// Every log is checked from its start and cut at its first batch that is not valid;
+    /// [`LogDir::cuts`] says what was dropped. The way to go on with what is left.
     Cut,
 }
 
@@ -140,8 +144,9 @@ impl LogDir {
         LogDir::open_with(path, DirConfig::default())
     }
 
-    /// Opens the folder at `path` with these settings. After an unclean stop all logs are recovered, in parallel. A log
-    /// that cannot be opened is offline ([`LogDir::offline`]); the others are open.
+    /// Opens the folder at `path` with these settings. After an unclean stop all logs are
+    /// recovered, in parallel. A log that cannot be opened is offline ([`LogDir::offline`]); the
+    /// others are open.
     ///
     /// # Errors
     /// As [`LogDir::open`].
@@ -202,7 +207,8 @@ impl LogDir {
         self.create(&partition, self.shared.config.log.clone(), None)
     }
 
-    /// The log of `partition`; when it is not there it is created with these settings and, if given, its topic's id.
+    /// The log of `partition`; when it is not there it is created with these settings and, if
+    /// given, its topic's id.
     ///
     /// # Errors
     /// [`OpenError`] when it cannot be created.
@@ -247,29 +253,31 @@ impl LogDir {
         self.shared.logs.read().values().map(|log| self.handle(log)).collect()
     }
 
-    /// What opening the logs has cut off: after an unclean stop from the first batch on that is not valid and was never synced; with
-    /// [`OnDamage::Cut`] from the first damaged batch on, whether it was synced or not. [`Cut::kept`] names the files that keep valid
-    /// batches of it.
+    /// What opening the logs has cut off: after an unclean stop from the first batch on that is not
+    /// valid and was never synced; with [`OnDamage::Cut`] from the first damaged batch on, whether
+    /// it was synced or not. [`Cut::kept`] names the files that keep valid batches of it.
     #[must_use]
     pub fn cuts(&self) -> Vec<Cut> {
         self.shared.cuts.lock().clone()
     }
 
-    /// The logs that could not be opened, by name. [`LogDir::create`] tries again to open one, and returns the error when
-    /// that fails too.
+    /// The logs that could not be opened, by name. [`LogDir::create`] tries again to open one, and
+    /// returns the error when that fails too.
     #[must_use]
     pub fn offline(&self) -> Vec<OfflineLog> {
         self.shared.unopened.failed()
     }
 
-    /// The checkpoints that opening could not believe, and what it used in their place; and segments that are missing or end too
-    /// early. Opening does not read what was synced before: [`Log::verify`] does.
+    /// The checkpoints that opening could not believe, and what it used in their place; and
+    /// segments that are missing or end too early. Opening does not read what was synced before:
+    /// [`Log::verify`] does.
     #[must_use]
     pub fn inconsistencies(&self) -> Vec<Inconsistency> {
         self.shared.inconsistencies.lock().clone()
     }
 
-    /// The logs that have a recovery point, but no directory: all their records before that point are lost.
+    /// The logs that have a recovery point, but no directory: all their records before that point
+    /// are lost.
     #[must_use]
     pub fn missing(&self) -> Vec<(TopicPartition, Offset)> {
         let points = self.shared.state.lock().recovery_points.offsets.clone();
@@ -280,7 +288,8 @@ impl LogDir {
         points.into_iter().filter(lost).collect()
     }
 
-    /// Closes the log of a partition and leaves its files as they are, until [`LogDir::create`] opens it again.
+    /// Closes the log of a partition and leaves its files as they are, until [`LogDir::create`]
+    /// opens it again.
     pub fn release(&self, partition: &TopicPartition) {
         let _turn = self.shared.changing.lock();
         let released = self.shared.logs.write().remove(partition);
@@ -300,8 +309,8 @@ impl LogDir {
         read_topic_id(&self.shared.folder.join(&partition.to_string()))
     }
 
-    /// Removes a log, open or offline: at once it is no longer there, its files go `file.delete.delay.ms` later. Says
-    /// whether it was there.
+    /// Removes a log, open or offline: at once it is no longer there, its files go
+    /// `file.delete.delay.ms` later. Says whether it was there.
     ///
     /// # Errors
     /// [`LogError::Closed`] when the directory of logs is closed, [`LogError`] when the log's
@@ -310,9 +319,10 @@ impl LogDir {
         self.remove_many(std::slice::from_ref(partition))?.pop().unwrap_or(Ok(false))
     }
 
-    /// Does what is due: retention, syncs that `flush.ms` asks for, checkpoints, removals. What is due is
-    /// decided by [`Clock::elapsed`]; `now` is compared with the times of records, for retention by time.
-    /// [`Background`](crate::Background) calls it from a thread; a program that has a loop of its own can do so itself.
+    /// Does what is due: retention, syncs that `flush.ms` asks for, checkpoints, removals. What is
+    /// due is decided by [`Clock::elapsed`]; `now` is compared with the times of records, for
+    /// retention by time. [`Background`](crate::Background) calls it from a thread; a program that
+    /// has a loop of its own can do so itself.
     ///
     /// # Errors
     /// The first [`LogError`]; the other logs are seen to all the same.
@@ -320,11 +330,13 @@ impl LogDir {
         self.shared.maintain(&self.logs(), now)
     }
 
-    /// Begins to clean the log that needs it most: of those whose settings ask for it at `now`, the one with the largest dirty part.
-    /// `None` when there is none. What has to be done then is done by [`Cleaning::step`].
+    /// Begins to clean the log that needs it most: of those whose settings ask for it at `now`, the
+    /// one with the largest dirty part. `None` when there is none. What has to be done then is done
+    /// by [`Cleaning::step`].
     ///
     /// # Errors
-    /// [`LogError`] when a log cannot be looked at, and there is no other to clean. One that failed is passed over for a minute.
+    /// [`LogError`] when a log cannot be looked at, and there is no other to clean. One that failed
+    /// is passed over for a minute.
     pub fn start_cleaning(&self, now: Timestamp) -> Result<Option<Cleaning>, LogError> {
         let mut dirtiest: Option<(Log, Dirtiness)> = None;
         let mut failed = None;
@@ -351,8 +363,9 @@ impl LogDir {
         }
     }
 
-    /// Cleans all logs whose settings ask for it at `now`, the dirtiest first, and tells what was done.
-    /// [`Background`](crate::Background) does so by itself, and slower if `log.cleaner.io.max.bytes.per.second` says so.
+    /// Cleans all logs whose settings ask for it at `now`, the dirtiest first, and tells what was
+    /// done. [`Background`](crate::Background) does so by itself, and slower if
+    /// `log.cleaner.io.max.bytes.per.second` says so.
     ///
     /// # Errors
     /// The first [`LogError`]; logs that come after wait for another call.
@@ -364,8 +377,8 @@ impl LogDir {
         Ok(done)
     }
 
-    /// Syncs all logs, writes the checkpoints and the marker of a clean stop, and gives the folder free. Logs that are
-    /// still in someone's hands can be read but take no more writes.
+    /// Syncs all logs, writes the checkpoints and the marker of a clean stop, and gives the folder
+    /// free. Logs that are still in someone's hands can be read but take no more writes.
     ///
     /// # Errors
     /// [`LogError`] when something could not be made durable; the next opening then recovers.
@@ -383,7 +396,8 @@ impl LogDir {
         Log { inner: Arc::clone(inner), _dir: Arc::clone(&self.shared) }
     }
 
-    /// Changes how compacted logs are cleaned from the next cleaning on; the bound on bytes a second from the next step.
+    /// Changes how compacted logs are cleaned from the next cleaning on; the bound on bytes a
+    /// second from the next step.
     ///
     /// # Errors
     /// [`ConfigError`] names the setting that cannot be.

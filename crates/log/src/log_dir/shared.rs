@@ -1,4 +1,5 @@
-//! What all handles on a folder share: its logs, its lock, its checkpoints; and opening and creating logs.
+//! What all handles on a folder share: its logs, its lock, its checkpoints; and opening and
+//! creating logs.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -31,7 +32,8 @@ pub(crate) struct Shared {
     pub(super) config: DirConfig,
     pub(super) cleaner: RwLock<Arc<CleanerConfig>>,
     pub(crate) watch: Watch,
-    /// Held while a log is created or removed, and while the folder is closed; readers of `logs` do not wait for the disk work of that.
+    /// Held while a log is created or removed, and while the folder is closed; readers of `logs` do
+    /// not wait for the disk work of that.
     pub(super) changing: Mutex<()>,
     /// Without a handle on this, so that it can end when the last handle is dropped.
     pub(super) logs: RwLock<BTreeMap<TopicPartition, Arc<Inner>>>,
@@ -43,7 +45,8 @@ pub(crate) struct Shared {
     pub(super) removed: AtomicUsize,
     /// Whether the folder had been closed cleanly when it was opened.
     pub(super) was_clean: bool,
-    /// Whether there were recovery points then: without them nobody knows whether a log was compacted.
+    /// Whether there were recovery points then: without them nobody knows whether a log was
+    /// compacted.
     pub(super) has_checkpoints: bool,
     /// Logs that were not recovered: while there are any, the directory is no cleaner than it was.
     pub(super) unopened: Unopened,
@@ -109,8 +112,8 @@ impl Shared {
         Ok(())
     }
 
-    /// The partitions that have a directory with a log; directories of removed logs are deleted. Everything else stays as
-    /// it is.
+    /// The partitions that have a directory with a log; directories of removed logs are deleted.
+    /// Everything else stays as it is.
     fn find_partitions(&self) -> Result<Vec<TopicPartition>, FileError> {
         let mut partitions = Vec::new();
         for name in self.folder.names()? {
@@ -130,7 +133,8 @@ impl Shared {
         Ok(partitions)
     }
 
-    /// Whether the directory of this name holds a log: a file of a log, or a checkpoint says that it did.
+    /// Whether the directory of this name holds a log: a file of a log, or a checkpoint says that
+    /// it did.
     fn is_log(&self, partition: &TopicPartition) -> Result<bool, FileError> {
         let state = self.state.lock();
         let checkpoints = [&state.recovery_points, &state.start_offsets, &state.cleaned];
@@ -194,7 +198,8 @@ impl Shared {
         Expected { start: noted.start, latest_epoch: known.and_then(|known| known.latest_epoch), gaps }
     }
 
-    /// What the caller knows of a log; `None` when it knows logs, but not this one, or one of another topic.
+    /// What the caller knows of a log; `None` when it knows logs, but not this one, or one of
+    /// another topic.
     fn known(&self, partition: &TopicPartition, config: &LogConfig) -> Option<KnownLog> {
         if self.config.known.is_empty() {
             return Some(KnownLog { cleanup_policy: config.cleanup_policy, ..KnownLog::default() });
@@ -264,7 +269,8 @@ impl Shared {
         Inner::new(partition.clone(), folder, config, Arc::clone(&self.config.clock), owner, loaded, names)
     }
 
-    /// Creates a log, whose names are not durable then, or opens one that opening the directory has passed over.
+    /// Creates a log, whose names are not durable then, or opens one that opening the directory has
+    /// passed over.
     pub(super) fn create(self: &Arc<Self>, new: &NewLog) -> Result<Inner, OpenError> {
         let is_there = self.has_directory(&new.partition)?;
         self.marker.mark_dirty()?;
@@ -308,8 +314,8 @@ impl Shared {
     }
 }
 
-/// Notes that the log in `folder` is of the topic with this id. Records stay with the topic that they were sent to: where
-/// there are some, the directory must bear the id already.
+/// Notes that the log in `folder` is of the topic with this id. Records stay with the topic that
+/// they were sent to: where there are some, the directory must bear the id already.
 fn claim(folder: &Folder, topic_id: TopicId) -> Result<(), OpenError> {
     match read_topic_id(folder)? {
         Some(found) if found == topic_id => Ok(()),
@@ -322,7 +328,8 @@ fn claim(folder: &Folder, topic_id: TopicId) -> Result<(), OpenError> {
     }
 }
 
-/// The topic id that `partition.metadata` says; `None` when the file is missing or empty, as a crash can leave it.
+/// The topic id that `partition.metadata` says; `None` when the file is missing or empty, as a
+/// crash can leave it.
 pub(super) fn read_topic_id(folder: &Folder) -> Result<Option<TopicId>, OpenError> {
     let bytes = folder.read(PARTITION_METADATA, CHECKPOINT_LIMIT)?.unwrap_or_default();
     if bytes.is_empty() {
@@ -343,7 +350,8 @@ fn has_batches(folder: &Folder) -> Result<bool, FileError> {
     Ok(false)
 }
 
-/// Does the work for each item, on at most so many threads, and returns what came of it, in any order.
+/// Does the work for each item, on at most so many threads, and returns what came of it, in any
+/// order.
 pub(super) fn in_parallel<T: Sync, R: Send>(
     threads: usize,
     items: &[T],
@@ -374,5 +382,6 @@ impl std::fmt::Debug for HeldLock {
     }
 }
 
-/// The metadata quorum's log lives in the same folder but is nobody's to expire: it is opened only when asked for.
+/// The metadata quorum's log lives in the same folder but is nobody's to expire: it is opened only
+/// when asked for.
 const METADATA_LOG: &str = "__cluster_metadata-0";

@@ -58,8 +58,8 @@ pub(crate) struct Duplicate {
     pub(crate) max_timestamp: Option<Timestamp>,
 }
 
-/// Checks the batches of one call, each as if those before it were in the log; `Some` when the log has them all already. An
-/// error says which batch it is about.
+/// Checks the batches of one call, each as if those before it were in the log; `Some` when the log
+/// has them all already. An error says which batch it is about.
 pub(crate) fn check(
     states: &ProducerStates,
     headers: &[BatchHeader],

@@ -20,7 +20,8 @@ pub(crate) struct ProducerEntry {
     pub(super) last_time: i64,
     /// Where its open transaction began.
     pub(super) open_since: Option<Offset>,
-    /// When it was first looked at since its last batch. What a batch says of its time may be long ago.
+    /// When it was first looked at since its last batch. What a batch says of its time may be long
+    /// ago.
     pub(super) looked_at: Option<Duration>,
 }
 

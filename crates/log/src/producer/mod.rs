@@ -1,5 +1,5 @@
-//! Idempotent producers: each batch is stored once, in order, however often it is sent; and which transactions are open
-//! (KIP-98).
+//! Idempotent producers: each batch is stored once, in order, however often it is sent; and which
+//! transactions are open (KIP-98).
 //!
 //! ```text
 //!  batches -> ProducerStates -> snapshot, at each new segment and at a clean stop

@@ -1,4 +1,5 @@
-//! Producer state from the batches themselves: from the newest snapshot that is whole, on to an offset.
+//! Producer state from the batches themselves: from the newest snapshot that is whole, on to an
+//! offset.
 
 use std::sync::Arc;
 

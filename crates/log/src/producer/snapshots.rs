@@ -1,8 +1,8 @@
-//! The snapshots in a partition's folder. They are caches: a broken one is passed over, and what it would have said is read
-//! from the batches behind the one before.
+//! The snapshots in a partition's folder. They are caches: a broken one is passed over, and what it
+//! would have said is read from the batches behind the one before.
 //!
-//! One is written at the base of each new segment and at a clean stop, unless the log has never had a producer. So where
-//! there is none at all, there were no producers when the segment began.
+//! One is written at the base of each new segment and at a clean stop, unless the log has never had
+//! a producer. So where there is none at all, there were no producers when the segment began.
 
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
@@ -49,7 +49,8 @@ impl Snapshots {
         !self.taken
     }
 
-    /// Writes `states`, unless there have never been producers. It is synced with the segment that it belongs to.
+    /// Writes `states`, unless there have never been producers. It is synced with the segment that
+    /// it belongs to.
     pub(crate) fn take(&mut self, states: &ProducerStates) -> Result<(), FileError> {
         let end = states.end();
         let is_there = self.offsets.last() == Some(&end) && !self.broken.contains(&end);
@@ -68,8 +69,8 @@ impl Snapshots {
         Ok(())
     }
 
-    /// The newest at or before `end` that is whole. Those that are not stay until they are taken anew: they tell that there
-    /// were producers.
+    /// The newest at or before `end` that is whole. Those that are not stay until they are taken
+    /// anew: they tell that there were producers.
     pub(crate) fn newest(&mut self, end: Offset) -> Result<Newest, FileError> {
         let known = self.offsets.iter().copied().filter(|offset| *offset <= end).rev().collect::<Vec<_>>();
         for offset in &known {

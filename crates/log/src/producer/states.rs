@@ -1,4 +1,5 @@
-//! What a log knows of all its producers: a function of its batches, which is why a snapshot can be lost.
+//! What a log knows of all its producers: a function of its batches, which is why a snapshot can be
+//! lost.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -60,7 +61,8 @@ impl ProducerStates {
         self.entries.get(&id)
     }
 
-    /// Notes a batch of the log, with the marker that it is if it is one. Returns the transaction that it aborts.
+    /// Notes a batch of the log, with the marker that it is if it is one. Returns the transaction
+    /// that it aborts.
     #[inline]
     pub(crate) fn apply(
         &mut self,
@@ -113,8 +115,8 @@ impl ProducerStates {
         !self.open.is_empty() || !self.undecided.is_empty()
     }
 
-    /// Forgets the ended transactions whose markers lie before `committed`, and returns where the earliest of the others
-    /// began: what comes before it is stable.
+    /// Forgets the ended transactions whose markers lie before `committed`, and returns where the
+    /// earliest of the others began: what comes before it is stable.
     pub(crate) fn first_unstable(&mut self, committed: Offset) -> Option<Offset> {
         self.undecided.retain(|_, marker| *marker >= committed);
         let firsts = [self.open.keys().next(), self.undecided.keys().next()];
@@ -126,8 +128,9 @@ impl ProducerStates {
         self.entries.iter().map(|(id, entry)| (*id, entry.last_batch())).collect()
     }
 
-    /// Forgets the producers whose last batches are the oldest, if there are more than `most`. An eighth of `most` goes at a
-    /// time, so that a batch costs little. A producer with an open transaction stays.
+    /// Forgets the producers whose last batches are the oldest, if there are more than `most`. An
+    /// eighth of `most` goes at a time, so that a batch costs little. A producer with an open
+    /// transaction stays.
     pub(crate) fn limit(&mut self, most: usize) {
         if self.entries.len() <= most {
             return;
@@ -139,7 +142,8 @@ impl ProducerStates {
         self.entries.retain(|_, entry| entry.open_since.is_some() || entry.last_offset() > newest_gone);
     }
 
-    /// Forgets producers that have been silent for `after` and have no transaction open. `now` is a clock's elapsed time.
+    /// Forgets producers that have been silent for `after` and have no transaction open. `now` is a
+    /// clock's elapsed time.
     pub(crate) fn expire(&mut self, now: Duration, after: Duration) {
         self.entries.retain(|_, entry| entry.open_since.is_some() || !entry.is_silent(now, after));
     }

@@ -1,4 +1,5 @@
-//! The table of what a leader answers to what an idempotent producer sends, and a model of what it remembers.
+//! The table of what a leader answers to what an idempotent producer sends, and a model of what it
+//! remembers.
 
 use std::time::Duration;
 
@@ -181,7 +182,8 @@ fn silent_producers_are_forgotten_unless_a_transaction_is_open() {
 }
 
 proptest! {
-    /// However often and in whatever order batches are sent: each is stored once, in order, as a list says that numbers them.
+    /// However often and in whatever order batches are sent: each is stored once, in order, as a
+    /// list says that numbers them.
     #[test]
     fn a_list_of_sequences_says_the_same(sends in prop::collection::vec((0u32..20, 1usize..4), 1..60)) {
         let (mut log, mut stored) = (Log::default(), Vec::<(u32, usize, i64)>::new());

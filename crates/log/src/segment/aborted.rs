@@ -1,7 +1,8 @@
 //! A segment's index of aborted transactions; most segments have none.
 //!
-//! The index is a cache of what the batches say. It is compared with them before its file is first used. A file that is
-//! missing is not noticed then, for that would take a walk over every segment: [`Log::verify`](crate::Log::verify) does.
+//! The index is a cache of what the batches say. It is compared with them before its file is first
+//! used. A file that is missing is not noticed then, for that would take a walk over every segment:
+//! [`Log::verify`](crate::Log::verify) does.
 
 use std::sync::atomic::Ordering;
 
@@ -25,7 +26,8 @@ impl Segment {
         work(slot.as_mut().expect("set above"))
     }
 
-    /// Notes aborted transactions whose markers this segment has. They are in the file when a sync next returns.
+    /// Notes aborted transactions whose markers this segment has. They are in the file when a sync
+    /// next returns.
     pub(crate) fn push_aborted(&self, entry: AbortedEntry) -> Result<(), FileError> {
         self.with_aborted(|index| {
             index.push(entry);
@@ -46,7 +48,8 @@ impl Segment {
         })
     }
 
-    /// Makes what is known of aborted transactions durable, and says whether there was anything new.
+    /// Makes what is known of aborted transactions durable, and says whether there was anything
+    /// new.
     pub(crate) fn sync_aborted(&self) -> Result<bool, FileError> {
         match &mut *self.aborted.write() {
             Some(index) if index.is_unsynced() => index.sync().map(|()| true),
@@ -81,8 +84,9 @@ impl Segment {
         }
     }
 
-    /// Compares the index with the batches, and takes their entries where it differs. `cuts` is [`Segment::cuts`] from before
-    /// the batches were read; after a truncation nothing is done. Returns whether the file was right.
+    /// Compares the index with the batches, and takes their entries where it differs. `cuts` is
+    /// [`Segment::cuts`] from before the batches were read; after a truncation nothing is done.
+    /// Returns whether the file was right.
     pub(crate) fn settle_aborted(&self, aborts: Aborts, cuts: u64) -> Result<bool, FileError> {
         let name = self.name(FileKind::TransactionIndex);
         let is_whole = self.folder.stat(&name)?.is_none_or(|s| s.length % AbortedEntry::SIZE as u64 == 0);
@@ -107,7 +111,8 @@ impl Segment {
     }
 }
 
-/// The entries of an index, and apart from them those that were added for markers at or behind `end`.
+/// The entries of an index, and apart from them those that were added for markers at or behind
+/// `end`.
 fn split(
     index: &Index<AbortedEntry>,
     end: Offset,

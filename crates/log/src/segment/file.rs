@@ -1,4 +1,5 @@
-//! A segment's file of batches: opened on first use, written behind what there is, zeroed ahead, cut, synced.
+//! A segment's file of batches: opened on first use, written behind what there is, zeroed ahead,
+//! cut, synced.
 
 use std::io::ErrorKind;
 use std::num::NonZeroU32;
@@ -48,8 +49,8 @@ impl Segment {
         }
     }
 
-    /// Writes behind the batches there are. When the system refuses, what was written is cut off again. `ahead` is how much of the
-    /// file is to be zeroed at a time.
+    /// Writes behind the batches there are. When the system refuses, what was written is cut off
+    /// again. `ahead` is how much of the file is to be zeroed at a time.
     pub(crate) fn write(
         &self,
         bytes: &[u8],
@@ -79,7 +80,8 @@ impl Segment {
         file.sync().map_err(|e| self.failed("sync", e))
     }
 
-    /// Zeros the file beyond `end`, if it is not. What the system refuses of it, for want of space, is not needed.
+    /// Zeros the file beyond `end`, if it is not. What the system refuses of it, for want of space,
+    /// is not needed.
     fn zero(&self, file: &dyn DiskFile, position: u64, end: u64, ahead: NonZeroU32) {
         let zeroed = self.zeroed.load(Ordering::Relaxed).max(position);
         if end <= zeroed {

@@ -1,4 +1,5 @@
-//! A segment's two indexes: loaded on first use, built again when they are absent or cannot be right.
+//! A segment's two indexes: loaded on first use, built again when they are absent or cannot be
+//! right.
 
 use std::sync::atomic::Ordering;
 
@@ -25,8 +26,8 @@ pub(crate) struct Span {
 }
 
 impl Segment {
-    /// Forgets the indexes in memory; they are read from their files when they are needed again. Indexes that a full disk
-    /// refused to write stay.
+    /// Forgets the indexes in memory; they are read from their files when they are needed again.
+    /// Indexes that a full disk refused to write stay.
     pub(crate) fn forget_indexes(&self) {
         self.indexes.write().take_if(|indexes| indexes.are_written());
     }
@@ -44,7 +45,8 @@ impl Segment {
         Indexes { offsets: Index::in_memory(offsets.0, offsets.1), times: Index::in_memory(times.0, times.1) }
     }
 
-    /// Calls `work` with the indexes, loading them, or building them again when they are absent or cannot be right.
+    /// Calls `work` with the indexes, loading them, or building them again when they are absent or
+    /// cannot be right.
     pub(crate) fn with_indexes<T>(&self, work: impl FnOnce(&mut Indexes) -> T) -> Result<T, ReadError> {
         let mut slot = self.indexes.write();
         if slot.is_none() {
@@ -74,7 +76,8 @@ impl Segment {
         Ok(Some(Indexes { offsets, times }))
     }
 
-    /// Whether the last entries point into the segment. (A preallocated index that was not trimmed ends in zeros.)
+    /// Whether the last entries point into the segment. (A preallocated index that was not trimmed
+    /// ends in zeros.)
     fn is_plausible(&self, indexes: &Indexes) -> Result<bool, FileError> {
         let size = self.size()?;
         let (first, last) = (indexes.offsets.get(0)?, indexes.offsets.last()?);
@@ -82,7 +85,8 @@ impl Segment {
         Ok(rises && last.is_none_or(|last| u64::from(last.position) < size))
     }
 
-    /// Builds both indexes from the headers of the batches in their places, up to the first that is not valid.
+    /// Builds both indexes from the headers of the batches in their places, up to the first that is
+    /// not valid.
     fn rebuild_indexes(&self, mut indexes: Indexes) -> Result<Indexes, ReadError> {
         let mut pace = IndexPace::new(self.base, self.interval, None);
         let mut batches = self.in_order(0, Some(self.base), CHUNK)?;
@@ -93,7 +97,8 @@ impl Segment {
         Ok(indexes)
     }
 
-    /// Builds the indexes again in the place of what there is. The old maps go first: their files are cut.
+    /// Builds the indexes again in the place of what there is. The old maps go first: their files
+    /// are cut.
     pub(super) fn replace_indexes(&self) -> Result<(), ReadError> {
         let mut slot = self.indexes.write();
         *slot = None;
@@ -113,8 +118,8 @@ impl Segment {
         self.with_indexes(|indexes| self.look_up(indexes, offset))?.map_err(ReadError::from)
     }
 
-    /// The offset after the first batch with an index entry that starts at or behind `position`; `None` too when the entry
-    /// does not name the batch that is there.
+    /// The offset after the first batch with an index entry that starts at or behind `position`;
+    /// `None` too when the entry does not name the batch that is there.
     pub(crate) fn first_entry_behind(&self, position: u64) -> Result<Option<Offset>, ReadError> {
         let entry = self.with_indexes(|indexes| {
             let at = indexes.offsets.partition_point(|e| u64::from(e.position) < position)?;

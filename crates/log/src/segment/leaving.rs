@@ -1,4 +1,5 @@
-//! A segment that takes the place of others, or gives its place up: its names are not its own for a while, or for ever.
+//! A segment that takes the place of others, or gives its place up: its names are not its own for a
+//! while, or for ever.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -10,8 +11,8 @@ use crate::format::AbortedEntry;
 use crate::index::{Index, Indexes};
 
 impl Segment {
-    /// Takes it out of the log. Readers that hold it can go on: what they need of its files is kept, for the names go to other
-    /// segments now, or away.
+    /// Takes it out of the log. Readers that hold it can go on: what they need of its files is
+    /// kept, for the names go to other segments now, or away.
     pub(crate) fn retire(&self) -> Result<(), FileError> {
         if self.retired.load(Ordering::Acquire) {
             return Ok(());
@@ -33,7 +34,8 @@ impl Segment {
         self.with_aborted(Index::leave_file).inspect_err(|_| self.retired.store(false, Ordering::Release))
     }
 
-    /// Gives a segment that a cleaning has written what it has, while its files do not have their names.
+    /// Gives a segment that a cleaning has written what it has, while its files do not have their
+    /// names.
     pub(crate) fn begin_cleaned(
         &self,
         file: Arc<dyn DiskFile>,
@@ -53,7 +55,8 @@ impl Segment {
         self.file.release();
     }
 
-    /// Its log was removed: what is open can be read on, but by its names nothing is opened any more.
+    /// Its log was removed: what is open can be read on, but by its names nothing is opened any
+    /// more.
     pub(crate) fn abandon(&self) {
         let mut indexes = self.indexes.write();
         // What cannot be read now is not there later.

@@ -1,5 +1,5 @@
-//! A segment: a file of batches and its two indexes. Opened on first use, so that a log with a thousand of them opens
-//! as fast as one with a single one.
+//! A segment: a file of batches and its two indexes. Opened on first use, so that a log with a
+//! thousand of them opens as fast as one with a single one.
 
 mod aborted;
 mod file;
@@ -30,7 +30,8 @@ pub(crate) struct Segment {
     base: Offset,
     folder: Folder,
     file: OpenFile,
-    /// Bytes of whole batches; [`UNKNOWN`] until someone asks. Grows in the active segment, after each write.
+    /// Bytes of whole batches; [`UNKNOWN`] until someone asks. Grows in the active segment, after
+    /// each write.
     size: AtomicU64,
     /// Up to where the active segment's file is filled with zeros, if it is.
     zeroed: AtomicU64,
@@ -40,13 +41,14 @@ pub(crate) struct Segment {
     indexes: RwLock<Option<Indexes>>,
     /// `None` until someone asks; most segments have no such file.
     aborted: RwLock<Option<Index<AbortedEntry>>>,
-    /// Whether the file of aborted transactions was compared with the batches, a constant of `aborted.rs`.
+    /// Whether the file of aborted transactions was compared with the batches, a constant of
+    /// `aborted.rs`.
     aborted_check: AtomicU8,
     interval: u32,
     /// The largest time of its batches, once someone has asked.
     largest: Mutex<Option<Largest>>,
-    /// Whether it is no longer in the log: its names may be another's, and its indexes stay in memory. Changes under the lock
-    /// of `indexes`.
+    /// Whether it is no longer in the log: its names may be another's, and its indexes stay in
+    /// memory. Changes under the lock of `indexes`.
     retired: AtomicBool,
     /// Which of its batches are known to be in their places.
     order: KnownOrder,
@@ -97,7 +99,8 @@ impl Segment {
         Ok(segment)
     }
 
-    /// A new, empty segment whose indexes get their files when they are first written, or when the log is closed.
+    /// A new, empty segment whose indexes get their files when they are first written, or when the
+    /// log is closed.
     pub(crate) fn create_bare(folder: &Folder, base: Offset, interval: u32) -> Result<Segment, FileError> {
         let segment = Segment::existing(folder, base, interval);
         let indexes = segment.empty_indexes();
@@ -130,7 +133,8 @@ impl Segment {
         }
     }
 
-    /// Truncates by `cut`. Whoever reads meanwhile sees by [`Segment::cuts`] that batches and indexes may not agree.
+    /// Truncates by `cut`. Whoever reads meanwhile sees by [`Segment::cuts`] that batches and
+    /// indexes may not agree.
     pub(crate) fn while_cutting<T>(&self, cut: impl FnOnce() -> T) -> T {
         self.cuts.fetch_add(1, Ordering::AcqRel);
         let done = cut();
@@ -172,7 +176,8 @@ impl Segment {
         }
         match self.walk(span, offset) {
             Ok(found) => Ok(found),
-            // An index that leads astray is built again; if the log itself is damaged, the walk from its start says so.
+            // An index that leads astray is built again; if the log itself is damaged, the walk
+            // from its start says so.
             Err(ReadError::Damage(_)) if span.from > 0 => {
                 self.replace_indexes()?;
                 self.walk(self.span_of(offset)?, offset)
@@ -181,8 +186,9 @@ impl Segment {
         }
     }
 
-    /// The batch at the index entry behind `offset`, if that is it, as it is where batches are so large that each has an entry.
-    /// Looked at first, for the walk would read the one before it too. What is wrong with it is for the walk to say.
+    /// The batch at the index entry behind `offset`, if that is it, as it is where batches are so
+    /// large that each has an entry. Looked at first, for the walk would read the one before it
+    /// too. What is wrong with it is for the walk to say.
     fn guess(&self, span: Span, offset: Offset) -> Option<Scanned> {
         let ends = span.last_ends.filter(|_| span.until.saturating_sub(span.from) > WALK as u64)?;
         let mut bytes = [0; BatchHeader::SIZE];

@@ -1,6 +1,7 @@
-//! Which batches of a segment are in their place. The CRC of a batch does not cover its base offset, so that one which has
-//! changed on the disk shows only beside its neighbours: the batch begins before the one before it ends, or ends behind
-//! the beginning of the next. This holds in compacted logs too.
+//! Which batches of a segment are in their place. The CRC of a batch does not cover its base
+//! offset, so that one which has changed on the disk shows only beside its neighbours: the batch
+//! begins before the one before it ends, or ends behind the beginning of the next. This holds in
+//! compacted logs too.
 
 use std::ops::Range;
 
@@ -16,7 +17,8 @@ use crate::scan::{Check, Scan, ScanError, Scanned};
 pub(super) struct InOrder {
     scan: Scan,
     segment: Offset,
-    /// The offset after the last batch in its place; the first batch is taken for one where it is `None`.
+    /// The offset after the last batch in its place; the first batch is taken for one where it is
+    /// `None`.
     next: Option<Offset>,
     ahead: Option<Scanned>,
     /// The last batch that the walk has passed over since the batch in its place before.
@@ -63,7 +65,8 @@ impl InOrder {
         }
     }
 
-    /// Behind a gap only the batch behind it can tell. What is wrong with that one is said when the walk comes to it.
+    /// Behind a gap only the batch behind it can tell. What is wrong with that one is said when the
+    /// walk comes to it.
     fn ends_before_the_next(&mut self, batch: &Scanned) -> Result<bool, ScanError> {
         self.ahead = match self.scan.next() {
             Err(ScanError::Batch(_)) => None,
@@ -117,7 +120,8 @@ impl KnownOrder {
         }
     }
 
-    /// What was walked and reaches to `bytes`, or nothing; and the position up to which `bytes` have to be walked.
+    /// What was walked and reaches to `bytes`, or nothing; and the position up to which `bytes`
+    /// have to be walked.
     fn before(&self, bytes: &Range<u64>) -> (Walked, u64) {
         let known = self.0.lock();
         let walked = match &known.walked {
@@ -140,8 +144,9 @@ impl Segment {
         Ok(InOrder::new(scan, self.base, next))
     }
 
-    /// How far the bytes from `first` on, a batch in its place, to `to` can be read: up to the first batch that is out of place, or
-    /// damaged, or that ends behind `limit`. What was looked at once is not looked at again.
+    /// How far the bytes from `first` on, a batch in its place, to `to` can be read: up to the
+    /// first batch that is out of place, or damaged, or that ends behind `limit`. What was looked
+    /// at once is not looked at again.
     pub(crate) fn in_place_until(&self, first: &Scanned, to: u64, limit: Offset) -> Result<u64, ReadError> {
         let cuts = self.cuts();
         let (mut walked, until) = self.order.before(&(first.position..to));

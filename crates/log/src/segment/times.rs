@@ -1,8 +1,9 @@
-//! The times of a segment's batches. The time index is a cache, so that an entry of it is used only after the batches have
-//! confirmed it; when they do not, the index is built again from their headers.
+//! The times of a segment's batches. The time index is a cache, so that an entry of it is used only
+//! after the batches have confirmed it; when they do not, the index is built again from their
+//! headers.
 //!
-//! An entry says: the batch at this offset has this time, and no batch before it has a later one. The first half is read
-//! from that batch, the second from the batches since the entry before.
+//! An entry says: the batch at this offset has this time, and no batch before it has a later one.
+//! The first half is read from that batch, the second from the batches since the entry before.
 
 use klamm_types::Timestamp;
 
@@ -34,8 +35,8 @@ impl TimeMark {
 }
 
 impl Segment {
-    /// The last entry of the time index for which `holds`, confirmed by the batches; `None` when it holds for none.
-    /// `holds` must be true for all entries before the last for which it is.
+    /// The last entry of the time index for which `holds`, confirmed by the batches; `None` when it
+    /// holds for none. `holds` must be true for all entries before the last for which it is.
     pub(crate) fn time_mark(
         &self,
         holds: impl Fn(&TimeEntry) -> bool,
@@ -50,7 +51,8 @@ impl Segment {
         }
     }
 
-    /// The batch with the largest time before `end`, a position in bytes where a batch starts or the segment ends.
+    /// The batch with the largest time before `end`, a position in bytes where a batch starts or
+    /// the segment ends.
     pub(crate) fn largest_mark(&self, end: u64) -> Result<Option<TimeMark>, ReadError> {
         let before = self.with_indexes(|indexes| {
             let before = indexes.offsets.partition_point(|e| u64::from(e.position) < end)?;
@@ -68,8 +70,8 @@ impl Segment {
         Ok(largest)
     }
 
-    /// The largest time of the batches; that of the file where no batch has one. Few batches are read: those since the
-    /// last entry of the time index.
+    /// The largest time of the batches; that of the file where no batch has one. Few batches are
+    /// read: those since the last entry of the time index.
     pub(crate) fn largest_timestamp(&self) -> Result<Option<Timestamp>, ReadError> {
         let size = self.size()?;
         if let Some(known) = self.largest.lock().filter(|known| known.size == size) {
@@ -83,8 +85,8 @@ impl Segment {
         Ok(time)
     }
 
-    /// The largest time of the batches, read from all of them without any index: what decides on deleting. Behind damage
-    /// the times cannot be known, and the time of the file counts too.
+    /// The largest time of the batches, read from all of them without any index: what decides on
+    /// deleting. Behind damage the times cannot be known, and the time of the file counts too.
     pub(crate) fn largest_timestamp_read(&self, check: Check) -> Result<Option<Timestamp>, ReadError> {
         let size = self.size()?;
         let mut largest = None;
@@ -100,7 +102,8 @@ impl Segment {
         Ok(time)
     }
 
-    /// Whether records are missing between its batches or in them, as compaction leaves it. Damage ends the search.
+    /// Whether records are missing between its batches or in them, as compaction leaves it. Damage
+    /// ends the search.
     pub(crate) fn is_compacted(&self) -> Result<bool, ReadError> {
         let end = self.size()?;
         let (mut next, mut is_compacted) = (self.base, false);
@@ -144,8 +147,8 @@ impl Segment {
         Ok(if is_largest { Confirmed::Yes(Some(mark)) } else { Confirmed::No })
     }
 
-    /// The batch that an entry names, if that is its time. Older versions of Kafka write the offset of the record that has
-    /// the time, not that of the batch's last.
+    /// The batch that an entry names, if that is its time. Older versions of Kafka write the offset
+    /// of the record that has the time, not that of the batch's last.
     fn batch_of(&self, entry: TimeEntry) -> Result<Option<Scanned>, ReadError> {
         let Some(offset) = self.base.checked_add(i64::from(entry.relative_offset)) else { return Ok(None) };
         let time = Some(Timestamp::from_millis(entry.timestamp));
@@ -187,5 +190,6 @@ enum Confirmed {
     No,
 }
 
-/// Bytes read at a time where only headers are looked at: large batches are skipped, small ones come many at a time.
+/// Bytes read at a time where only headers are looked at: large batches are skipped, small ones
+/// come many at a time.
 const HEADERS: usize = 4 * 1024;

@@ -1,5 +1,5 @@
-//! A copy of a directory that was written to meanwhile: some files are older than others. It serves all that was synced
-//! before the copy began, without a hole, or what is missing is named.
+//! A copy of a directory that was written to meanwhile: some files are older than others. It serves
+//! all that was synced before the copy began, without a hole, or what is missing is named.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -2,7 +2,8 @@
 
 use crate::world::Image;
 
-/// One damage: its kind, what exactly was done, and what the file holds then; `None` when it is removed.
+/// One damage: its kind, what exactly was done, and what the file holds then; `None` when it is
+/// removed.
 pub struct Damage {
     pub kind: &'static str,
     pub detail: String,
@@ -56,7 +57,8 @@ pub fn damages(path: &str, bytes: &[u8], older: &Image, pace: usize) -> Vec<Dama
     found
 }
 
-/// The bits of a small file; of a log those of the first 61 bytes of its first, middle and last batch.
+/// The bits of a small file; of a log those of the first 61 bytes of its first, middle and last
+/// batch.
 fn bits(path: &str, bytes: &[u8], pace: usize) -> Vec<usize> {
     let of = |from: usize, to: usize| from * 8..to.min(bytes.len()) * 8;
     let all: Vec<usize> = match file_kind(path) {

@@ -1,6 +1,7 @@
-//! The damage matrix: every small file and every batch header is damaged in every way, after a clean stop and after a
-//! kill, in a log with retention and in a compacted one. Each case either serves exactly what was acknowledged, or the
-//! damaged file or its log is named. What cannot be detected is listed with its reason.
+//! The damage matrix: every small file and every batch header is damaged in every way, after a
+//! clean stop and after a kill, in a log with retention and in a compacted one. Each case either
+//! serves exactly what was acknowledged, or the damaged file or its log is named. What cannot be
+//! detected is listed with its reason.
 //!
 //! One of 61 bits is flipped; with `KLAMM_DAMAGE=all` each is. All other cases are in both forms.
 #![allow(unreachable_pub)]
@@ -92,7 +93,8 @@ impl Display for Count {
     }
 }
 
-/// Whether a report that a sound directory does not have names the file, or the directory of its log.
+/// Whether a report that a sound directory does not have names the file, or the directory of its
+/// log.
 fn is_named(path: &str, sound: &[String], seen: &[String]) -> bool {
     let (log, name) = path.rsplit_once('/').unwrap_or(("t-0", path));
     let log = format!("/d/{log}");

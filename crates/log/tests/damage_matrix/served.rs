@@ -108,7 +108,8 @@ fn look_at_log(world: &World, log: &Log, seen: &mut Seen) {
     }
 }
 
-/// The offsets of the records from `from` on that a consumer hands out which reads committed transactions only.
+/// The offsets of the records from `from` on that a consumer hands out which reads committed
+/// transactions only.
 fn committed(log: &Log, from: Offset) -> Result<Vec<i64>, ReadError> {
     let mut seen = Vec::new();
     let (mut next, mut before) = (from, None);

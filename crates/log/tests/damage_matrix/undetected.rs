@@ -3,8 +3,8 @@
 use crate::damages::{Damage, file_kind};
 use crate::world::World;
 
-/// Why a case that serves something else is not reported; `None` when it ought to be. `answers` are the kinds of answers that
-/// differ.
+/// Why a case that serves something else is not reported; `None` when it ought to be. `answers` are
+/// the kinds of answers that differ.
 pub fn undetected(world: &World, path: &str, damage: &Damage, answers: &[&str]) -> Option<&'static str> {
     let is_compacted = world.config.cleanup_policy.compacts();
     let is_killed = world.name.ends_with("killed");

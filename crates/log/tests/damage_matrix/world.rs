@@ -125,7 +125,8 @@ fn marker(id: i64, at: Offset, leader: i32, time: Timestamp) -> Vec<u8> {
     builder.finish().unwrap().buffer
 }
 
-/// The time of the record with this number: with an early peak in each group of five, and hours between segments.
+/// The time of the record with this number: with an early peak in each group of five, and hours
+/// between segments.
 pub fn time(n: i64) -> Timestamp {
     let since = [20, 5, 1][usize::try_from((n / 12).clamp(0, 2)).unwrap()] * HOUR;
     let peak = if n % 5 == 2 { 2_500 } else { 0 };

@@ -1,10 +1,12 @@
+//! Reading values from frames.
+
 use bytes::{Buf, Bytes};
 
 use super::replaced;
 use crate::{ByteString, DecodeError};
 
-/// Reads values off the front of a frame. Texts and byte strings share the frame's memory. Text that is not UTF-8 is
-/// copied, with U+FFFD in place of each malformed sequence.
+/// Reads values off the front of a frame. Texts and byte strings share the frame's memory. Text
+/// that is not UTF-8 is copied, with U+FFFD in place of each malformed sequence.
 #[derive(Debug)]
 pub struct Reader {
     rest: Bytes,
@@ -40,14 +42,16 @@ enum Purpose {
 }
 
 impl Reader {
-    /// Reads `bytes`. What the elements of its collections take in memory is bounded by a multiple of its length.
+    /// Reads `bytes`. What the elements of its collections take in memory is bounded by a multiple
+    /// of its length.
     #[must_use]
     pub fn new(bytes: Bytes) -> Reader {
         let room = bytes.len().saturating_mul(ROOM_PER_BYTE).saturating_add(ROOM);
         Reader { rest: bytes, room, whole_room: room, texts: 0, replaced: 0, purpose: Purpose::Decode }
     }
 
-    /// Reads `bytes` without keeping the elements of collections, to learn how much memory they would take.
+    /// Reads `bytes` without keeping the elements of collections, to learn how much memory they
+    /// would take.
     pub(crate) fn measuring(bytes: Bytes) -> Reader {
         Reader { purpose: Purpose::Measure, ..Reader::new(bytes) }
     }
@@ -67,8 +71,9 @@ impl Reader {
         self.take("bytes", length)
     }
 
-    /// Takes a text of at most 32,767 bytes. As in Kafka, U+FFFD replaces each malformed sequence. The replaced text
-    /// must not be longer than a text can be either, so that it can always be encoded.
+    /// Takes a text of at most 32,767 bytes. As in Kafka, U+FFFD replaces each malformed sequence.
+    /// The replaced text must not be longer than a text can be either, so that it can always be
+    /// encoded.
     pub(crate) fn text(&mut self, length: usize) -> Result<ByteString, DecodeError> {
         check_text(length)?;
         self.need("string", length)?;
@@ -83,8 +88,8 @@ impl Reader {
         Ok(text)
     }
 
-    /// The text in the next `length` bytes, which are not UTF-8. Its memory is counted before it is allocated. When measuring,
-    /// the text is empty.
+    /// The text in the next `length` bytes, which are not UTF-8. Its memory is counted before it is
+    /// allocated. When measuring, the text is empty.
     fn replace(&mut self, length: usize) -> Result<ByteString, DecodeError> {
         let whole = replaced::length(&self.rest[..length]);
         check_text(whole)?;
@@ -175,7 +180,8 @@ impl Reader {
         Err(DecodeError::Varint)
     }
 
-    /// A length: compact ones are one more than the number, 0 is null; others are of `width` and -1 is null.
+    /// A length: compact ones are one more than the number, 0 is null; others are of `width` and -1
+    /// is null.
     pub(crate) fn length(
         &mut self,
         what: &'static str,
@@ -217,7 +223,8 @@ impl Reader {
         self.tags(&mut |_, _| Ok(false))
     }
 
-    /// Reads tagged fields: `read` says whether it knows the tag; those that it does not know are passed over.
+    /// Reads tagged fields: `read` says whether it knows the tag; those that it does not know are
+    /// passed over.
     pub(crate) fn tags(
         &mut self,
         read: &mut dyn FnMut(u32, &mut Reader) -> Result<bool, DecodeError>,
@@ -254,12 +261,13 @@ pub(crate) enum Width {
     Long,
 }
 
-/// Bytes in memory for a byte of the frame: an element is one byte at the least, and some hundred in memory. Honest messages
-/// stay under eight.
+/// Bytes in memory for a byte of the frame: an element is one byte at the least, and some hundred
+/// in memory. Honest messages stay under eight.
 const ROOM_PER_BYTE: usize = 16;
 /// What any frame may take, however short.
 const ROOM: usize = 1024;
 /// Bytes that an allocator adds to an allocation.
 const ALLOCATION: usize = 16;
-/// Bytes of what counts the holders of a text that does not share the frame's memory, with its allocation.
+/// Bytes of what counts the holders of a text that does not share the frame's memory, with its
+/// allocation.
 const SHARED: usize = 24 + ALLOCATION;

@@ -33,7 +33,8 @@ fn parts(mut rest: &[u8]) -> impl Iterator<Item = (&str, bool)> {
     })
 }
 
-/// What follows a surrogate whose first byte was read. To Java its three bytes are one malformed sequence, to Rust three.
+/// What follows a surrogate whose first byte was read. To Java its three bytes are one malformed
+/// sequence, to Rust three.
 fn behind_surrogate(rest: &[u8]) -> &[u8] {
     let continuation = rest.iter().take(2).take_while(|byte| matches!(byte, 0x80..=0xbf)).count();
     &rest[continuation..]

@@ -1,3 +1,5 @@
+//! Tagged fields (KIP-482).
+
 use crate::EncodeError;
 use crate::codec::Writer;
 use crate::codec::wire::Wire;

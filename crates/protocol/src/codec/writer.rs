@@ -1,9 +1,12 @@
+//! Writing values into frames.
+
 use bytes::{BufMut, Bytes, BytesMut};
 
 use crate::codec::reader::Width;
 use crate::{EncodeError, Piece, Pieces, Records};
 
-/// Writes values at the end of a message. Large records become pieces of their own and are not copied.
+/// Writes values at the end of a message. Large records become pieces of their own and are not
+/// copied.
 #[derive(Debug, Default)]
 pub struct Writer {
     pieces: Vec<Piece>,

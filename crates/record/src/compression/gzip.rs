@@ -1,3 +1,5 @@
+//! The codec gzip.
+
 use std::io::Write;
 
 use flate2::bufread::MultiGzDecoder;
@@ -16,7 +18,8 @@ pub(super) fn decompress(records: &[u8], limit: usize) -> Result<Vec<u8>, Compre
     read_capped(Compression::Gzip, MultiGzDecoder::new(records), records.len() * 2, limit)
 }
 
-/// A frame says its size at its end, modulo 2^32 and unchecked, so the codec's largest ratio counts.
+/// A frame says its size at its end, modulo 2^32 and unchecked, so the codec's largest ratio
+/// counts.
 pub(super) fn decompressed_bound(records: &[u8]) -> usize {
     records.len().saturating_mul(LARGEST_RATIO)
 }

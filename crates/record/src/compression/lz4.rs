@@ -1,3 +1,5 @@
+//! The codec lz4.
+
 use std::io::Write;
 
 use lz4_flex::frame::{BlockMode, BlockSize, FrameDecoder, FrameEncoder, FrameInfo};
@@ -24,8 +26,8 @@ pub(super) fn decompress(records: &[u8], limit: usize) -> Result<Vec<u8>, Compre
     read_capped(Compression::Lz4, FrameDecoder::new(records), records.len() * 2, limit)
 }
 
-/// The decoder takes the end of the bytes for the end of the frame; a whole frame ends with a block of length zero, and
-/// with a checksum behind it when the flags (byte 4) have bit 2.
+/// The decoder takes the end of the bytes for the end of the frame; a whole frame ends with a block
+/// of length zero, and with a checksum behind it when the flags (byte 4) have bit 2.
 fn has_end_mark(records: &[u8]) -> bool {
     let checksum = records.get(4).map_or(0, |flags| usize::from(flags & 0x04));
     let end = records.len().saturating_sub(checksum);

@@ -1,5 +1,6 @@
-//! The codecs, each in a file of its own and behind a cargo feature. All of them count what they put out while they
-//! stream and stop at the caller's limit: a few kilobytes can stand for gigabytes.
+//! The codecs, each in a file of its own and behind a cargo feature. All of them count what they
+//! put out while they stream and stop at the caller's limit: a few kilobytes can stand for
+//! gigabytes.
 
 #[cfg(feature = "gzip")]
 mod gzip;
@@ -129,8 +130,8 @@ impl Compression {
         }
     }
 
-    /// The decompressed form of `records`, at most `limit` bytes; `None` when there is no codec, so that nothing is
-    /// copied.
+    /// The decompressed form of `records`, at most `limit` bytes; `None` when there is no codec, so
+    /// that nothing is copied.
     #[cfg_attr(
         not(any(feature = "gzip", feature = "snappy", feature = "lz4", feature = "zstd")),
         allow(unused_variables)
@@ -155,8 +156,8 @@ impl Compression {
         }
     }
 
-    /// The most bytes that `records` can decompress to, from the headers of frames and blocks alone, or from the largest
-    /// ratio of the codec where there are none (gzip).
+    /// The most bytes that `records` can decompress to, from the headers of frames and blocks
+    /// alone, or from the largest ratio of the codec where there are none (gzip).
     #[cfg_attr(
         not(any(feature = "gzip", feature = "snappy", feature = "lz4", feature = "zstd")),
         allow(unused_variables)

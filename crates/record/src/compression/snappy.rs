@@ -1,5 +1,6 @@
-//! Snappy as Kafka frames it: the magic of the xerial library, two 32-bit version numbers (1 and 1), then blocks, each a
-//! 32-bit length and a raw snappy block. Some clients send one bare raw block instead; both are read.
+//! Snappy as Kafka frames it: the magic of the xerial library, two 32-bit version numbers (1 and
+//! 1), then blocks, each a 32-bit length and a raw snappy block. Some clients send one bare raw
+//! block instead; both are read.
 
 use snap::raw::{Decoder, Encoder, decompress_len};
 
@@ -61,7 +62,8 @@ fn split_block(rest: &[u8]) -> Option<(&[u8], &[u8])> {
     rest.split_at_checked(usize::try_from(u32::from_be_bytes(*length)).ok()?)
 }
 
-/// A raw block says its own decompressed size; snappy cannot shrink by more than a factor of 64, so a larger claim is a lie.
+/// A raw block says its own decompressed size; snappy cannot shrink by more than a factor of 64, so
+/// a larger claim is a lie.
 fn decompress_block(block: &[u8], limit: usize, out: &mut Vec<u8>) -> Result<(), CompressionError> {
     let size = size_of(block)?;
     let end = out

@@ -1,3 +1,5 @@
+//! Codecs: round trips, limits and hostile input.
+
 use super::*;
 use proptest::prelude::*;
 

@@ -18,7 +18,8 @@ const TOPIC: &str = "bombed";
 const PARTITIONS: i32 = 233;
 /// Bytes of a batch after decompression.
 const DECOMPRESSED: usize = 60 << 20;
-/// Partitions of a Fetch of 60 MB, which takes more memory than there is, and of one for which there is enough.
+/// Partitions of a Fetch of 60 MB, which takes more memory than there is, and of one for which
+/// there is enough.
 const TOO_MANY: i32 = 3_700_000;
 const MANY: i32 = 300_000;
 const LASTS: Duration = Duration::from_secs(20);
@@ -92,7 +93,8 @@ fn bombs() -> Vec<u8> {
     produce(&batch(Compression::Zstd, DECOMPRESSED), PARTITIONS)
 }
 
-/// Each frame declares a window of 128 MiB instead of its size, and has one block that is not compressed.
+/// Each frame declares a window of 128 MiB instead of its size, and has one block that is not
+/// compressed.
 fn windows() -> Vec<u8> {
     let plain = batch(Compression::None, 1000);
     let (header, records) = plain.split_at(BatchHeader::SIZE);

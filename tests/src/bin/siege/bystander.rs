@@ -1,3 +1,5 @@
+//! A client beside an attack.
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,7 +11,8 @@ use klamm_tests::admin::create;
 use klamm_tests::client::Client;
 use klamm_tests::requests::{batch_of, produce};
 
-/// A client that writes a record and reads it back, over and over, and wants each answer to be right.
+/// A client that writes a record and reads it back, over and over, and wants each answer to be
+/// right.
 #[derive(Debug)]
 pub(crate) struct Bystander {
     stop: Arc<AtomicBool>,

@@ -1,3 +1,5 @@
+//! Random numbers from a seed.
+
 /// Numbers that a seed makes (splitmix64).
 #[derive(Clone, Debug)]
 pub(crate) struct Dice(u64);

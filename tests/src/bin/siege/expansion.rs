@@ -1,4 +1,5 @@
-//! Requests that take many times their length in memory once they are decoded, from several connections at a time.
+//! Requests that take many times their length in memory once they are decoded, from several
+//! connections at a time.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -14,7 +15,8 @@ use crate::server::Server;
 const TOPIC: &str = "t";
 /// `queued.max.request.bytes`, in MiB.
 const MEMORY: u64 = 32;
-/// What the process may have beside what is counted, in MiB: the allocator's own, threads, the bystander's records.
+/// What the process may have beside what is counted, in MiB: the allocator's own, threads, the
+/// bystander's records.
 const BESIDE: u64 = 32;
 /// Connections that send the same request at a time.
 const TOGETHER: usize = 8;

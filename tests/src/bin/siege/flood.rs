@@ -1,4 +1,5 @@
-//! More than there is memory for: connections that send as fast as they can, or slowly, or that do not read what they asked for.
+//! More than there is memory for: connections that send as fast as they can, or slowly, or that do
+//! not read what they asked for.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};

@@ -1,4 +1,5 @@
-//! Hostile frames: what comes back does not matter, but that the broker goes on, that it does not grow, and that others are served.
+//! Hostile frames: what comes back does not matter, but that the broker goes on, that it does not
+//! grow, and that others are served.
 
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
@@ -36,7 +37,8 @@ const BYSTANDER: &str = "bystander";
 #[derive(Debug, Default)]
 struct Tally {
     frames: u64,
-    /// What became of them: an answer, the end of the connection, or nothing so far (it waits for the rest, or for records).
+    /// What became of them: an answer, the end of the connection, or nothing so far (it waits for
+    /// the rest, or for records).
     answered: u64,
     closed: u64,
     silent: u64,
@@ -115,7 +117,8 @@ fn siege(server: &Server, count: u64, seed: u64, good: &[GoodFrame], captured: &
     })
 }
 
-/// Sends frames, each when the one before has had its effect, until the broker closes, says nothing, or so many.
+/// Sends frames, each when the one before has had its effect, until the broker closes, says
+/// nothing, or so many.
 fn connection(
     address: SocketAddr,
     dice: &mut Dice,

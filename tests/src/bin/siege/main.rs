@@ -1,4 +1,5 @@
-//! A broker under siege, as a process of its own, with a client beside that wants to be served all the while.
+//! A broker under siege, as a process of its own, with a client beside that wants to be served all
+//! the while.
 //!
 //! ```sh
 //! cargo run --release -p klamm-tests --bin siege -- frames 1000000   # hostile frames, of every API and version
@@ -36,7 +37,8 @@ struct Siege {
 
 #[derive(Subcommand)]
 enum Kind {
-    /// Frames of every API and version: random, or mutated from captures of real clients and from messages that are right.
+    /// Frames of every API and version: random, or mutated from captures of real clients and from
+    /// messages that are right.
     Frames { count: u64 },
     /// Connections that send more than there is memory for, slowly or without reading the answers.
     Flood {

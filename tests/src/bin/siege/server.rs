@@ -1,3 +1,5 @@
+//! A broker under attack, as a process.
+
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::Path;

@@ -51,7 +51,8 @@ pub(crate) fn run() {
     server.stop();
 }
 
-/// A client that asks for all topics, over and over, and counts responses in which a partition has no leader.
+/// A client that asks for all topics, over and over, and counts responses in which a partition has
+/// no leader.
 struct Watcher {
     stop: std::sync::Arc<std::sync::atomic::AtomicBool>,
     thread: std::thread::JoinHandle<(usize, usize)>,

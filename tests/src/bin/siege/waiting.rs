@@ -1,5 +1,5 @@
-//! Requests that wait for minutes, each with a frame that takes a third of the memory there is, and a client beside them
-//! that wants to be served.
+//! Requests that wait for minutes, each with a frame that takes a third of the memory there is, and
+//! a client beside them that wants to be served.
 
 use std::io::Write;
 use std::net::TcpStream;

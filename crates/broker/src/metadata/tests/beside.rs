@@ -1,4 +1,5 @@
-//! Commands beside each other, and on a disk that fails: what one answers must hold whatever becomes of the others.
+//! Commands beside each other, and on a disk that fails: what one answers must hold whatever
+//! becomes of the others.
 
 use std::io;
 use std::path::Path;
@@ -52,7 +53,8 @@ fn failing(held: &Held, fails: impl Fn(&str, &Path) -> bool + Send + Sync + 'sta
     });
 }
 
-/// The first command's change is in the log and will never be durable: that it is there already is no reason to answer the second.
+/// The first command's change is in the log and will never be durable: that it is there already is
+/// no reason to answer the second.
 #[test]
 fn a_change_that_another_command_could_not_make_durable_is_refused_again() {
     let held = Held::start();
@@ -106,7 +108,8 @@ fn of_changes_that_come_together_the_last_is_what_logs_do() {
     }
 }
 
-/// The files of a deleted topic that cannot be removed must not become those of the next topic of its name.
+/// The files of a deleted topic that cannot be removed must not become those of the next topic of
+/// its name.
 #[test]
 fn a_topic_does_not_take_over_the_log_of_a_deleted_one_that_the_disk_keeps() {
     let mut held = Held::start();

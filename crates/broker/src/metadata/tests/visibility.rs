@@ -1,5 +1,5 @@
-//! What other clients see of a topic while it is created, grown or deleted. The disk is held at each of the command's steps while they
-//! ask.
+//! What other clients see of a topic while it is created, grown or deleted. The disk is held at
+//! each of the command's steps while they ask.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -51,7 +51,8 @@ fn hold(held: &Held, part: &'static str) -> Steps {
     Steps { reached, go_on }
 }
 
-/// The name of the thread whose operations are held: those of others, which write checkpoints, are not.
+/// The name of the thread whose operations are held: those of others, which write checkpoints, are
+/// not.
 const COMMAND: &str = "command";
 
 fn is_of_the_command() -> bool {
@@ -62,7 +63,8 @@ fn spawn<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> JoinHa
     std::thread::Builder::new().name(COMMAND.to_owned()).spawn(work).unwrap()
 }
 
-/// Carries `command` out, and calls `look` at each step that `part` of a path holds; returns how many there were.
+/// Carries `command` out, and calls `look` at each step that `part` of a path holds; returns how
+/// many there were.
 fn step_by_step(
     held: &Held,
     part: &'static str,
@@ -94,7 +96,8 @@ fn step_by_step(
     count
 }
 
-/// What clients that ask for partition 0 of `t`, and for `number`, are told by each API: the error codes.
+/// What clients that ask for partition 0 of `t`, and for `number`, are told by each API: the error
+/// codes.
 fn told(shared: &Arc<Shared>, number: i32) -> BTreeMap<&'static str, BTreeSet<i16>> {
     BTreeMap::from([
         ("Metadata", metadata(shared)),
@@ -215,7 +218,8 @@ fn a_topic_that_is_deleted_is_gone_before_its_logs_are() {
     assert!(steps >= 3, "{steps} steps");
 }
 
-/// Clients that found the topic before it was deleted are told that it is unknown, whatever its files are called by then.
+/// Clients that found the topic before it was deleted are told that it is unknown, whatever its
+/// files are called by then.
 #[test]
 fn a_request_that_a_deletion_overtakes_is_told_so() {
     let held = Held::start();

@@ -1,3 +1,5 @@
+//! The memory of requests: order, bounds, and what goes beyond them.
+
 use std::sync::Mutex;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Worker threads: lanes, bounds and cancellation.
+
 use super::*;
 use crate::{Broker, BrokerConfig};
 

@@ -1,5 +1,5 @@
-//! What members say that they have, where that can be believed: who was given a partition in a later generation has it, and of two
-//! in the same generation neither.
+//! What members say that they have, where that can be believed: who was given a partition in a
+//! later generation has it, and of two in the same generation neither.
 
 use std::cmp::Ordering;
 use std::collections::BTreeSet;

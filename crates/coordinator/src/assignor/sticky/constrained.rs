@@ -1,5 +1,5 @@
-//! All members want the same topics: each gets the same number of partitions, some one more. Who has more than that gives up what is
-//! beyond, who has less is filled up.
+//! All members want the same topics: each gets the same number of partitions, some one more. Who
+//! has more than that gives up what is beyond, who has less is filled up.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -89,7 +89,8 @@ impl Filling<'_> {
         }
     }
 
-    /// The order in which members come to be placed. It matters where more than may have the most have it.
+    /// The order in which members come to be placed. It matters where more than may have the most
+    /// have it.
     fn in_order(&self) -> Vec<usize> {
         let have_most = self.sizes.iter().filter(|size| **size >= self.most).count();
         if self.to_fill == 0 || have_most <= self.to_fill {
@@ -121,7 +122,8 @@ impl Filling<'_> {
         }
     }
 
-    /// One more member has the most; when there are as many as there can be, the others have enough.
+    /// One more member has the most; when there are as many as there can be, the others have
+    /// enough.
     fn note_full(&mut self) {
         self.to_fill -= 1;
         if self.to_fill == 0 {
@@ -185,7 +187,8 @@ impl Filling<'_> {
         left
     }
 
-    /// Gives partitions to the members below the least in turn, then one each to those that may have one more.
+    /// Gives partitions to the members below the least in turn, then one each to those that may
+    /// have one more.
     fn give_in_turn(&mut self, left: impl IntoIterator<Item = usize>) {
         let mut left = left.into_iter();
         self.give_rounds(&mut left);

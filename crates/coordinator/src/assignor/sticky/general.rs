@@ -1,5 +1,6 @@
-//! Members want different topics. Partitions without an owner go to whoever has least of those that want them; then partitions are moved
-//! from who has more to who has less, and back to who had them before, until nothing can be won.
+//! Members want different topics. Partitions without an owner go to whoever has least of those that
+//! want them; then partitions are moved from who has more to who has less, and back to who had them
+//! before, until nothing can be won.
 
 use std::collections::BTreeSet;
 
@@ -227,9 +228,10 @@ impl Balancing<'_> {
         true
     }
 
-    /// Where another partition of the topic went the other way before, that one goes back instead, as in Kafka: even from an owner that has no more
-    /// than the member. Such moves can go round in circles (what members claim to have had can lead there), so that after many only those
-    /// are made that make it more even, of which there is an end.
+    /// Where another partition of the topic went the other way before, that one goes back instead,
+    /// as in Kafka: even from an owner that has no more than the member. Such moves can go round in
+    /// circles (what members claim to have had can lead there), so that after many only those are
+    /// made that make it more even, of which there is an end.
     fn move_to(&mut self, partition: usize, member: usize) {
         let Some(owner) = self.given.owner(partition) else { return };
         let from = self.moves.origin(partition).unwrap_or(owner);

@@ -1,3 +1,5 @@
+//! The result of a sticky assignment.
+
 use super::super::Assignment;
 
 /// What came of an assignment.

@@ -1,10 +1,12 @@
 //! As even as can be, and as it was where that is even (KIP-54, KIP-341).
 //!
-//! Where all members want the same topics, the numbers of partitions are settled beforehand (`constrained.rs`). Otherwise partitions are moved
-//! until nobody could be better off (`general.rs`).
+//! Where all members want the same topics, the numbers of partitions are settled beforehand
+//! (`constrained.rs`). Otherwise partitions are moved until nobody could be better off
+//! (`general.rs`).
 //!
-//! Where more than one answer is as good, Kafka's depends on the order of a Java hash table. That order is known, and followed, so that the answer is
-//! Kafka's. It differs where Kafka's gives a partition back to who had it in an earlier generation, whether it is wanted or not, and where it
+//! Where more than one answer is as good, Kafka's depends on the order of a Java hash table. That
+//! order is known, and followed, so that the answer is Kafka's. It differs where Kafka's gives a
+//! partition back to who had it in an earlier generation, whether it is wanted or not, and where it
 //! takes a member that wants nothing for one that wants what all do.
 
 mod claims;
@@ -63,7 +65,8 @@ pub(super) fn assign(group: &GroupSpec<'_>) -> Given {
     }
 }
 
-/// The members in the order in which a client of Kafka's, which keeps them in a hash table, goes through them.
+/// The members in the order in which a client of Kafka's, which keeps them in a hash table, goes
+/// through them.
 fn in_hash_order(group: &GroupSpec<'_>) -> Vec<usize> {
     let hash = |member: usize| string_hash(group.members()[member].id.as_str());
     HashOrder::of(group.by_id().map(|member| (hash(member), member))).keys().collect()

@@ -1,5 +1,6 @@
-//! Partitions that have been moved. Where one of a topic went the other way before, that one goes back. Which one, where several did, is for
-//! Kafka the first in the order of a Java `HashSet`, and so it is here: all that comes after hangs on it.
+//! Partitions that have been moved. Where one of a topic went the other way before, that one goes
+//! back. Which one, where several did, is for Kafka the first in the order of a Java `HashSet`, and
+//! so it is here: all that comes after hangs on it.
 
 use std::collections::HashMap;
 
@@ -29,7 +30,8 @@ impl<'a> Moves<'a> {
         Moves { group, of: HashMap::new(), by_way: HashMap::new(), count: 0 }
     }
 
-    /// Moves a partition from one member to another. One that goes back to who had it at first has not been moved.
+    /// Moves a partition from one member to another. One that goes back to who had it at first has
+    /// not been moved.
     pub(super) fn note(&mut self, partition: usize, from: usize, to: usize) {
         self.count += 1;
         let origin = self.forget(partition).unwrap_or(from);

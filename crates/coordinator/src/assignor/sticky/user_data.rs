@@ -1,5 +1,5 @@
-//! What a sticky member writes beside its subscription: what it was given, and in which generation. The first version lacks the generation;
-//! nothing tells the versions apart but what can be read.
+//! What a sticky member writes beside its subscription: what it was given, and in which generation.
+//! The first version lacks the generation; nothing tells the versions apart but what can be read.
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
@@ -15,7 +15,8 @@ pub(super) struct UserData {
 }
 
 impl UserData {
-    /// `None` when the bytes are none of a sticky member's. What is behind them is passed over. What it has is mostly of topics that it wants.
+    /// `None` when the bytes are none of a sticky member's. What is behind them is passed over.
+    /// What it has is mostly of topics that it wants.
     pub(super) fn decode(bytes: &Bytes, wanted: &[Topic]) -> Option<UserData> {
         let mut known = KnownTopics::new(wanted);
         let mut rest = &bytes[..];

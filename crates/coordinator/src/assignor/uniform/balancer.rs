@@ -1,5 +1,7 @@
-/// The members of a topic by how much they have of everything: who has least and who has most, while partitions are given and taken. Who is at
-/// the same level comes in turn.
+//! Members of a topic, ordered by the number of their partitions.
+
+/// The members of a topic by how much they have of everything: who has least and who has most,
+/// while partitions are given and taken. Who is at the same level comes in turn.
 #[derive(Debug)]
 pub(super) struct Balancer {
     /// By size, then by number.
@@ -8,7 +10,8 @@ pub(super) struct Balancer {
     lower: usize,
     low: isize,
     next_low: usize,
-    /// Those from `upper` to `end` have `high` or more; the next of them to be taken from is before `next_high`.
+    /// Those from `upper` to `end` have `high` or more; the next of them to be taken from is before
+    /// `next_high`.
     upper: usize,
     end: usize,
     high: isize,

@@ -1,9 +1,10 @@
-//! The headers of zstd frames and blocks (RFC 8878, section 3.1): how many bytes a frame can decompress to, without
-//! decompressing it.
+//! The headers of zstd frames and blocks (RFC 8878, section 3.1): how many bytes a frame can
+//! decompress to, without decompressing it.
 
 use super::{Compression, CompressionError};
 
-/// The largest window that is accepted, as by zstd's streaming decoder, which Kafka's consumers use.
+/// The largest window that is accepted, as by zstd's streaming decoder, which Kafka's consumers
+/// use.
 pub(super) const LARGEST_WINDOW: u64 = 1 << 27;
 /// The most bytes of one block.
 const LARGEST_BLOCK: u64 = 128 << 10;

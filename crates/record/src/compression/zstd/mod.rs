@@ -1,6 +1,7 @@
-//! zstd. Each thread keeps one compression context and one decompression context: creating one for each batch halves the
-//! speed. Frames are decompressed directly into the output buffer, so a context never allocates the window that a frame
-//! declares: its size is constant, and the output is all the memory that depends on the input.
+//! zstd. Each thread keeps one compression context and one decompression context: creating one for
+//! each batch halves the speed. Frames are decompressed directly into the output buffer, so a
+//! context never allocates the window that a frame declares: its size is constant, and the output
+//! is all the memory that depends on the input.
 
 mod frame;
 

@@ -1,3 +1,5 @@
+//! The codec zstd: windows, limits and hostile input.
+
 use std::io::Write;
 
 use proptest::prelude::*;

@@ -1,4 +1,5 @@
-//! A member of a group: prints each record of topics whose names begin with the topic's until it is told to end.
+//! A member of a group: prints each record of topics whose names begin with the topic's until it is
+//! told to end.
 
 use std::error::Error;
 use std::io::Write;

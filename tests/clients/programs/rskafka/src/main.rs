@@ -16,7 +16,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let client = ClientBuilder::new(vec![boot]).build().await?;
     client.controller_client()?.create_topic(topic, 3, 1, 5_000).await?;
 
-    // rskafka has no partitioner: a record goes to the partition it is given to. acks is always -1, no idempotence.
+    // rskafka has no partitioner: a record goes to the partition it is given to. acks is always -1,
+    // no idempotence.
     let sent: BTreeMap<_, _> = (0..N).map(|i| (format!("k{i}").into_bytes(), format!("v{i}").into_bytes())).collect();
     let mut partitions = Vec::new();
     for p in 0..3 {
