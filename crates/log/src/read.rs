@@ -46,8 +46,8 @@ impl Log {
             let published = self.inner.published.read().clone();
             match read(&published, offset, limit) {
                 Err(_) if self.has_moved(&published) => {}
-                // The search for the batch may have ended where a truncation cut.
-                Ok(slice) if slice.is_empty() && self.has_moved(&published) => {}
+                // The search for the batch, or the slice, may have ended where a truncation cut.
+                Ok(_) if self.has_moved(&published) => {}
                 done => return done,
             }
         }

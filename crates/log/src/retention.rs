@@ -63,32 +63,36 @@ impl Log {
     /// Takes segments out of the log that are older or more than the settings allow, or that lie
     /// before its start, and returns how many. Their files are removed `file.delete.delay.ms`
     /// later, by a later call. A log that is truncated or compacted meanwhile, or gets other
-    /// settings, is left to the next call.
+    /// settings, is judged again; if that comes to nothing three times, by the next call.
     ///
     /// # Errors
     /// [`LogError`] when a segment cannot be read or renamed.
     pub fn enforce_retention(&self, now: Timestamp) -> Result<usize, LogError> {
         self.inner.remove_due()?;
-        let choice = self.choose_expired(now)?;
-        self.retire_chosen(&choice)
+        for _ in 0..ATTEMPTS {
+            if let Some(count) = self.retire_chosen(&self.choose_expired(now)?)? {
+                return Ok(count);
+            }
+        }
+        Ok(0)
     }
 
     /// Takes the chosen segments out of the log, as far as the choice still holds, and returns how
-    /// many.
-    fn retire_chosen(&self, choice: &Choice) -> Result<usize, LogError> {
+    /// many; `None` when the log has to be judged again.
+    fn retire_chosen(&self, choice: &Choice) -> Result<Option<usize>, LogError> {
         let inner = &self.inner;
         if choice.sizes.is_empty() {
-            return Ok(0);
+            return Ok(Some(0));
         }
         let mut appender = inner.appender.lock();
         let (count, bases) = {
             let published = inner.published.read().clone();
             let bases: Vec<Offset> = published.segments.iter().map(|segment| segment.base()).collect();
-            (choice.still_holds_for(&published, &appender.config)?, bases)
+            match choice.still_holds_for(&published, &appender.config)? {
+                Some(count) if count > 0 => (count, bases),
+                nothing => return Ok(nothing),
+            }
         };
-        if count == 0 {
-            return Ok(0);
-        }
         inner.check_writable()?;
         inner.owner.mark_dirty()?;
         if count == bases.len() {
@@ -104,7 +108,7 @@ impl Log {
         if appender.epochs.advance_start(start) {
             appender.write_epochs(&appender.epochs)?;
         }
-        Ok(retired.map(|()| count)?)
+        Ok(retired.map(|()| Some(count))?)
     }
 
     /// The oldest segments that can go. Batches are read for it, so that no lock is held.
@@ -117,6 +121,9 @@ impl Log {
         Ok(Choice { sizes, generation: published.generation, config })
     }
 }
+
+/// How often a log is judged that changes meanwhile.
+const ATTEMPTS: usize = 3;
 
 fn roll_error(active: &Segment, error: crate::AppendError) -> FileError {
     match error {
@@ -138,16 +145,21 @@ struct Choice {
 
 impl Choice {
     /// How many of the segments can still go: none that was appended to since, or is no longer
-    /// committed. A log with another generation or other settings has to be judged again.
-    fn still_holds_for(&self, published: &Published, config: &Arc<LogConfig>) -> Result<usize, FileError> {
+    /// committed. `None` for a log with another generation or other settings, which has to be judged
+    /// again.
+    fn still_holds_for(
+        &self,
+        published: &Published,
+        config: &Arc<LogConfig>,
+    ) -> Result<Option<usize>, FileError> {
         if published.generation != self.generation || !Arc::ptr_eq(config, &self.config) {
-            return Ok(0);
+            return Ok(None);
         }
         let facts = facts(published)?;
         let can_go = |(facts, size): &(&Facts, &u64)| {
             facts.bytes == **size && facts.end <= published.bounds.committed()
         };
-        Ok(facts.iter().zip(&self.sizes).take_while(can_go).count())
+        Ok(Some(facts.iter().zip(&self.sizes).take_while(can_go).count()))
     }
 }
 
@@ -376,7 +388,7 @@ mod tests {
         append(&log, NOW);
         log.roll().unwrap();
         append(&log, NOW);
-        assert_eq!(log.retire_chosen(&choice).unwrap(), 1);
+        assert_eq!(log.retire_chosen(&choice).unwrap(), Some(1));
         assert_eq!(log.bounds().start(), Offset::from(2));
     }
 
@@ -388,7 +400,7 @@ mod tests {
         log.truncate_to(Offset::from(1)).unwrap();
         append(&log, NOW);
         log.roll().unwrap();
-        assert_eq!(log.retire_chosen(&choice).unwrap(), 0);
+        assert_eq!(log.retire_chosen(&choice).unwrap(), None);
         assert_eq!(log.bounds().start(), Offset::ZERO);
     }
 
@@ -397,7 +409,7 @@ mod tests {
         let (_folder, log) = two_segments();
         let choice = log.choose_expired(Timestamp::from_millis(NOW)).unwrap();
         log.set_config(LogConfig { retention_time: None, ..LogConfig::default() }).unwrap();
-        assert_eq!(log.retire_chosen(&choice).unwrap(), 0);
+        assert_eq!(log.retire_chosen(&choice).unwrap(), None);
         assert_eq!(log.bounds().start(), Offset::ZERO);
     }
 }

@@ -75,16 +75,19 @@ impl Metadata {
     }
 
     /// Notes what the settings of a topic come to.
-    pub(super) fn resolve(&self, topic: &Topic) {
+    pub(super) fn resolve(&self, topic: &Topic) -> Arc<TopicConfig> {
         let (config, wrong) = self.fitting(topic);
+        let mut resolved = self.resolved.write();
+        if let Some(known) = resolved.get(&topic.id).filter(|known| ***known == config) {
+            return Arc::clone(known);
+        }
+        let config = Arc::new(config);
+        resolved.insert(topic.id, Arc::clone(&config));
+        drop(resolved);
         for WrongSetting { key, value, expected } in wrong {
             tracing::warn!(topic = %topic.name, key, value, "a setting of a topic is passed over, expected {expected}");
         }
-        let mut resolved = self.resolved.write();
-        // Logs that have these settings already are not given them again.
-        if resolved.get(&topic.id).is_none_or(|known| **known != config) {
-            resolved.insert(topic.id, Arc::new(config));
-        }
+        config
     }
 
     /// Changes settings: one command for all resources of a request.

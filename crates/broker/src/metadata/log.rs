@@ -103,10 +103,15 @@ impl MetadataLog {
         Ok(self.noted(synced, "a change of the metadata is not durable")?)
     }
 
-    /// Logs an error, and keeps it for [`MetadataLog::refusing`] until something succeeds.
+    /// Logs an error, if nothing has failed before, and keeps it for [`MetadataLog::refusing`] until something succeeds.
     fn noted<T>(&self, done: Result<T, AppendError>, meaning: &str) -> Result<T, AppendError> {
-        *self.refusing.lock() = done.as_ref().err().map(ToString::to_string);
-        done.inspect_err(|error| tracing::error!(%error, "{meaning}"))
+        let refusing = done.as_ref().err().map(ToString::to_string);
+        let was_refusing = std::mem::replace(&mut *self.refusing.lock(), refusing).is_some();
+        done.inspect_err(|error| {
+            if !was_refusing {
+                tracing::error!(%error, "{meaning}");
+            }
+        })
     }
 
     /// Why the last change was not logged or is not durable.

@@ -10,6 +10,7 @@ use klamm_types::{Offset, TopicId, TopicPartition};
 use super::delta::{Delta, Opened};
 use super::log::METADATA_LOG;
 use super::{Metadata, Topic, TopicError};
+use crate::TopicConfig;
 use crate::error_code::WireError;
 use crate::storage::Wanted;
 
@@ -123,16 +124,30 @@ impl Metadata {
         opened.chain(delta.configured.iter().map(|topic| topic.id)).for_each(|id| self.configure_logs(id));
     }
 
-    /// Gives the logs of a topic the settings that the topic has now, if it is there.
+    /// Gives the logs of a topic the settings that the topic has now, if it is there. Others may do so
+    /// at the same time: whoever finds afterwards that the settings have changed does it again. No
+    /// lock is held meanwhile, for a log whose disk hangs takes no settings.
     fn configure_logs(&self, id: TopicId) {
+        while let Some((topic, config)) = self.resolve_now(id) {
+            self.configure_each(&topic, &Arc::new(config.log.clone()));
+            if self.resolved.read().get(&id).is_none_or(|now| Arc::ptr_eq(now, &config)) {
+                return;
+            }
+        }
+    }
+
+    /// A topic, and what its settings come to at this moment.
+    fn resolve_now(&self, id: TopicId) -> Option<(Arc<Topic>, Arc<TopicConfig>)> {
         let _one = self.configuring.lock();
-        let image = self.image();
-        let Some(topic) = image.topic_by_id(id.into()) else { return };
-        self.resolve(topic);
-        let config = Arc::new(self.topic_config(topic).log.clone());
+        let topic = Arc::clone(self.image().shared_topic_by_id(id.into())?);
+        let config = self.resolve(&topic);
+        Some((topic, config))
+    }
+
+    fn configure_each(&self, topic: &Topic, config: &Arc<LogConfig>) {
         let numbers = (0..topic.count()).filter_map(|number| i32::try_from(number).ok());
         for log in numbers.filter_map(|number| self.log(topic, number).ok()) {
-            if let Err(error) = configure(&log, &config) {
+            if let Err(error) = configure(&log, config) {
                 tracing::error!(partition = %log.partition(), %error, "a log keeps its old settings");
             }
         }

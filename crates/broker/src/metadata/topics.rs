@@ -146,11 +146,11 @@ fn create(plan: &mut Plan, wanted: &NewTopic, around: Surroundings<'_>) -> Resul
     Ok(Arc::new(topic))
 }
 
-/// Items that were planned and could not be logged, each with the error.
+/// Items of a command that could not be made durable, each with the error. What was planned may stand
+/// on changes of other commands that are not durable either, so that it says nothing.
 pub(super) fn not_logged<T>(planned: Done<T>, error: TopicError) -> Done<T> {
     let error = Arc::new(error);
-    let failed = |item: Result<T, TopicError>| item.and_then(|_| Err(TopicError::Shared(Arc::clone(&error))));
-    planned.into_iter().map(failed).collect()
+    planned.into_iter().map(|_| Err(TopicError::Shared(Arc::clone(&error)))).collect()
 }
 
 /// Items that were planned, but for those whose logs could not be opened.

@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use super::buffer::Buffer;
-use super::memory::{OutOfMemory, RequestMemory, Share, patience};
+use super::memory::{OutOfMemory, RequestMemory, Share, patience, patience_beyond};
 
 /// Reads the frames of one connection.
 #[derive(Debug)]
@@ -29,6 +29,8 @@ pub(crate) struct FrameReader {
     /// Memory of the buffer beyond what is the connection's own. Invariant: with that at least as
     /// much as there is in the buffer.
     share: Share,
+    /// When the frame went beyond the bound of the memory, and how many bytes of it had come.
+    beyond: Option<(Instant, usize)>,
     /// Bytes that come at a time: what came last is the best guess.
     expected: usize,
 }
@@ -55,7 +57,7 @@ pub(crate) enum FrameError {
 impl FrameReader {
     pub(crate) fn new(memory: RequestMemory, max_frame: usize) -> FrameReader {
         let (buffer, share, whole) = (Buffer::default(), Share::default(), Default::default());
-        FrameReader { memory, max_frame, whole, buffer, share, expected: LEAST }
+        FrameReader { memory, max_frame, whole, buffer, share, beyond: None, expected: LEAST }
     }
 
     /// Whether the next frame is there, and asks for this API.
@@ -154,7 +156,10 @@ impl FrameReader {
         let bytes = self.buffer.as_ref();
         let is_whole =
             declared(bytes, self.max_frame).is_ok_and(|end| end.is_some_and(|end| bytes.len() >= end));
-        let is_slow = begun.elapsed() > patience(bytes.len());
+        let is_slow = match self.beyond {
+            Some((since, had)) => since.elapsed() > patience_beyond(bytes.len() - had),
+            None => begun.elapsed() > patience(bytes.len()),
+        };
         !is_whole && is_slow && self.share.bytes() > 0 && self.memory.is_short()
     }
 
@@ -170,6 +175,9 @@ impl FrameReader {
         }
         let lacking = has + least - OWN - self.share.bytes();
         self.memory.take_more(lacking, &mut self.share).await?;
+        if self.share.is_beyond() && self.beyond.is_none() {
+            self.beyond = Some((Instant::now(), has));
+        }
         self.fit(has + least)?;
         Ok(())
     }
@@ -202,7 +210,7 @@ impl FrameReader {
         // One that declares what it may not is told of when its turn comes.
         while let Ok(Some(length)) = declared(&bytes[end..], self.max_frame) {
             // A large one goes alone: what comes behind it must not keep its memory.
-            let is_large = end > 0 && end + length > AHEAD;
+            let is_large = end > 0 && (end + length > AHEAD || self.beyond.is_some());
             if bytes.len() - end < length || is_large {
                 break;
             }
@@ -223,6 +231,7 @@ impl FrameReader {
             true => Bytes::copy_from_slice(&taken.as_ref()[..end]),
             false => Bytes::from_owner(taken).slice(..end),
         };
+        self.beyond = None;
         let share = self.share.split(end);
         // What was taken for more than came is for others.
         self.share = self.share.split(self.buffer.len().saturating_sub(OWN));

@@ -166,7 +166,18 @@ pub(crate) fn patience(bytes: usize) -> Duration {
     GRACE + Duration::from_millis(bytes as u64 / LEAST_BYTES_A_MILLISECOND)
 }
 
+/// How long it may take to receive so many bytes of a frame that has memory beyond the bound: others
+/// wait for its place.
+pub(super) fn patience_beyond(bytes: usize) -> Duration {
+    GRACE + Duration::from_millis(bytes as u64 / LEAST_BYTES_BEYOND)
+}
+
 impl Share {
+    /// Whether a part of it is beyond the bound.
+    pub(super) fn is_beyond(&self) -> bool {
+        self.beyond.is_some()
+    }
+
     fn counted(permit: OwnedSemaphorePermit) -> Share {
         Share { counted: Some(permit), beyond: None }
     }
@@ -219,6 +230,8 @@ impl Drop for Waiting<'_> {
 const PATIENCE: Duration = Duration::from_secs(10);
 const GRACE: Duration = Duration::from_secs(1);
 const LEAST_BYTES_A_MILLISECOND: u64 = 64;
+/// The same of a frame that has memory beyond the bound.
+const LEAST_BYTES_BEYOND: u64 = 1024;
 
 #[cfg(test)]
 mod tests;

@@ -99,12 +99,16 @@ impl Workers {
     async fn place(&self, lane: Lane) -> Option<Place> {
         self.resize();
         let _large = if lane == Lane::Large { Some(self.large.take().await?) } else { None };
+        // A command that creates ten thousand partitions must not keep others from their records,
+        // and those that wait for it have no place in the queue of the others.
+        let command = match lane {
+            Lane::Command => Some(Arc::clone(&self.commanding).acquire_owned().await.ok()?),
+            _ => None,
+        };
         let _queued = self.queued.acquire().await.ok()?;
-        // A command that creates ten thousand partitions must not keep others from their records.
-        let _permit = if lane == Lane::Command {
-            Arc::clone(&self.commanding).acquire_owned().await.ok()?
-        } else {
-            self.answering.take().await?
+        let _permit = match command {
+            Some(command) => command,
+            None => self.answering.take().await?,
         };
         Some(Place { _permit, _large })
     }

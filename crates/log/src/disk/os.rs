@@ -18,7 +18,9 @@ impl Disk for OsDisk {
         options
             .create(matches!(mode, OpenMode::Create | OpenMode::Replace))
             .truncate(mode == OpenMode::Replace);
-        do_not_wait(&mut options);
+        if mode == OpenMode::Read {
+            do_not_wait(&mut options);
+        }
         Ok(Box::new(options.open(path)?))
     }
 

@@ -258,6 +258,8 @@ impl Round<'_> {
         }
         match done {
             Ok(done) => Some(done),
+            // A log that was removed meanwhile is no failure.
+            Err(_) if log.is_some_and(|log| log.inner.is_closed()) => None,
             Err(error) => {
                 self.first_error.get_or_insert(error);
                 None

@@ -90,21 +90,21 @@ impl LogDir {
     }
 
     /// Removes logs: at once they are no longer there, their files go `file.delete.delay.ms` later.
-    /// The checkpoints are written once for 256 logs, and the directory is synced once.
+    /// The checkpoints are written once for 2,048 logs, and the directory is synced once.
     ///
     /// The result has an entry for each of `partitions`, in their order, that says whether the log
     /// was there.
     ///
     /// # Errors
     /// [`LogError::Closed`] when the directory is closed. [`LogError`] when the checkpoints cannot
-    /// be written: of 256 logs none is removed then, but all are closed; those before them are
+    /// be written: of 2,048 logs none is removed then, but all are closed; those before them are
     /// removed.
     pub fn remove_many(
         &self,
         partitions: &[TopicPartition],
     ) -> Result<Vec<Result<bool, LogError>>, LogError> {
         let mut done = Vec::with_capacity(partitions.len());
-        let removed = partitions.chunks(AT_A_TIME).try_for_each(|some| {
+        let removed = partitions.chunks(REMOVED_AT_A_TIME).try_for_each(|some| {
             // Held until the directories have their other names, so that nobody opens one, creates
             // another log of its name, or closes the directory meanwhile.
             let _turn = self.shared.changing.lock();
@@ -189,7 +189,9 @@ impl Shared {
     }
 }
 
-/// Logs that are created or removed before others have their turn.
+/// Logs that are created before others have their turn.
 const AT_A_TIME: usize = 256;
+/// Logs that are removed before others have their turn. The checkpoints are written once for them.
+const REMOVED_AT_A_TIME: usize = 2048;
 /// Logs to create for which a thread pays.
 const A_THREAD: usize = 32;

@@ -313,8 +313,8 @@ impl LogDir {
     /// `file.delete.delay.ms` later. Says whether it was there.
     ///
     /// # Errors
-    /// [`LogError::Closed`] when the directory of logs is closed, [`LogError`] when the log's
-    /// cannot be renamed.
+    /// [`LogError::Closed`] when the directory of logs is closed, [`LogError`] when its
+    /// directory cannot be renamed.
     pub fn remove(&self, partition: &TopicPartition) -> Result<bool, LogError> {
         self.remove_many(std::slice::from_ref(partition))?.pop().unwrap_or(Ok(false))
     }

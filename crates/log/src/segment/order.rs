@@ -120,15 +120,18 @@ impl KnownOrder {
         }
     }
 
-    /// What was walked and reaches to `bytes`, or nothing; and the position up to which `bytes`
-    /// have to be walked.
-    fn before(&self, bytes: &Range<u64>) -> (Walked, u64) {
-        let known = self.0.lock();
+    /// What was walked and reaches to `first`, or `first` alone; and the position up to which the
+    /// bytes before `to` have to be walked.
+    fn before(&self, first: &Scanned, to: u64) -> (Walked, u64) {
+        let (known, from) = (self.0.lock(), first.position);
         let walked = match &known.walked {
-            walked if walked.bytes.start <= bytes.start && bytes.start <= walked.bytes.end => walked.clone(),
-            _ => Walked { bytes: bytes.start..bytes.start, next: None },
+            walked if walked.bytes.start <= from && first.end() <= walked.bytes.end => walked.clone(),
+            walked if walked.bytes.start <= from && from <= walked.bytes.end => {
+                Walked { bytes: walked.bytes.start..first.end(), next: Some(first.header.next_offset()) }
+            }
+            _ => Walked { bytes: from..first.end(), next: Some(first.header.next_offset()) },
         };
-        (walked, bytes.end.min(known.written_from))
+        (walked, to.min(known.written_from))
     }
 }
 
@@ -149,11 +152,13 @@ impl Segment {
     /// at once is not looked at again.
     pub(crate) fn in_place_until(&self, first: &Scanned, to: u64, limit: Offset) -> Result<u64, ReadError> {
         let cuts = self.cuts();
-        let (mut walked, until) = self.order.before(&(first.position..to));
+        let (mut walked, until) = self.order.before(first, to);
         if walked.bytes.end >= until {
             return Ok(to);
         }
-        let mut batches = self.in_order(walked.bytes.end, walked.next, WINDOW)?;
+        // What is read here of small batches is about to be sent, so that it need be read anyway.
+        let window = if first.header.size() < LARGE { LARGE_WINDOW } else { WINDOW };
+        let mut batches = self.in_order(walked.bytes.end, walked.next, window)?;
         while walked.bytes.end < until {
             match batches.next() {
                 Ok(Some(batch)) if batches.out_of_place.is_none() && batch.header.next_offset() <= limit => {
@@ -174,7 +179,10 @@ impl Segment {
     /// counts before it takes the lock.
     fn note_walked(&self, walked: Walked, cuts: u64) {
         let mut known = self.order.0.lock();
-        if self.is_uncut_since(cuts) {
+        // Another reader may have walked further meanwhile.
+        let is_within =
+            known.walked.bytes.start <= walked.bytes.start && walked.bytes.end <= known.walked.bytes.end;
+        if self.is_uncut_since(cuts) && !is_within {
             known.walked = walked;
         }
     }
@@ -192,5 +200,8 @@ impl Segment {
     }
 }
 
-/// Bytes read at a time: a few small batches, or the header of a large one.
+/// Bytes of a batch of which the header alone is read.
+const LARGE: usize = 16 * 1024;
+/// Bytes read at a time for the header of a large batch, and for small batches.
 const WINDOW: usize = 1024;
+const LARGE_WINDOW: usize = 64 * 1024;

@@ -69,6 +69,18 @@ fn a_change_that_another_command_could_not_make_durable_is_refused_again() {
     assert_eq!(altered(&shared, &request), ErrorCode::KafkaStorageError.code());
 }
 
+/// What a command finds there may come of another one that is not durable.
+#[test]
+fn a_topic_that_could_not_be_made_durable_is_no_topic_that_exists() {
+    let held = Held::start();
+    failing(&held, |operation, path| {
+        operation == "sync" && path.to_string_lossy().contains("__cluster_metadata")
+    });
+    let refused = ErrorCode::KafkaStorageError.code();
+    assert_eq!((created(&held, "t"), created(&held, "t")), (refused, refused));
+    assert_eq!(held.ask(&deletion("t"), 6).responses[0].error_code, refused);
+}
+
 /// The retention time of the log of `t`.
 fn retained(shared: &Shared) -> Option<Duration> {
     let image = shared.metadata.image();

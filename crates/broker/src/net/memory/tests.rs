@@ -90,6 +90,13 @@ fn memory_beyond_the_bound_is_for_one_that_has_some() {
     });
 }
 
+/// Others wait for its place: a second, and a second for each MiB.
+#[test]
+fn a_frame_beyond_the_bound_has_to_come_fast() {
+    assert_eq!(patience_beyond(0), Duration::from_secs(1));
+    assert_eq!(patience_beyond(10 << 20), Duration::from_millis(1000 + 10 * 1024));
+}
+
 #[test]
 fn a_request_that_needs_more_than_there_is_is_refused_with_its_size() {
     runtime().block_on(async {
