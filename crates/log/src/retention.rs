@@ -145,8 +145,8 @@ struct Choice {
 
 impl Choice {
     /// How many of the segments can still go: none that was appended to since, or is no longer
-    /// committed. `None` for a log with another generation or other settings, which has to be judged
-    /// again.
+    /// committed. `None` for a log with another generation or other settings, which has to be
+    /// judged again.
     fn still_holds_for(
         &self,
         published: &Published,

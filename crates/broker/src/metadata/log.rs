@@ -103,7 +103,8 @@ impl MetadataLog {
         Ok(self.noted(synced, "a change of the metadata is not durable")?)
     }
 
-    /// Logs an error, if nothing has failed before, and keeps it for [`MetadataLog::refusing`] until something succeeds.
+    /// Logs an error, if nothing has failed before, and keeps it for [`MetadataLog::refusing`]
+    /// until something succeeds.
     fn noted<T>(&self, done: Result<T, AppendError>, meaning: &str) -> Result<T, AppendError> {
         let refusing = done.as_ref().err().map(ToString::to_string);
         let was_refusing = std::mem::replace(&mut *self.refusing.lock(), refusing).is_some();

@@ -124,9 +124,9 @@ impl Metadata {
         opened.chain(delta.configured.iter().map(|topic| topic.id)).for_each(|id| self.configure_logs(id));
     }
 
-    /// Gives the logs of a topic the settings that the topic has now, if it is there. Others may do so
-    /// at the same time: whoever finds afterwards that the settings have changed does it again. No
-    /// lock is held meanwhile, for a log whose disk hangs takes no settings.
+    /// Gives the logs of a topic the settings that the topic has now, if it is there. Others may do
+    /// so at the same time: whoever finds afterwards that the settings have changed does it again.
+    /// No lock is held meanwhile, for a log whose disk hangs takes no settings.
     fn configure_logs(&self, id: TopicId) {
         while let Some((topic, config)) = self.resolve_now(id) {
             self.configure_each(&topic, &Arc::new(config.log.clone()));

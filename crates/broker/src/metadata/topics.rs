@@ -146,8 +146,8 @@ fn create(plan: &mut Plan, wanted: &NewTopic, around: Surroundings<'_>) -> Resul
     Ok(Arc::new(topic))
 }
 
-/// Items of a command that could not be made durable, each with the error. What was planned may stand
-/// on changes of other commands that are not durable either, so that it says nothing.
+/// Items of a command that could not be made durable, each with the error. What was planned may
+/// stand on changes of other commands that are not durable either, so that it says nothing.
 pub(super) fn not_logged<T>(planned: Done<T>, error: TopicError) -> Done<T> {
     let error = Arc::new(error);
     planned.into_iter().map(|_| Err(TopicError::Shared(Arc::clone(&error)))).collect()

@@ -166,8 +166,8 @@ pub(crate) fn patience(bytes: usize) -> Duration {
     GRACE + Duration::from_millis(bytes as u64 / LEAST_BYTES_A_MILLISECOND)
 }
 
-/// How long it may take to receive so many bytes of a frame that has memory beyond the bound: others
-/// wait for its place.
+/// How long it may take to receive so many bytes of a frame that has memory beyond the bound:
+/// others wait for its place.
 pub(super) fn patience_beyond(bytes: usize) -> Duration {
     GRACE + Duration::from_millis(bytes as u64 / LEAST_BYTES_BEYOND)
 }
