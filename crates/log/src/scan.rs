@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use klamm_record::{BatchError, BatchHeader};
+use klamm_types::Offset;
 
 use crate::disk::DiskFile;
 use crate::folder::read_full;
@@ -40,6 +41,12 @@ pub(crate) struct Scanned {
 impl Scanned {
     pub(crate) fn end(&self) -> u64 {
         self.position + self.header.size() as u64
+    }
+
+    /// Whether it can lie in the segment with this base offset.
+    pub(crate) fn is_within(&self, segment: Offset) -> bool {
+        let relative = self.header.last_offset().since(segment);
+        self.header.base_offset() >= segment && i32::try_from(relative).is_ok()
     }
 }
 

@@ -182,11 +182,8 @@ impl Log {
     }
 
     pub(crate) fn size_of(&self, segment: &Arc<Segment>) -> Result<u64, ReadError> {
-        let active = {
-            let published = self.inner.published.read();
-            Arc::ptr_eq(segment, published.segments.last()).then_some(published.active_size)
-        };
-        Ok(active.map_or_else(|| segment.size(), Ok)?)
+        let published = self.inner.published.read().clone();
+        Ok(published.size_of(segment)?)
     }
 
     /// Before this offset compaction may have left gaps.

@@ -306,6 +306,9 @@ impl Ready {
 
     /// The offsets of deleted topics go. What cannot be logged is told in the log, and stays.
     fn forget(&mut self, deleted: &[Arc<Topic>], log: &Log, now: &Now, tally: &Tally) {
+        if deleted.is_empty() {
+            return;
+        }
         let effects = self.coordinator.forget(of_deleted(deleted));
         let (portions, mut unsent) = (effects.in_portions(PORTION), Unsent::default());
         let mut carry_out = |effects| self.carry_out(effects, log, now, tally, &mut unsent);

@@ -33,8 +33,8 @@ pub(crate) struct Metadata {
     pub(super) config: RwLock<Arc<BrokerConfig>>,
     /// What clients see: durable, and with all logs open.
     pub(super) image: RwLock<Arc<MetadataImage>>,
-    /// Held while settings that were changed take effect. Whoever has it looks at the image anew,
-    /// so that the last change wins.
+    /// Held while the settings of the broker or of a topic are resolved from the image of that
+    /// moment, so that the last to be resolved are the latest. Logs are given them without it.
     pub(super) configuring: Mutex<()>,
     /// What the settings of each topic come to, with the broker's below its own.
     pub(super) resolved: RwLock<HashMap<TopicId, Arc<TopicConfig>>>,

@@ -54,8 +54,7 @@ impl Metadata {
     pub(super) fn open_logs(&self, opened: &[Opened]) -> BTreeMap<Uuid, TopicError> {
         let (mut failed, mut wanted) = (BTreeMap::new(), Vec::new());
         for one in opened {
-            self.resolve(&one.topic);
-            let config = Arc::new(self.topic_config(&one.topic).log.clone());
+            let config = Arc::new(self.resolve(&one.topic).log.clone());
             for (partition, home) in new_partitions(one) {
                 match self.make_way(&partition, &one.topic, one.first > 0) {
                     Ok(()) => wanted.push(want(partition, home, &config, one.topic.id)),

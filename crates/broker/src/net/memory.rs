@@ -76,11 +76,15 @@ impl RequestMemory {
         if let Some(taken) = self.try_take(bytes) {
             return Ok(taken);
         }
-        let permits = self.permits(bytes);
+        let free = Arc::clone(&self.free).acquire_many_owned(self.permits(bytes));
+        self.wait(async { free.await.ok().map(Share::counted) }).await
+    }
+
+    /// Waits until there is a share.
+    async fn wait(&self, share: impl Future<Output = Option<Share>>) -> Result<Share, OutOfMemory> {
         let _waiting = Waiting::new(&self.waiting);
         self.wanted.notify_waiters();
-        let taken = tokio::time::timeout(PATIENCE, Arc::clone(&self.free).acquire_many_owned(permits)).await;
-        taken.ok().and_then(Result::ok).map(Share::counted).ok_or(OutOfMemory)
+        tokio::time::timeout(PATIENCE, share).await.ok().flatten().ok_or(OutOfMemory)
     }
 
     /// Takes so many bytes more for a frame that has some and cannot give them back. Several such
@@ -96,8 +100,6 @@ impl RequestMemory {
         }
         let free = Arc::clone(&self.free).acquire_many_owned(self.permits(bytes));
         let place = Arc::clone(&self.beyond).acquire_owned();
-        let _waiting = Waiting::new(&self.waiting);
-        self.wanted.notify_waiters();
         let either = async {
             tokio::select! {
                 biased;
@@ -105,8 +107,7 @@ impl RequestMemory {
                 place = place => place.ok().map(|place| Share::beyond(bytes, place)),
             }
         };
-        let taken = tokio::time::timeout(PATIENCE, either).await;
-        own.merge(taken.ok().flatten().ok_or(OutOfMemory)?);
+        own.merge(self.wait(either).await?);
         Ok(())
     }
 

@@ -163,11 +163,6 @@ impl Segment {
         self.order.set_written_from(size);
     }
 
-    fn holds(&self, batch: &Scanned) -> bool {
-        let relative = batch.header.last_offset().since(self.base);
-        batch.header.base_offset() >= self.base && i32::try_from(relative).is_ok()
-    }
-
     /// The first batch that ends at or behind `offset`; `None` when all end before it.
     pub(crate) fn find(&self, offset: Offset) -> Result<Option<Scanned>, ReadError> {
         let span = self.span_of(offset)?;
@@ -195,7 +190,7 @@ impl Segment {
         read_full(&*self.file().ok()?, &mut bytes, span.until).ok()?;
         let batch = Scanned { header: BatchHeader::parse(&bytes).ok()?, position: span.until };
         let is_it = batch.header.base_offset() <= offset && batch.header.last_offset() == ends;
-        (is_it && self.holds(&batch) && batch.end() <= self.size().ok()?).then_some(batch)
+        (is_it && batch.is_within(self.base) && batch.end() <= self.size().ok()?).then_some(batch)
     }
 
     fn walk(&self, span: Span, offset: Offset) -> Result<Option<Scanned>, ReadError> {

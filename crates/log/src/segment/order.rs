@@ -57,9 +57,8 @@ impl InOrder {
 
     fn is_in_place(&mut self, batch: &Scanned) -> Result<bool, ScanError> {
         let base = batch.header.base_offset();
-        let fits = i32::try_from(batch.header.last_offset().since(self.segment)).is_ok();
         match self.next {
-            _ if !fits || base < self.segment => Ok(false),
+            _ if !batch.is_within(self.segment) => Ok(false),
             Some(next) if base > next => self.ends_before_the_next(batch),
             next => Ok(next.is_none_or(|next| base == next)),
         }
@@ -124,12 +123,13 @@ impl KnownOrder {
     /// bytes before `to` have to be walked.
     fn before(&self, first: &Scanned, to: u64) -> (Walked, u64) {
         let (known, from) = (self.0.lock(), first.position);
-        let walked = match &known.walked {
-            walked if walked.bytes.start <= from && first.end() <= walked.bytes.end => walked.clone(),
-            walked if walked.bytes.start <= from && from <= walked.bytes.end => {
-                Walked { bytes: walked.bytes.start..first.end(), next: Some(first.header.next_offset()) }
-            }
-            _ => Walked { bytes: from..first.end(), next: Some(first.header.next_offset()) },
+        let Walked { bytes, .. } = &known.walked;
+        let reaches = bytes.start <= from && from <= bytes.end;
+        let walked = if reaches && first.end() <= bytes.end {
+            known.walked.clone()
+        } else {
+            let start = if reaches { bytes.start } else { from };
+            Walked { bytes: start..first.end(), next: Some(first.header.next_offset()) }
         };
         (walked, to.min(known.written_from))
     }
@@ -171,8 +171,7 @@ impl Segment {
         }
         let end = walked.bytes.end;
         self.note_walked(walked, cuts);
-        // The index may vouch for a first batch that the one behind it contradicts.
-        Ok(if end < until { end.max(first.end()).min(to) } else { to })
+        Ok(if end < until { end } else { to })
     }
 
     /// Notes what was walked, unless the segment was cut since [`Segment::cuts`] was `cuts`: a cut
